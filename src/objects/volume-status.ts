@@ -1,0 +1,63 @@
+/** Cinder's words for a volume's status (`cinder/objects/fields.py`, and the words its code writes beside them). */
+export const VOLUME_STATUSES = [
+  'creating',
+  'available',
+  'deleting',
+  'error',
+  'error_deleting',
+  'error_managing',
+  'managing',
+  'attaching',
+  'in-use',
+  'detaching',
+  'maintenance',
+  'restoring-backup',
+  'error_restoring',
+  'reserved',
+  'awaiting-transfer',
+  'backing-up',
+  'error_backing-up',
+  'error_extending',
+  'downloading',
+  'uploading',
+  'retyping',
+  'extending',
+  'deleted',
+  'unmanaging',
+  'error_unmanaging',
+  'error_managing_deleting',
+  'reverting',
+] as const;
+
+export type VolumeStatus = (typeof VOLUME_STATUSES)[number];
+
+/** Statuses in which a user may delete a volume (`cinder/volume/api.py`). */
+export const DELETABLE: readonly VolumeStatus[] = [
+  'available',
+  'error',
+  'error_restoring',
+  'error_extending',
+  'error_managing',
+];
+
+/** Statuses in which somebody is at work on a volume, so that a row of `workers` must exist (`cinder/objects/volume.py`). */
+export const TRANSIENT: readonly VolumeStatus[] = ['creating', 'downloading', 'deleting', 'uploading'];
+
+/** One named change of status: the only way a status is written. */
+export interface Transition {
+  readonly from: readonly VolumeStatus[];
+  readonly to: VolumeStatus;
+}
+
+/** Every change of status the product makes, by name. */
+export const TRANSITIONS = {
+  finishCreate: { from: ['creating', 'downloading'], to: 'available' },
+  failCreate: { from: ['creating', 'downloading'], to: 'error' },
+  beginDelete: { from: DELETABLE, to: 'deleting' },
+  beginForceDelete: { from: VOLUME_STATUSES.filter((status) => status !== 'deleted'), to: 'deleting' },
+  failDelete: { from: ['deleting'], to: 'error_deleting' },
+  finishDelete: { from: ['deleting'], to: 'deleted' },
+  undoCreate: { from: ['creating'], to: 'deleted' },
+} as const satisfies Record<string, Transition>;
+
+export type TransitionName = keyof typeof TRANSITIONS;
