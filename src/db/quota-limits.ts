@@ -1,0 +1,76 @@
+import { sql } from 'kysely';
+import { statement } from './statement.js';
+import type { Step, Store } from './store.js';
+
+/** One stored limit. `null` decides nothing: the next level does. */
+export interface StoredLimit {
+  readonly resource: string;
+  readonly hardLimit: number | null;
+}
+
+/** The rows that decide a project's limits. */
+export interface StoredLimits {
+  readonly project: readonly StoredLimit[];
+  /** Of the class `default`, which stands for every project without own rows. */
+  readonly defaultClass: readonly StoredLimit[];
+}
+
+/** Reads both levels in one statement. */
+export async function findLimits(store: Store, projectId: string): Promise<StoredLimits> {
+  const rows = await store.read(find.with({ project: projectId }));
+  const of = (level: string) =>
+    rows.filter((row) => row.level === level).map(({ resource, hard_limit }) => ({ resource, hardLimit: hard_limit }));
+  return { project: of('project'), defaultClass: of('class') };
+}
+
+/** Sets a project's own limit. Safe to repeat. */
+export function upsertLimit(projectId: string, resource: string, hardLimit: number): Step {
+  return { statement: upsert.with({ project: projectId, resource, limit: hardLimit }), rows: 1 };
+}
+
+/** Takes a project's own limits away: the defaults decide again. */
+export function deleteLimits(projectId: string): Step {
+  return { statement: remove.with({ project: projectId }) };
+}
+
+/** Sets a limit of the class `default`: every project without its own. Safe to repeat. */
+export function upsertDefaultLimit(resource: string, hardLimit: number): Step {
+  return { statement: upsertClass.with({ resource, limit: hardLimit }), rows: 1 };
+}
+
+const DEFAULT_CLASS = 'default';
+
+const find = statement<{ project: string }>()(({ db }, p) =>
+  db
+    .selectFrom('quota_limits')
+    .select([sql<string>`'project'`.as('level'), 'resource', 'hard_limit'])
+    .where('project_id', '=', p.project)
+    .unionAll(
+      db
+        .selectFrom('quota_classes')
+        .select([sql<string>`'class'`.as('level'), 'resource', 'hard_limit'])
+        .where('class_name', '=', DEFAULT_CLASS),
+    ),
+);
+
+const upsert = statement<{ project: string; resource: string; limit: number }>()(({ db }, p) =>
+  db
+    .insertInto('quota_limits')
+    .values({ project_id: p.project, resource: p.resource, hard_limit: p.limit })
+    .onConflict((conflict) =>
+      conflict.columns(['project_id', 'resource']).doUpdateSet((eb) => ({ hard_limit: eb.ref('excluded.hard_limit') })),
+    ),
+);
+
+const remove = statement<{ project: string }>()(({ db }, p) =>
+  db.deleteFrom('quota_limits').where('project_id', '=', p.project),
+);
+
+const upsertClass = statement<{ resource: string; limit: number }>()(({ db }, p) =>
+  db
+    .insertInto('quota_classes')
+    .values({ class_name: DEFAULT_CLASS, resource: p.resource, hard_limit: p.limit })
+    .onConflict((conflict) =>
+      conflict.columns(['class_name', 'resource']).doUpdateSet((eb) => ({ hard_limit: eb.ref('excluded.hard_limit') })),
+    ),
+);

@@ -1,0 +1,216 @@
+import type Database from 'libsql';
+import { Fault } from '../errors/fault.js';
+import { closeSqliteFile, isOutage, isUniqueViolation, type SqliteFile } from './sqlite-file.js';
+import type { Bound, Compiled } from './statement.js';
+import { CommitUnknown, type Done, RowCountMismatch, type Store, UniqueViolation, type Unit } from './store.js';
+
+/** Bounds how long one transaction keeps the event loop. */
+const UNITS_A_TRANSACTION = 256;
+const MAX_WAITING_UNITS = 20_000;
+const MAX_STATEMENTS = 512;
+
+interface Waiting {
+  readonly unit: Unit;
+  readonly resolve: (done: readonly Done[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Outcome = { readonly done: readonly Done[] } | { readonly failed: unknown };
+
+/**
+ * Records in an embedded file. The units of one turn of the event loop share a transaction, and so the wait for the disk,
+ * which is nearly all that a small unit costs.
+ */
+export class SqliteStore implements Store {
+  readonly dialect = 'sqlite';
+  readonly #file: SqliteFile;
+  readonly #prepared = new Map<Compiled, Prepared>();
+  readonly #transaction: Transaction;
+  #waiting: Waiting[] = [];
+  #flushing: NodeJS.Immediate | undefined;
+  #isOpen = true;
+
+  /** Takes the file over: `close` closes it. */
+  constructor(file: SqliteFile) {
+    this.#file = file;
+    this.#transaction = new Transaction(file);
+  }
+
+  apply(unit: Unit): Promise<readonly Done[]> {
+    return new Promise((resolve, reject) => {
+      if (!this.#isOpen) throw closed();
+      if (this.#waiting.length >= MAX_WAITING_UNITS)
+        throw new Fault('DatabaseUnavailable', { reason: 'too many writes wait' });
+      this.#waiting.push({ unit, resolve, reject });
+      this.#flushing ??= setImmediate(() => this.#flush());
+    });
+  }
+
+  async read<Row>(statement: Bound<Row>): Promise<readonly Row[]> {
+    if (!this.#isOpen) throw closed();
+    try {
+      return this.#run(statement).returned as readonly Row[];
+    } catch (error) {
+      throw isOutage(error) ? unavailable(error) : error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    while (this.#waiting.length > 0) this.#flush();
+    clearImmediate(this.#flushing);
+    this.#prepared.clear();
+    closeSqliteFile(this.#file);
+  }
+
+  #flush(): void {
+    const units = this.#waiting.splice(0, UNITS_A_TRANSACTION);
+    this.#flushing = this.#waiting.length > 0 ? setImmediate(() => this.#flush()) : undefined;
+    try {
+      const outcomes = this.#write(units);
+      for (const [index, { resolve, reject }] of units.entries()) {
+        const outcome = outcomes[index];
+        if (outcome && 'done' in outcome) resolve(outcome.done);
+        else reject(outcome?.failed);
+      }
+    } catch (error) {
+      for (const { reject } of units) reject(error);
+    }
+  }
+
+  /** All units in one transaction; the outcomes hold once this returns. Throws when no unit was written. */
+  #write(units: readonly Waiting[]): readonly Outcome[] {
+    const isShared = units.length > 1;
+    try {
+      this.#transaction.begin.run();
+      const outcomes = units.map(({ unit }) => this.#attempt(unit, isShared));
+      if (isShared || (outcomes[0] && 'done' in outcomes[0])) this.#commit();
+      else this.#transaction.rollback.run();
+      return outcomes;
+    } catch (error) {
+      if (this.#file.inTransaction) this.#transaction.rollback.run();
+      throw isOutage(error) ? unavailable(error) : error;
+    }
+  }
+
+  /** Writes a unit into the open transaction, or leaves no trace of it there. Throws when the transaction is lost. */
+  #attempt(unit: Unit, isShared: boolean): Outcome {
+    const isGuarded = isShared && !canOnlyFailWhole(unit);
+    if (isGuarded) this.#transaction.savepoint.run();
+    try {
+      const done = unit.map((_, index) => this.#step(unit, index));
+      if (isGuarded) this.#transaction.release.run();
+      return { done };
+    } catch (failed) {
+      if (isOutage(failed) || !this.#file.inTransaction) throw failed;
+      if (isGuarded) {
+        this.#transaction.rollbackTo.run();
+        this.#transaction.release.run();
+      }
+      return { failed };
+    }
+  }
+
+  #step(unit: Unit, index: number): Done {
+    const { statement, rows = 'any' } = unit[index] as Unit[number];
+    try {
+      const done = this.#run(statement);
+      if (rows !== 'any' && rows !== done.rows) throw new RowCountMismatch(index, rows, done.rows);
+      return done;
+    } catch (error) {
+      throw isUniqueViolation(error) ? new UniqueViolation(index, { cause: error }) : error;
+    }
+  }
+
+  #commit(): void {
+    try {
+      this.#transaction.commit.run();
+    } catch (cause) {
+      // a WAL whose last write failed may still be found whole after the next start
+      throw isOutage(cause) && cause.code.startsWith('SQLITE_IOERR')
+        ? new CommitUnknown(cause.message, { cause })
+        : cause;
+    }
+  }
+
+  #run({ statement, values }: Bound): Done {
+    const compiled = statement.compiled('sqlite');
+    let prepared = this.#prepared.get(compiled);
+    if (!prepared) {
+      prepared = new Prepared(this.#file.prepare(compiled.sql));
+      this.#prepared.set(compiled, prepared);
+      if (this.#prepared.size > MAX_STATEMENTS) this.#prepared.delete(this.#prepared.keys().next().value as Compiled);
+    }
+    return prepared.run(compiled.bind(values));
+  }
+}
+
+/** A single statement without a row count: SQLite itself undoes what it did when it fails. */
+function canOnlyFailWhole(unit: Unit): boolean {
+  return unit.length === 1 && (unit[0]?.rows ?? 'any') === 'any';
+}
+
+const NOTHING: readonly Record<string, unknown>[] = [];
+
+class Prepared {
+  readonly #statement: Database.Statement;
+  readonly #isReader: boolean;
+  readonly #blobs: readonly string[];
+
+  constructor(statement: Database.Statement) {
+    this.#statement = statement;
+    this.#isReader = statement.reader;
+    this.#blobs = this.#isReader ? blobColumns(statement) : [];
+  }
+
+  run(values: unknown[]): Done {
+    if (!this.#isReader) return { rows: this.#statement.run(values).changes, returned: NOTHING };
+    // to the last row: a statement that was left half-way keeps every savepoint from being opened
+    const returned = this.#statement.all(values) as Record<string, unknown>[];
+    if (this.#blobs.length > 0) for (const row of returned) this.#toBuffers(row);
+    return { rows: returned.length, returned };
+  }
+
+  /** libsql gives a blob as an ArrayBuffer, pg as a Buffer. */
+  #toBuffers(row: Record<string, unknown>): void {
+    for (const column of this.#blobs) {
+      const value = row[column];
+      if (value instanceof ArrayBuffer) row[column] = Buffer.from(value);
+    }
+  }
+}
+
+function blobColumns(statement: Database.Statement): string[] {
+  return statement
+    .columns()
+    .filter(({ type }) => type?.toLowerCase() === 'blob')
+    .map(({ name }) => name);
+}
+
+/** What begins and ends transactions and savepoints, prepared once. */
+class Transaction {
+  readonly begin: Database.Statement;
+  readonly commit: Database.Statement;
+  readonly rollback: Database.Statement;
+  readonly savepoint: Database.Statement;
+  readonly release: Database.Statement;
+  readonly rollbackTo: Database.Statement;
+
+  constructor(file: SqliteFile) {
+    this.begin = file.prepare('BEGIN IMMEDIATE');
+    this.commit = file.prepare('COMMIT');
+    this.rollback = file.prepare('ROLLBACK');
+    this.savepoint = file.prepare('SAVEPOINT unit');
+    this.release = file.prepare('RELEASE unit');
+    this.rollbackTo = file.prepare('ROLLBACK TO unit');
+  }
+}
+
+function closed(): Fault {
+  return new Fault('DatabaseUnavailable', { reason: 'the database was closed' });
+}
+
+function unavailable(cause: Error): Fault {
+  return new Fault('DatabaseUnavailable', { reason: cause.message }, { cause });
+}

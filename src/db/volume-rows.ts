@@ -1,0 +1,95 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { AttachStatus, Volume } from '../objects/volume.js';
+import type { VolumeStatus } from '../objects/volume-status.js';
+import { fromPairs, type Pairs, pairsOf } from './json.js';
+import type { VolumesTable } from './schema.js';
+import type { DialectName } from './statement.js';
+
+/** The columns that make a `Volume`, in the table's order. */
+export const VOLUME_COLUMNS = [
+  ...(['id', 'project_id', 'user_id', 'use_quota', 'name', 'description', 'size'] as const),
+  ...(['status', 'status_reason', 'previous_status', 'attach_status', 'migration_status'] as const),
+  ...(['host', 'cluster_name', 'availability_zone', 'volume_type_id', 'snapshot_id', 'source_volume_id'] as const),
+  ...(['group_id', 'encryption_key_id', 'bootable', 'multiattach', 'replication_status', 'name_id'] as const),
+  ...(['provider_id', 'provider_location', 'provider_auth', 'service_id', 'shared_targets', 'revision'] as const),
+  ...(['scheduled_at', 'launched_at', 'terminated_at', 'created_at', 'updated_at', 'deleted_at'] as const),
+] as const satisfies readonly (keyof VolumesTable)[];
+
+type Columns = Pick<VolumesTable, (typeof VOLUME_COLUMNS)[number]>;
+
+/** A row of `volumes` with its metadata as JSON pairs. */
+export type VolumeRow = Columns & { readonly metadata: string };
+
+/** A row as an event keeps it: without secrets. */
+type VolumePayload = Omit<Columns, Secret> & { readonly metadata: Pairs };
+type Secret = 'provider_auth';
+
+const EVENT_COLUMNS = VOLUME_COLUMNS.filter((column) => column !== ('provider_auth' satisfies Secret));
+
+/** The metadata of the row of `volumes` at hand, as a column of JSON pairs. */
+export function metadataColumn(dialect: DialectName): RawBuilder<string> {
+  return pairsOf(
+    dialect,
+    sql`select key, value from volume_metadata where volume_metadata.volume_id = volumes.id order by key`,
+  );
+}
+
+/** The row of `volumes` at hand as the JSON of a `VolumePayload`. */
+export function payloadColumn(dialect: DialectName): RawBuilder<string> {
+  const fields = sql.join(EVENT_COLUMNS.map((column) => sql`${sql.lit(column)}, ${sql.ref(`volumes.${column}`)}`));
+  return dialect === 'sqlite'
+    ? sql`json_object(${fields}, 'metadata', json(${metadataColumn(dialect)}))`
+    : sql`json_build_object(${fields}, 'metadata', ${metadataColumn(dialect)}::json)::text`;
+}
+
+export function volumeOf(row: VolumeRow): Volume {
+  return toVolume(row, fromPairs(row.metadata));
+}
+
+/** The volume in an event's payload; `providerAuth` is not there. */
+export function volumeOfPayload(payload: string): Volume {
+  const { metadata, ...columns } = JSON.parse(payload) as VolumePayload;
+  return toVolume({ ...columns, provider_auth: null }, new Map(metadata));
+}
+
+function toVolume(row: Columns, metadata: ReadonlyMap<string, string>): Volume {
+  return {
+    id: row.id,
+    projectId: row.project_id,
+    userId: row.user_id,
+    name: row.name,
+    description: row.description,
+    sizeGib: row.size,
+    status: row.status as VolumeStatus,
+    statusReason: row.status_reason,
+    previousStatus: row.previous_status as VolumeStatus | null,
+    attachStatus: row.attach_status as AttachStatus,
+    migrationStatus: row.migration_status,
+    host: row.host,
+    clusterName: row.cluster_name,
+    availabilityZone: row.availability_zone,
+    volumeTypeId: row.volume_type_id,
+    snapshotId: row.snapshot_id,
+    sourceVolumeId: row.source_volume_id,
+    groupId: row.group_id,
+    encryptionKeyId: row.encryption_key_id,
+    bootable: row.bootable === 1,
+    multiattach: row.multiattach === 1,
+    useQuota: row.use_quota === 1,
+    replicationStatus: row.replication_status,
+    nameId: row.name_id,
+    providerId: row.provider_id,
+    providerLocation: row.provider_location,
+    providerAuth: row.provider_auth,
+    serviceId: row.service_id,
+    sharedTargets: row.shared_targets === null ? null : row.shared_targets === 1,
+    metadata,
+    revision: row.revision,
+    scheduledAt: row.scheduled_at,
+    launchedAt: row.launched_at,
+    terminatedAt: row.terminated_at,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    deletedAt: row.deleted_at,
+  };
+}

@@ -1,0 +1,220 @@
+import { sql } from 'kysely';
+import type { Volume } from '../objects/volume.js';
+import { listIn, pairsIn, toPairs } from './json.js';
+import { statement, type Tools } from './statement.js';
+import type { Done, Step, Store } from './store.js';
+import { metadataColumn, VOLUME_COLUMNS, volumeOf, type VolumeRow } from './volume-rows.js';
+
+/** What is known of a volume before it is recorded. */
+export type NewVolume = Pick<
+  Volume,
+  | 'id'
+  | 'projectId'
+  | 'userId'
+  | 'name'
+  | 'description'
+  | 'sizeGib'
+  | 'status'
+  | 'availabilityZone'
+  | 'volumeTypeId'
+  | 'snapshotId'
+  | 'sourceVolumeId'
+  | 'groupId'
+  | 'encryptionKeyId'
+  | 'bootable'
+  | 'multiattach'
+  | 'useQuota'
+  | 'metadata'
+>;
+
+/** Where a page of a list goes on: after the volume with this time of creation and id. */
+export interface PageKey {
+  readonly createdAt: number;
+  readonly id: string;
+}
+
+export interface VolumeList {
+  /** Absent: of all projects. */
+  readonly projectId?: string;
+  /** Rows a page, 1 to 1001. */
+  readonly limit: number;
+  /** @default from the newest */
+  readonly after?: PageKey;
+}
+
+/** Records a volume and its metadata. The record's own step comes first; see `insertedVolume`. */
+export function insertVolume(volume: NewVolume): readonly [Step, ...Step[]] {
+  const record: Step = {
+    statement: insertRecord.with({
+      id: volume.id,
+      projectId: volume.projectId,
+      userId: volume.userId,
+      name: volume.name,
+      description: volume.description,
+      sizeGib: volume.sizeGib,
+      status: volume.status,
+      availabilityZone: volume.availabilityZone,
+      volumeTypeId: volume.volumeTypeId,
+      snapshotId: volume.snapshotId,
+      sourceVolumeId: volume.sourceVolumeId,
+      groupId: volume.groupId,
+      encryptionKeyId: volume.encryptionKeyId,
+      bootable: Number(volume.bootable),
+      multiattach: Number(volume.multiattach),
+      useQuota: Number(volume.useQuota),
+    }),
+    rows: 1,
+  };
+  if (volume.metadata.size === 0) return [record];
+  const metadata = insertMetadata.with({ volumeId: volume.id, pairs: toPairs(volume.metadata) });
+  return [record, { statement: metadata, rows: volume.metadata.size }];
+}
+
+/** The volume that the first step of `insertVolume` recorded, made of what that step did; nothing is read. */
+export function insertedVolume(volume: NewVolume, done: Done): Volume {
+  const [row] = done.returned as readonly Pick<VolumeRow, 'created_at' | 'updated_at'>[];
+  if (!row) throw new TypeError('not the step that records a volume');
+  return { ...volume, ...UNPLACED, createdAt: row.created_at, updatedAt: row.updated_at };
+}
+
+/** The live volume, if the project has it. */
+export async function findVolume(
+  store: Store,
+  { id, projectId }: { readonly id: string; readonly projectId?: string },
+): Promise<Volume | undefined> {
+  const [row] = await store.read(findById.with({ id }));
+  return row && (projectId === undefined || row.project_id === projectId) ? volumeOf(row) : undefined;
+}
+
+/** The live ones among these volumes, in no order. */
+export async function findVolumes(store: Store, ids: readonly string[]): Promise<readonly Volume[]> {
+  return (await store.read(findByIds.with({ ids: JSON.stringify(ids) }))).map(volumeOf);
+}
+
+/** A page of live volumes, newest first. */
+export async function listVolumes(
+  store: Store,
+  { projectId, limit, after = FIRST }: VolumeList,
+): Promise<readonly Volume[]> {
+  const key = { limit, createdAt: after.createdAt, id: after.id };
+  const rows = await store.read(
+    projectId === undefined ? listAll.with(key) : listOfProject.with({ ...key, projectId }),
+  );
+  return rows.map(volumeOf);
+}
+
+/** Before every volume: no time is later. */
+const FIRST: PageKey = { createdAt: Number.MAX_SAFE_INTEGER, id: '' };
+
+const UNPLACED = {
+  statusReason: null,
+  previousStatus: null,
+  attachStatus: 'detached',
+  migrationStatus: null,
+  host: null,
+  clusterName: null,
+  replicationStatus: null,
+  nameId: null,
+  providerId: null,
+  providerLocation: null,
+  providerAuth: null,
+  serviceId: null,
+  sharedTargets: true,
+  revision: 1,
+  scheduledAt: null,
+  launchedAt: null,
+  terminatedAt: null,
+  deletedAt: null,
+} as const satisfies Partial<Volume>;
+
+interface RecordParams {
+  id: string;
+  projectId: string;
+  userId: string;
+  name: string | null;
+  description: string | null;
+  sizeGib: number;
+  status: string;
+  availabilityZone: string | null;
+  volumeTypeId: string;
+  snapshotId: string | null;
+  sourceVolumeId: string | null;
+  groupId: string | null;
+  encryptionKeyId: string | null;
+  bootable: number;
+  multiattach: number;
+  useQuota: number;
+}
+
+const insertRecord = statement<RecordParams>()(({ db, now }, p) =>
+  db
+    .insertInto('volumes')
+    .values({
+      id: p.id,
+      project_id: p.projectId,
+      user_id: p.userId,
+      use_quota: p.useQuota,
+      name: p.name,
+      description: p.description,
+      size: p.sizeGib,
+      status: p.status,
+      attach_status: UNPLACED.attachStatus,
+      availability_zone: p.availabilityZone,
+      volume_type_id: p.volumeTypeId,
+      snapshot_id: p.snapshotId,
+      source_volume_id: p.sourceVolumeId,
+      group_id: p.groupId,
+      encryption_key_id: p.encryptionKeyId,
+      bootable: p.bootable,
+      multiattach: p.multiattach,
+      shared_targets: Number(UNPLACED.sharedTargets),
+      revision: UNPLACED.revision,
+      created_at: now,
+      updated_at: now,
+    })
+    .returning(['created_at', 'updated_at']),
+);
+
+const insertMetadata = statement<{ volumeId: string; pairs: string }>()(({ db, dialect }, p) =>
+  db
+    .insertInto('volume_metadata')
+    .columns(['volume_id', 'key', 'value'])
+    .expression(
+      db
+        .selectFrom(pairsIn(dialect, p.pairs).as('pair'))
+        .select([sql<string>`cast(${p.volumeId} as text)`.as('volume_id'), 'pair.key', 'pair.value']),
+    ),
+);
+
+/** Live volumes with everything that `volumeOf` needs. */
+const liveVolumes = ({ db, dialect }: Tools) =>
+  db
+    .selectFrom('volumes')
+    .select(VOLUME_COLUMNS)
+    .select(metadataColumn(dialect).as('metadata'))
+    .where('deleted_at', 'is', null);
+
+const findById = statement<{ id: string }>()((tools, p) => liveVolumes(tools).where('id', '=', p.id));
+
+const findByIds = statement<{ ids: string }>()((tools, p) =>
+  liveVolumes(tools).where('id', 'in', listIn(tools.dialect, p.ids)),
+);
+
+interface KeyParams extends PageKey {
+  readonly limit: number;
+}
+
+const pageOfVolumes = (tools: Tools, p: KeyParams) =>
+  liveVolumes(tools)
+    // the first of the two conditions is what an index can be entered by
+    .where('created_at', '<=', p.createdAt)
+    .where((eb) => eb.or([eb('created_at', '<', p.createdAt), eb('id', '>', p.id)]))
+    .orderBy('created_at', 'desc')
+    .orderBy('id')
+    .limit(p.limit);
+
+const listAll = statement<KeyParams>()((tools, p) => pageOfVolumes(tools, p));
+
+const listOfProject = statement<KeyParams & { readonly projectId: string }>()((tools, p) =>
+  pageOfVolumes(tools, p).where('project_id', '=', p.projectId),
+);

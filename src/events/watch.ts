@@ -1,0 +1,223 @@
+import { type EventCursor, eventRange, type EventRow, readEvents } from '../db/events.js';
+import type { Store } from '../db/store.js';
+import { volumeOfPayload } from '../db/volume-rows.js';
+import { Fault } from '../errors/fault.js';
+import type { Volume } from '../objects/volume.js';
+import { ChangeQueue } from './change-queue.js';
+import { EventTail, isAfter } from './event-tail.js';
+
+export interface WatchOptions {
+  /** How often to look for events of other processes while somebody watches, ms. @default 100, on SQLite 1000 */
+  readonly pollMs?: number;
+  /** Changes that may wait for a reader before it is too slow, 1 to 100,000. @default 1000 */
+  readonly bufferSize?: number;
+  /** Watches of this process at the same time, 1 to 100,000. @default 1000 */
+  readonly maxWatches?: number;
+}
+
+/** What to watch. */
+export interface WatchRequest {
+  /** Absent: all projects. */
+  readonly projectId?: string;
+  /** Only these volumes. @default all */
+  readonly volumeIds?: readonly string[];
+  /** Go on after this change. @default from now on */
+  readonly after?: EventCursor;
+  /** Ends the watch. */
+  readonly signal: AbortSignal;
+}
+
+/** One change. */
+export interface VolumeChange {
+  /** As it is after the change, without `providerAuth`. */
+  readonly volume: Volume;
+  /** Give it back as `after` to go on after this change. */
+  readonly cursor: EventCursor;
+  /** 0 to 100, of long work; such a change is not kept. */
+  readonly progressPercent?: number;
+}
+
+/** Changes as they happen; each once, in the order of their transactions. */
+export interface VolumeWatch extends AsyncIterable<VolumeChange> {
+  /** Where it began. */
+  readonly start: EventCursor;
+}
+
+interface Reader {
+  readonly request: WatchRequest;
+  readonly volumeIds: ReadonlySet<string> | undefined;
+  readonly queue: ChangeQueue<Live>;
+  /** Up to where it was served. */
+  cursor: EventCursor;
+  /** Set when this process ends. */
+  stopped: Fault | undefined;
+  /** Forgets the reader. Safe to repeat. */
+  readonly leave: () => void;
+}
+
+/** What the tail hands to a reader: an event, parsed once for all readers, or progress. */
+type Live =
+  { readonly event: EventRow; readonly volume: Volume } | { readonly volume: Volume; readonly progressPercent: number };
+
+const DEFAULT_BUFFER = 1_000;
+const DEFAULT_MAX_WATCHES = 1_000;
+const CATCH_UP_PAGE = 200;
+
+/** Streams changes of volumes to the watchers of this process. See docs/protocols.md, "Also settled: Events". */
+export class VolumeEvents {
+  readonly #store: Store;
+  readonly #bufferSize: number;
+  readonly #tail: EventTail;
+  /** Those whom the tail serves. */
+  readonly #readers = new Set<Reader>();
+  /** Everybody who watches, also who still catches up. */
+  readonly #open = new Set<Reader>();
+  readonly #maxWatches: number;
+
+  constructor(store: Store, options: WatchOptions = {}) {
+    const { pollMs = store.dialect === 'sqlite' ? 1_000 : 100, bufferSize = DEFAULT_BUFFER } = options;
+    this.#maxWatches = options.maxWatches ?? DEFAULT_MAX_WATCHES;
+    this.#store = store;
+    this.#bufferSize = bufferSize;
+    this.#tail = new EventTail(store, pollMs, (events) => this.#deliver(events));
+  }
+
+  /** To be called after events were written in this process, so that nobody waits for the next look. */
+  wake(): void {
+    this.#tail.wake();
+  }
+
+  /** Tells this process's watchers how far long work is. Dropped for a reader that is behind. */
+  progress(volume: Volume, progressPercent: number): void {
+    for (const reader of this.#readers) {
+      const isBehind = reader.queue.size >= this.#bufferSize / 2;
+      if (!isBehind && wants(reader, volume.projectId, volume.id)) reader.queue.push({ volume, progressPercent });
+    }
+  }
+
+  /**
+   * Begins a watch. On PostgreSQL one from now on may show changes of the last moments before it, of transactions that
+   * were still waiting for others. Throws Fault `InvalidInput` for a cursor whose successors were purged; reading it throws
+   * Fault `WatchTooSlow`, and `ServiceStopping` when this process ends.
+   */
+  async subscribe(request: WatchRequest): Promise<VolumeWatch> {
+    const { head, horizon } = await eventRange(this.#store);
+    const start = request.after ?? head;
+    // what is beyond the head was not given out by this database
+    if (isAfter(horizon, start) || isAfter(start, head)) throw expired();
+    if (request.signal.aborted) throw new Fault('Cancelled', { what: 'The watch' });
+
+    if (this.#open.size >= this.#maxWatches) {
+      throw new Fault('TooManyRequests', { what: 'watches', limit: this.#maxWatches });
+    }
+
+    const reader = this.#enter(request, start);
+    try {
+      // a watch from now on joins before it is answered, so that it need not be read at once
+      const joined = request.after === undefined ? await this.#join(reader) : undefined;
+      return { start, [Symbol.asyncIterator]: () => this.#read(reader, joined) };
+    } catch (error) {
+      reader.leave();
+      throw error;
+    }
+  }
+
+  /** Ends all watches with Fault `ServiceStopping`. */
+  close(): void {
+    for (const reader of this.#open) {
+      reader.stopped = new Fault('ServiceStopping', {});
+      reader.queue.end(reader.stopped);
+      reader.leave();
+    }
+  }
+
+  #enter(request: WatchRequest, cursor: EventCursor): Reader {
+    const { volumeIds, signal } = request;
+    const queue = new ChangeQueue<Live>(this.#bufferSize);
+    const leave = () => {
+      signal.removeEventListener('abort', leave);
+      queue.end();
+      this.#open.delete(reader);
+      if (this.#readers.delete(reader) && this.#readers.size === 0) this.#tail.stop();
+    };
+    const reader: Reader = {
+      ...{ request, queue, cursor, leave, stopped: undefined },
+      volumeIds: volumeIds && volumeIds.length > 0 ? new Set(volumeIds) : undefined,
+    };
+    this.#open.add(reader);
+    signal.addEventListener('abort', leave);
+    return reader;
+  }
+
+  async *#read(reader: Reader, joinedAt?: EventCursor): AsyncGenerator<VolumeChange, void, undefined> {
+    const { signal } = reader.request;
+    try {
+      let joined = joinedAt;
+      while (!joined || isAfter(joined, reader.cursor)) {
+        if (reader.stopped) throw reader.stopped;
+        if (signal.aborted) return;
+        const page = await this.#page(reader.cursor);
+        for (const event of page) {
+          reader.cursor = { tx: event.tx, seq: event.seq };
+          if (!wants(reader, event.projectId, event.resourceId)) continue;
+          yield { volume: volumeOfPayload(event.payload), cursor: reader.cursor };
+        }
+        if (page.length === CATCH_UP_PAGE) continue;
+        // a page that was read after the join to its end has everything that the queue has not
+        if (joined) break;
+        joined = await this.#join(reader);
+      }
+      for (let batch = await reader.queue.take(); batch; batch = await reader.queue.take()) {
+        for (const live of batch) {
+          if (signal.aborted) return;
+          if ('event' in live) {
+            const { event, volume } = live;
+            if (!isAfter(event, reader.cursor)) continue;
+            reader.cursor = { tx: event.tx, seq: event.seq };
+            yield { volume, cursor: reader.cursor };
+          } else {
+            yield { volume: live.volume, cursor: reader.cursor, progressPercent: live.progressPercent };
+          }
+        }
+      }
+    } finally {
+      reader.leave();
+    }
+  }
+
+  /** From the answered position on, events come through the reader's queue. */
+  async #join(reader: Reader): Promise<EventCursor> {
+    this.#readers.add(reader);
+    return this.#tail.start();
+  }
+
+  /** The horizon is read after the page: what it does not pass was there. */
+  async #page(from: EventCursor): Promise<readonly EventRow[]> {
+    const page = await readEvents(this.#store, from, CATCH_UP_PAGE);
+    const { horizon } = await eventRange(this.#store);
+    if (isAfter(horizon, from)) throw expired();
+    return page;
+  }
+
+  #deliver(events: readonly EventRow[]): void {
+    for (const event of events) {
+      let live: Live | undefined;
+      for (const reader of this.#readers) {
+        if (!wants(reader, event.projectId, event.resourceId)) continue;
+        live ??= { event, volume: volumeOfPayload(event.payload) };
+        reader.queue.push(live);
+      }
+    }
+  }
+}
+
+function wants({ request, volumeIds }: Reader, projectId: string, volumeId: string): boolean {
+  const isTheirs = request.projectId === undefined || request.projectId === projectId;
+  return isTheirs && (volumeIds === undefined || volumeIds.has(volumeId));
+}
+
+function expired(): Fault {
+  const description =
+    'is too old or not from here: what followed it is no longer kept; read the volumes and watch from now on';
+  return new Fault('InvalidInput', { violations: [{ field: 'resume_token', description }], omitted: 0 });
+}

@@ -1,0 +1,98 @@
+import { join } from 'node:path';
+import test from 'ava';
+import Database from 'libsql';
+import { readEvents } from '#src/db/events.js';
+import { findIdempotency } from '#src/db/idempotency.js';
+import { listMessages } from '#src/db/messages.js';
+import { migrate } from '#src/db/migrate.js';
+import { purge } from '#src/db/purge.js';
+import type { Bound } from '#src/db/statement.js';
+import type { Store } from '#src/db/store.js';
+import { findVolume, findVolumes, listVolumes } from '#src/db/volumes.js';
+import { transition } from '#src/db/volume-transitions.js';
+import { folderFor } from '../support/folder.js';
+
+/** A store that explains what it is asked instead of doing it. */
+function explainer(database: Database.Database): { readonly store: Store; readonly plan: string[] } {
+  const plan: string[] = [];
+  const explain = ({ statement, values }: Bound) => {
+    const { sql, bind } = statement.compiled('sqlite');
+    const steps = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(bind(values)) as { detail: string }[];
+    plan.push(...steps.map(({ detail }) => detail));
+  };
+  const store: Store = {
+    dialect: 'sqlite',
+    apply: async (unit) => {
+      for (const { statement } of unit) explain(statement);
+      return [];
+    },
+    read: async (statement) => {
+      explain(statement);
+      return [];
+    },
+    close: async () => undefined,
+  };
+  return { store, plan };
+}
+
+const PAGE = { limit: 50, after: { createdAt: 1, id: 'i' } };
+
+const isIndexed = test.macro({
+  exec: async (t, ask: (store: Store) => Promise<unknown>, index: RegExp) => {
+    const path = join(await folderFor(t), 'cinder.db');
+    await migrate(`sqlite:${path}`);
+    const database = new Database(path);
+    t.teardown(() => database.close());
+    const { store, plan } = explainer(database);
+    await ask(store);
+    t.true(
+      plan.some((step) => index.test(step)),
+      plan.join('\n'),
+    );
+    // read from end to end are only a list that was handed in, a subselect of few rows, and the first events up to a limit
+    const scans = plan.filter(
+      (step) => /^SCAN (?!json_each|\(subquery|events$)/.test(step) && !/USING (COVERING )?INDEX/.test(step),
+    );
+    t.deepEqual(scans, []);
+    t.false(
+      plan.some((step) => step.includes('USE TEMP B-TREE FOR ORDER BY')),
+      plan.join('\n'),
+    );
+  },
+  title: (what = '') => `${what} through an index, in its order, without a full scan`,
+});
+
+test('a volume is found', isIndexed, (store) => findVolume(store, { id: 'i' }), /SEARCH volumes USING INDEX/);
+test('several volumes are found', isIndexed, (store) => findVolumes(store, ['a', 'b']), /SEARCH volumes USING INDEX/);
+test(
+  'a project is listed',
+  isIndexed,
+  (s) => listVolumes(s, { projectId: 'p', ...PAGE }),
+  /volumes_by_project .*created_at</,
+);
+test('all projects are listed', isIndexed, (s) => listVolumes(s, PAGE), /volumes_by_creation .*created_at</);
+test(
+  'messages are listed',
+  isIndexed,
+  (s) => listMessages(s, { projectId: 'p', ...PAGE }),
+  /messages_by_project .*created_at</,
+);
+test(
+  'a retry is recognised',
+  isIndexed,
+  (s) => findIdempotency(s, { projectId: 'p', userId: 'u', rpc: 'r', key: 'k' }),
+  /PRIMARY KEY/,
+);
+test(
+  'events are followed',
+  isIndexed,
+  (s) => readEvents(s, { tx: 0, seq: 1 }, 100),
+  /SEARCH events USING INTEGER PRIMARY KEY \(rowid>/,
+);
+test(
+  'a clone in the making is noticed',
+  isIndexed,
+  (s) => s.apply([transition('beginDelete', { id: 'i' })]),
+  /volumes_by_source/,
+);
+test('what is old is purged', isIndexed, (s) => purge(s), /volumes_by_deletion/);

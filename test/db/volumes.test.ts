@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { findVolume, findVolumes, insertedVolume, insertVolume, listVolumes, type PageKey } from '#src/db/volumes.js';
+import { transition } from '#src/db/volume-transitions.js';
+import { UniqueViolation } from '#src/db/store.js';
+import type { Volume } from '#src/objects/volume.js';
+import { storesFor } from '../support/sql.js';
+import { newVolume, recorded } from '../support/volumes.js';
+
+storesFor(
+  'a recorded volume is read back as it was given, and as the writer knows it without reading',
+  async (t, store) => {
+    const given = newVolume({ name: null, bootable: true, metadata: new Map([['k', 'v']]), snapshotId: randomUUID() });
+    const [first] = await store.apply(insertVolume(given));
+    const found = await findVolume(store, { id: given.id });
+    t.like(found, {
+      ...given,
+      revision: 1,
+      host: null,
+      attachStatus: 'detached',
+      sharedTargets: true,
+      deletedAt: null,
+    });
+    t.true(Math.abs((found?.createdAt ?? 0) - Date.now()) < 5_000);
+    t.deepEqual(first && insertedVolume(given, first), found);
+  },
+);
+
+storesFor('metadata keeps every key, also those that objects know', async (t, store) => {
+  const metadata = new Map([
+    ['__proto__', 'polluted'],
+    ['constructor', ''],
+    ['ключ "\'\\ ', 'naïve\n🙂'],
+    ['a', '[["b","c"]]'],
+  ]);
+  const { id } = await recorded(store, { metadata });
+  const found = await findVolume(store, { id });
+  t.deepEqual(new Map([...(found?.metadata ?? [])].sort()), new Map([...metadata].sort()));
+  t.is(({} as { polluted?: string }).polluted, undefined);
+});
+
+storesFor('a volume is not there for another project, nor when it is deleted', async (t, store) => {
+  const { id } = await recorded(store);
+  t.is(await findVolume(store, { id, projectId: 'p2' }), undefined);
+  t.is((await findVolume(store, { id, projectId: 'p1' }))?.id, id);
+  await store.apply([transition('undoCreate', { id })]);
+  t.is(await findVolume(store, { id }), undefined);
+  t.deepEqual(await findVolumes(store, [id]), []);
+  t.deepEqual(await listVolumes(store, { limit: 10 }), []);
+});
+
+storesFor('several volumes are found in one query, unknown ids are not', async (t, store) => {
+  const ids = [await recorded(store), await recorded(store)].map(({ id }) => id);
+  const found = await findVolumes(store, [...ids, randomUUID()]);
+  t.deepEqual(found.map(({ id }) => id).sort(), ids.sort());
+  t.deepEqual(await findVolumes(store, []), []);
+});
+
+storesFor('a volume cannot be recorded twice', async (t, store) => {
+  const volume = await recorded(store);
+  const error = await t.throwsAsync(store.apply(insertVolume(volume)), { instanceOf: UniqueViolation });
+  t.is(error.step, 0);
+});
+
+storesFor('pages lose and repeat nothing while volumes are recorded', async (t, store) => {
+  const before = await Promise.all(Array.from({ length: 25 }, () => recorded(store)));
+  await recorded(store, { projectId: 'p2' });
+  const listed: Volume[] = [];
+  for (let after: PageKey | undefined; ;) {
+    const page = await listVolumes(store, { projectId: 'p1', limit: 7, ...(after && { after }) });
+    listed.push(...page);
+    const last = page.at(-1);
+    if (!last) break;
+    after = { createdAt: last.createdAt, id: last.id };
+    await recorded(store);
+  }
+  const ids = listed.map(({ id }) => id);
+  t.is(new Set(ids).size, ids.length);
+  t.true(before.every(({ id }) => ids.includes(id)));
+  const sorted = listed.toSorted((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
+  t.deepEqual(listed, sorted);
+});
+
+storesFor('without a project the volumes of all are listed', async (t, store) => {
+  await recorded(store, { projectId: 'p1' });
+  await recorded(store, { projectId: 'p2' });
+  t.deepEqual((await listVolumes(store, { limit: 10 })).map(({ projectId }) => projectId).sort(), ['p1', 'p2']);
+});
