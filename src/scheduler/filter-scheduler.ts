@@ -1,0 +1,131 @@
+import type { FilterProperties, RequestSpec, Retry } from '../objects/request-spec.js';
+import { PoolSieve, type Sieved } from './pool-sieve.js';
+import { isOnResourceBackend, placementRequest, type PlacementRequest } from './placement-request.js';
+import type { Pool } from './pool-state.js';
+import type { Pools } from './pools.js';
+import type { FilterTally, Refusal } from './refusal.js';
+import { checkMaxAttempts, countAttempt, noteBackend } from './retry.js';
+import type { Filter } from './filters/index.js';
+import type { Weigher } from './weighers/index.js';
+
+/** What a scheduler decides with. */
+export interface FilterSchedulerParts {
+  readonly pools: Pools;
+  /** In the order in which they are asked. */
+  readonly filters: readonly Filter[];
+  readonly weighers: readonly Weigher[];
+  /** How often a volume may be scheduled, 1 or more; 1: never again after a failure. @default 3 */
+  readonly maxAttempts: number;
+}
+
+/** One attempt to place a volume. */
+export interface Attempt {
+  readonly request: PlacementRequest;
+  readonly sizeGib: number;
+  /** The history with this attempt in it; absent when rescheduling is off. */
+  readonly retry: Retry | undefined;
+}
+
+/** Where a volume goes. Its room in memory is taken. */
+export interface Placement {
+  /** `host@backend#pool`. */
+  readonly host: string;
+  /** `cluster@backend#pool`; null: not clustered. */
+  readonly clusterName: string | null;
+  /** The cluster's name, or else the host's. */
+  readonly backendId: string;
+  /** The zone of the service that was chosen, which becomes the volume's. */
+  readonly availabilityZone: string | null;
+  readonly sizeGib: number;
+  /** The history with this backend in it, for the next attempt. */
+  readonly retry: Retry | undefined;
+}
+
+/** Either a place, or why there is none. */
+export type Choice = { readonly placement: Placement } | { readonly refusal: Refusal };
+
+/** A pool that passed all filters. */
+export interface Candidate {
+  readonly pool: Pool;
+  readonly weight: number;
+}
+
+/** How a request would be decided now. */
+export interface Explanation {
+  readonly tallies: readonly FilterTally[];
+  /** Best first. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** How many rejections of each filter a refusal quotes. */
+const QUOTED_REJECTIONS = 3;
+
+/** Chooses pools as Cinder's FilterScheduler does. Rule: cinder/scheduler/filter_scheduler.py. */
+export class FilterScheduler {
+  readonly #parts: FilterSchedulerParts;
+  readonly #sieve: PoolSieve;
+
+  /** Throws InvalidParameterValue for `maxAttempts` below 1. */
+  constructor(parts: FilterSchedulerParts) {
+    checkMaxAttempts(parts.maxAttempts);
+    this.#parts = parts;
+    this.#sieve = new PoolSieve(parts.filters, parts.weighers);
+  }
+
+  /**
+   * Begins an attempt: counts it, and gives the room that the last one took back to its pool. Throws NoValidBackend when
+   * the attempts are used up, InvalidInput for a hint that cannot be read.
+   */
+  begin(spec: RequestSpec, filterProperties: FilterProperties): Attempt {
+    const { sizeGib } = spec.volumeProperties;
+    const retry = countAttempt(filterProperties.retry, this.#parts.maxAttempts, spec.volumeId);
+    const { schedulerHints } = filterProperties;
+    const request = placementRequest(spec, { schedulerHints, ...(retry && { retry }) });
+    const lastTried = retry?.backends.at(-1);
+    if (lastTried !== undefined) this.#parts.pools.revert(lastTried, sizeGib);
+    return { request, sizeGib, retry };
+  }
+
+  /**
+   * Chooses the best pool, other than those `without`, and takes its room at once. Throws UnusableCapability when a pool
+   * reports what cannot be compared.
+   */
+  choose({ request, sizeGib, retry }: Attempt, without: ReadonlySet<string> = NONE): Choice {
+    const { pools } = this.#parts;
+    const sieved = this.#sieve.sieve(pools.list(), request, QUOTED_REJECTIONS);
+    const best = sieved.best(
+      (pool) => isOnResourceBackend(pool, request.resourceBackend) && !without.has(pool.backendId),
+    );
+    if (best === undefined) return { refusal: this.#refusal(sieved, request) };
+
+    const { host, clusterName, backendId, service } = best;
+    pools.consume(backendId, sizeGib);
+    const availabilityZone = service.availabilityZone ?? null;
+    return {
+      placement: { host, clusterName, backendId, availabilityZone, sizeGib, retry: noteBackend(retry, backendId) },
+    };
+  }
+
+  /** Gives a placement's room back, when it was lost to another scheduler; then choose again `without` it. */
+  release({ backendId, sizeGib }: Placement): void {
+    this.#parts.pools.revert(backendId, sizeGib);
+  }
+
+  /** Decides without taking anything. Quotes up to `quotedRejections` of each filter. Throws UnusableCapability. */
+  explain(request: PlacementRequest, quotedRejections: number = QUOTED_REJECTIONS): Explanation {
+    const sieved = this.#sieve.sieve(this.#parts.pools.list(), request, quotedRejections);
+    return { tallies: sieved.tallies(), candidates: sieved.candidates() };
+  }
+
+  #refusal(sieved: Sieved, { resourceBackend }: PlacementRequest): Refusal {
+    return {
+      poolCount: sieved.poolCount,
+      silentBackends: [...this.#parts.pools.silentBackends],
+      tallies: sieved.tallies(),
+      passedCount: sieved.passedCount,
+      resourceBackend,
+    };
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();

@@ -1,0 +1,43 @@
+import { isUnmeasured, quotient } from '../capacity.js';
+import type { PlacementRequest } from '../placement-request.js';
+import type { Pool } from '../pool-state.js';
+import { operand, toFloat } from '../python/number.js';
+import { isTruthy } from '../python/value.js';
+import type { Filter } from './filter.js';
+
+/** Keeps the pools with room for the volume. Rule: cinder/scheduler/filters/capacity_filter.py. */
+export const capacityFilter: Filter = {
+  name: 'CapacityFilter',
+
+  passes(pool, request) {
+    if (pool.backendId === request.existsOn || request.requestedGib === 0) return true;
+    if (pool.freeCapacityGb === null) return false;
+    if (isUnmeasured(pool.freeCapacityGb)) return true;
+    if (isUnmeasured(pool.totalCapacityGb)) return toFloat(pool.reservedPercentage) === 0;
+    return toFloat(pool.totalCapacityGb) > 0 && hasRoom(pool, request);
+  },
+
+  reason(pool, { requestedGib, isThin }) {
+    if (pool.freeCapacityGb === null) return 'does not say how much is free';
+    if (isUnmeasured(pool.totalCapacityGb)) {
+      return 'has no measured capacity, so that the part it reserves cannot be kept free';
+    }
+    if (toFloat(pool.totalCapacityGb) <= 0) return 'has no capacity at all';
+    const { virtualFreeCapacity, provisionedCapacity } = pool.factors(isThin);
+    const subscription = `${provisionedCapacity} GiB provisioned, over-subscription ${pool.maxOverSubscriptionRatio}`;
+    return `has room for ${virtualFreeCapacity} GiB, ${requestedGib ?? '?'} GiB are asked for (${subscription})`;
+  },
+
+  complaint: 'do not have enough room',
+};
+
+function hasRoom(pool: Pool, { requestedGib, isThin }: PlacementRequest): boolean {
+  const { virtualFreeCapacity, totalAvailableCapacity, provisionedCapacity } = pool.factors(isThin);
+  const requested = operand(requestedGib);
+  if (isThin && isTruthy(pool.thinProvisioningSupport)) {
+    if (pool.maxOverSubscriptionRatio < 1) return false;
+    const provisionedRatio = quotient(provisionedCapacity + requested, totalAvailableCapacity);
+    if (provisionedRatio > pool.maxOverSubscriptionRatio) return false;
+  }
+  return virtualFreeCapacity >= requested;
+}

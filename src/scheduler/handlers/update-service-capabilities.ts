@@ -1,0 +1,39 @@
+import type { SchedulerManagerService, UpdateServiceCapabilitiesRequest } from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
+import type { InternalHandler } from '../../rpc/versioned-server.js';
+import type { Pools } from '../pools.js';
+import type { ValueMap } from '../python/value.js';
+import type { ReportPart, ReportParts } from '../report-parts.js';
+
+export interface UpdateServiceCapabilitiesParts {
+  readonly pools: Pools;
+  readonly reportParts: ReportParts;
+  /** Now, ms. */
+  readonly now: () => number;
+  /** Told each backend whose report was taken. */
+  readonly onReport: (host: string) => void;
+}
+
+/** Takes a backend's report. Rule: cinder/scheduler/manager.py, `update_service_capabilities`. */
+export function updateServiceCapabilities(
+  parts: UpdateServiceCapabilitiesParts,
+): InternalHandler<typeof SchedulerManagerService.updateServiceCapabilities> {
+  return async (request) => {
+    if (request.serviceName !== 'volume') return {};
+    const report = parts.reportParts.add(partOf(request, parts.now()));
+    if (report && parts.pools.report(report)) parts.onReport(report.host);
+    return {};
+  };
+}
+
+function partOf(request: UpdateServiceCapabilitiesRequest, now: number): ReportPart {
+  return {
+    host: request.host,
+    clusterName: request.clusterName ?? null,
+    timestamp: request.timestamp?.getTime() ?? now,
+    // JSON by the wire's own rules
+    capabilities: (request.capabilities ?? {}) as ValueMap,
+    reportId: request.reportId,
+    part: request.part,
+    partCount: request.partCount,
+  };
+}

@@ -1,0 +1,30 @@
+import type { CastHandler } from '../casts/handler.js';
+import type { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
+import type { InternalHandlers } from '../rpc/versioned-server.js';
+import { createVolume, type CreateVolumeParts } from './handlers/create-volume.js';
+import { getPools } from './handlers/get-pools.js';
+import {
+  notifyServiceCapabilities,
+  type NotifyServiceCapabilitiesParts,
+} from './handlers/notify-service-capabilities.js';
+import {
+  updateServiceCapabilities,
+  type UpdateServiceCapabilitiesParts,
+} from './handlers/update-service-capabilities.js';
+
+/** What the scheduler does with its durable casts, by the RPC's name. Rule: cinder/scheduler/manager.py, `SchedulerManager`. */
+export function schedulerCasts(parts: CreateVolumeParts): ReadonlyMap<string, CastHandler> {
+  // each handler reads its own arguments; the engine only passes them on
+  return new Map<string, CastHandler>([['CreateVolume', createVolume(parts) as unknown as CastHandler]]);
+}
+
+/** What the scheduler answers itself. */
+export function schedulerCalls(
+  parts: UpdateServiceCapabilitiesParts & NotifyServiceCapabilitiesParts,
+): InternalHandlers<typeof SchedulerManagerService> {
+  return {
+    getPools: getPools(parts),
+    updateServiceCapabilities: updateServiceCapabilities(parts),
+    notifyServiceCapabilities: notifyServiceCapabilities(parts),
+  };
+}

@@ -1,0 +1,151 @@
+import type { Filter } from './filters/index.js';
+import type { PlacementRequest } from './placement-request.js';
+import type { Pool } from './pool-state.js';
+import type { FilterTally } from './refusal.js';
+import { unusable } from './unusable.js';
+import type { Weigher } from './weighers/index.js';
+
+/** The outcome of one pass over the pools; to be read before the next pass, which uses the same room. */
+export interface Sieved {
+  readonly poolCount: number;
+  readonly passedCount: number;
+  /** The pool of the greatest weight among those that may be taken; of equals the first. */
+  best(mayTake: (pool: Pool) => boolean): Pool | undefined;
+  /** The pools that passed, best first; equals stay in the pools' order. */
+  candidates(): { readonly pool: Pool; readonly weight: number }[];
+  /** What each filter did. */
+  tallies(): readonly FilterTally[];
+}
+
+/**
+ * Filters and weighs pools, in room that is reused: a decision over many pools makes no garbage and sorts nothing.
+ * Rule: cinder/scheduler/base_filter.py, base_weight.py.
+ */
+export class PoolSieve {
+  readonly #filters: readonly Filter[];
+  readonly #weighers: readonly Weigher[];
+  #passed: Pool[] = [];
+  #totals = new Float64Array(0);
+  #raw = new Float64Array(0);
+
+  constructor(filters: readonly Filter[], weighers: readonly Weigher[]) {
+    this.#filters = filters;
+    this.#weighers = weighers;
+  }
+
+  /** Throws UnusableCapability when a filter or weigher cannot compare what a pool reports. */
+  sieve(pools: readonly Pool[], request: PlacementRequest, quotedRejections: number): Sieved {
+    this.#makeRoom(pools);
+    const passed = this.#passed;
+    const sifts: Sift[] = [];
+    let count = pools.length;
+    for (const filter of this.#filters) {
+      const sift = siftInPlace(filter, passed, count, request, quotedRejections);
+      sifts.push(sift);
+      count = sift.passedCount;
+    }
+    const weights = this.#weigh(count, request);
+    return {
+      poolCount: pools.length,
+      passedCount: count,
+      best: (mayTake) => bestOf(passed, weights, mayTake),
+      candidates: () => rank(passed, weights),
+      tallies: () => sifts.map((sift) => tally(sift, request)),
+    };
+  }
+
+  #makeRoom(pools: readonly Pool[]): void {
+    const passed = this.#passed;
+    passed.length = pools.length; // lets go of pools that are gone
+    for (let index = 0; index < pools.length; index += 1) passed[index] = pools[index] as Pool; // index is in range
+    if (this.#totals.length >= pools.length) return;
+    this.#totals = new Float64Array(pools.length);
+    this.#raw = new Float64Array(pools.length);
+  }
+
+  #weigh(count: number, request: PlacementRequest): Float64Array {
+    const totals = this.#totals.subarray(0, count).fill(0);
+    const raw = this.#raw.subarray(0, count);
+    for (const weigher of this.#weighers) {
+      weighInto(weigher, this.#passed, request, raw);
+      addNormalised(raw, weigher.multiplier, totals);
+    }
+    return totals;
+  }
+}
+
+interface Sift {
+  readonly filter: Filter;
+  readonly poolCount: number;
+  readonly passedCount: number;
+  readonly quoted: readonly Pool[];
+}
+
+/** Moves the pools that pass to the front of the first `count`, in their order. */
+function siftInPlace(filter: Filter, pools: Pool[], count: number, request: PlacementRequest, quotes: number): Sift {
+  const quoted: Pool[] = [];
+  let passedCount = 0;
+  let index = 0;
+  try {
+    for (; index < count; index += 1) {
+      const pool = pools[index] as Pool; // index is in range
+      if (filter.passes(pool, request)) pools[passedCount++] = pool;
+      else if (quoted.length < quotes) quoted.push(pool);
+    }
+  } catch (error) {
+    throw unusable(error, pools[index]?.backendId ?? '', filter.name);
+  }
+  return { filter, poolCount: count, passedCount, quoted };
+}
+
+function weighInto(weigher: Weigher, pools: readonly Pool[], request: PlacementRequest, weights: Float64Array): void {
+  let index = 0;
+  try {
+    for (; index < weights.length; index += 1) weights[index] = weigher.weigh(pools[index] as Pool, request); // in range
+    weigher.settle?.(weights);
+  } catch (error) {
+    throw unusable(error, pools[index]?.backendId ?? '', weigher.name);
+  }
+}
+
+/** To 0…1, the least 0 and the most 1; all 0 when there is no difference. */
+function addNormalised(weights: Float64Array, multiplier: number, totals: Float64Array): void {
+  let [least, most] = [Infinity, -Infinity];
+  for (let index = 0; index < weights.length; index += 1) {
+    const weight = weights[index] as number; // index is in range
+    if (weight < least) least = weight;
+    if (weight > most) most = weight;
+  }
+  const spread = most - least;
+  if (spread === 0) return;
+  for (let index = 0; index < weights.length; index += 1) {
+    (totals[index] as number) += multiplier * (((weights[index] as number) - least) / spread);
+  }
+}
+
+function bestOf(pools: readonly Pool[], weights: Float64Array, mayTake: (pool: Pool) => boolean): Pool | undefined {
+  let best: Pool | undefined;
+  let most = -Infinity;
+  for (let index = 0; index < weights.length; index += 1) {
+    const weight = weights[index] as number; // index is in range
+    if (weight <= most && best !== undefined) continue;
+    const pool = pools[index] as Pool;
+    if (mayTake(pool)) [best, most] = [pool, weight];
+  }
+  return best;
+}
+
+function rank(pools: readonly Pool[], weights: Float64Array): { pool: Pool; weight: number }[] {
+  const candidates = pools.slice(0, weights.length).map((pool, index) => ({ pool, weight: weights[index] ?? 0 }));
+  return candidates.sort((a, b) => b.weight - a.weight);
+}
+
+function tally({ filter, poolCount, passedCount, quoted }: Sift, request: PlacementRequest): FilterTally {
+  return {
+    filter: filter.name,
+    poolCount,
+    rejectedCount: poolCount - passedCount,
+    complaint: filter.complaint,
+    examples: quoted.map((pool) => ({ pool: pool.backendId, reason: filter.reason(pool, request) })),
+  };
+}

@@ -1,0 +1,232 @@
+import { BackendState } from './backend-state.js';
+import { capacityNotice, type CapacityNotice } from './capacity-usage.js';
+import { changedPools } from './changed-pools.js';
+import type { PoolState } from './pool-state.js';
+import type { ValueMap } from './python/value.js';
+import { checkReport, reportKey, type CapabilityReport } from './report.js';
+import { unusable } from './unusable.js';
+import { backendKeyOf, type VolumeService } from './volume-service.js';
+
+/** What the pools need to know of the world. */
+export interface PoolsOptions {
+  /** A decimal, or `auto`; for pools that report none. @default '20.0' */
+  readonly maxOverSubscriptionRatio: string;
+  /** Now, ms. */
+  readonly now: () => number;
+}
+
+/** Reports kept of backends that no living service speaks for; the oldest of them go first. */
+const MAX_KEPT_REPORTS = 10_000;
+
+/** A report that was never made, for comparisons. */
+const NO_REPORT = { timestamp: null, capabilities: {} } as const;
+
+/**
+ * The pools of the living backends, in memory: reports and placements go in, the pools of the next decision come out.
+ * Work is done where something changed; a decision that follows no change costs nothing here.
+ * Rule: cinder/scheduler/host_manager.py, `HostManager`.
+ */
+export class Pools {
+  readonly #options: PoolsOptions;
+  readonly #reports = new Map<string, CapabilityReport>();
+  /** What changes are announced against. */
+  readonly #baselines = new Map<string, CapabilityReport | typeof NO_REPORT>();
+  /** Insertion order is the order of the pools, and that breaks ties of weight. */
+  readonly #backends = new Map<string, BackendState>();
+  /** Pools whose figures moved since the last refresh. */
+  readonly #moved = new Map<PoolState, BackendState>();
+  /** Reports that pools were made of. */
+  readonly #applied = new WeakSet<CapabilityReport>();
+  #services: readonly VolumeService[] = [];
+  #silent = new Set<string>();
+  #isStale = true;
+  /** The pools in order, and by `backendId`; undefined while a pool came or went since. */
+  #index: PoolIndex | undefined;
+
+  constructor(options: PoolsOptions) {
+    this.#options = options;
+  }
+
+  /** Replaces the list of services, in the database's order. Seen by the next `list`. */
+  setServices(services: readonly VolumeService[]): void {
+    this.#services = services;
+    this.#isStale = true;
+  }
+
+  /**
+   * Takes a report; answers whether it was taken, which one strictly older than the last is not. Throws InvalidInput for
+   * one that makes no pools. Safe to repeat.
+   */
+  report(report: CapabilityReport): boolean {
+    checkReport(report, this.#options.maxOverSubscriptionRatio);
+    const key = reportKey(report);
+    const stored = this.#reports.get(key);
+    if (stored !== undefined && report.timestamp < stored.timestamp) return false;
+
+    const isFirst = this.#baselines.size === 0;
+    this.#moveBaseline(key, stored, report);
+    this.#makeRoomFor(key);
+    this.#reports.set(key, report);
+    this.#silent.delete(key);
+    this.#isStale = true;
+    if (isFirst) this.#refresh();
+    return true;
+  }
+
+  /**
+   * Takes a report for its changes; answers what is to be announced, undefined when nothing changed. Throws InvalidInput
+   * for a report that makes no pools, UnusableCapability for figures that cannot be summed up.
+   */
+  notify(report: CapabilityReport): CapacityNotice | undefined {
+    const { maxOverSubscriptionRatio } = this.#options;
+    checkReport(report, maxOverSubscriptionRatio);
+    const key = reportKey(report);
+    const changed = this.#changes(key, report);
+    if (changed === undefined) return undefined;
+    this.#baselines.set(key, report);
+    try {
+      return capacityNotice(key, report, changed, maxOverSubscriptionRatio);
+    } catch (error) {
+      throw unusable(error, key, 'The scheduler');
+    }
+  }
+
+  /** The pools of all living, enabled backends that have reported. The list is valid until the next call. */
+  list(): readonly PoolState[] {
+    this.#refresh();
+    return this.#indexed().list;
+  }
+
+  /** A pool by `backendId`, as it stands. */
+  find(backendId: string): PoolState | undefined {
+    return this.#indexed().byId.get(backendId)?.pool;
+  }
+
+  /** Takes room for a volume that was just placed; answers whether the pool is known. Throws UnusableCapability. */
+  consume(backendId: string, sizeGib: number): boolean {
+    const pool = this.#take(backendId, sizeGib);
+    if (pool !== undefined) pool.updatedAt = this.#options.now();
+    return pool !== undefined;
+  }
+
+  /** Gives back the room of a volume that was not made after all. A pool that is gone needs none. Throws as `consume`. */
+  revert(backendId: string, sizeGib: number): void {
+    this.#take(backendId, -sizeGib);
+  }
+
+  /** Backends that are up and have not reported, by key, as of the last refresh. */
+  get silentBackends(): ReadonlySet<string> {
+    return this.#silent;
+  }
+
+  /** Whether every living backend has reported; true when there is none. */
+  get hasAllCapabilities(): boolean {
+    return this.#silent.size === 0;
+  }
+
+  /** Whether a scheduler that just started knows enough to work. */
+  get firstReceiveCapabilities(): boolean {
+    return this.#baselines.size > 0 && this.#backends.size > 0 && this.#silent.size === 0;
+  }
+
+  #take(backendId: string, sizeGib: number): PoolState | undefined {
+    const found = this.#indexed().byId.get(backendId);
+    if (found === undefined) return undefined;
+    try {
+      found.pool.take(sizeGib);
+    } catch (error) {
+      throw unusable(error, backendId, 'The scheduler');
+    }
+    this.#moved.set(found.pool, found.backend);
+    return found.pool;
+  }
+
+  /** A report that changed nothing makes the one before it what the next changes are measured against. */
+  #moveBaseline(key: string, stored: CapabilityReport | undefined, report: CapabilityReport): void {
+    if (changedPools(stored?.capabilities ?? {}, report.capabilities).length > 0) return;
+    const baseline = this.#baselines.get(key)?.timestamp ?? null;
+    if (stored === undefined || baseline === null || baseline < stored.timestamp) {
+      this.#baselines.set(key, stored ?? NO_REPORT);
+    }
+  }
+
+  /** The changed pools to announce; undefined when nothing changed. */
+  #changes(key: string, report: CapabilityReport): readonly ValueMap[] | undefined {
+    const stored = this.#reports.get(key);
+    if (stored === undefined) return orNone(changedPools({}, report.capabilities));
+    if (report.timestamp <= stored.timestamp) return undefined;
+    const changed = changedPools(stored.capabilities, report.capabilities);
+    if (changed.length > 0) return changed;
+    const earlier = orNone(changedPools((this.#baselines.get(key) ?? NO_REPORT).capabilities, stored.capabilities));
+    // Cinder completes the pools of a report where they are stored, and so no longer finds them in the one that follows.
+    return earlier !== undefined && this.#applied.has(stored) ? [] : earlier;
+  }
+
+  #makeRoomFor(key: string): void {
+    if (this.#reports.size < MAX_KEPT_REPORTS || this.#reports.has(key)) return;
+    const oldest = [...this.#reports.keys()].find((kept) => !this.#backends.has(kept));
+    if (oldest === undefined) return;
+    this.#reports.delete(oldest);
+    this.#baselines.delete(oldest);
+  }
+
+  #refresh(): void {
+    if (this.#isStale) this.#refreshBackends();
+    for (const [pool, backend] of this.#moved) backend.reapply(pool);
+    this.#moved.clear();
+  }
+
+  #refreshBackends(): void {
+    const silent = new Set<string>();
+    const active = new Set<string>();
+    let isChanged = false;
+    for (const service of this.#services) {
+      const key = backendKeyOf(service);
+      if (!service.up || service.disabled || service.frozen || active.has(key)) continue;
+      // A service that has just joined a cluster may have reported under its own name only.
+      const report = this.#reports.get(key) ?? this.#reports.get(service.host);
+      if (report === undefined) {
+        silent.add(key);
+        continue;
+      }
+      active.add(key);
+      isChanged = this.#backend(key, service).apply(report, service) || isChanged;
+      this.#applied.add(report);
+    }
+    for (const key of this.#backends.keys()) {
+      if (!active.has(key)) isChanged = this.#backends.delete(key);
+    }
+    this.#silent = silent;
+    this.#isStale = false;
+    if (isChanged) this.#index = undefined;
+  }
+
+  #backend(key: string, service: VolumeService): BackendState {
+    const known = this.#backends.get(key);
+    if (known !== undefined) return known;
+    const backend = new BackendState(key, service.host, this.#options.maxOverSubscriptionRatio);
+    this.#backends.set(key, backend);
+    return backend;
+  }
+
+  #indexed(): PoolIndex {
+    return (this.#index ??= indexOf(this.#backends.values()));
+  }
+}
+
+interface PoolIndex {
+  readonly list: readonly PoolState[];
+  readonly byId: ReadonlyMap<string, { readonly pool: PoolState; readonly backend: BackendState }>;
+}
+
+function indexOf(backends: Iterable<BackendState>): PoolIndex {
+  const entries = [...backends].flatMap((backend) => [...backend.pools.values()].map((pool) => ({ pool, backend })));
+  return {
+    list: entries.map(({ pool }) => pool),
+    byId: new Map(entries.map((entry) => [entry.pool.backendId, entry])),
+  };
+}
+
+function orNone<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length === 0 ? undefined : list;
+}

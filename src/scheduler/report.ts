@@ -1,0 +1,63 @@
+import type { FieldViolation } from '../errors/catalogue.js';
+import { Fault } from '../errors/fault.js';
+import { maxOverSubscriptionRatio } from './capacity.js';
+import { PythonError } from './python/python-error.js';
+import { get, isList, isMap, type ValueMap } from './python/value.js';
+
+/** What a backend says of itself and its pools. */
+export interface CapabilityReport {
+  /** `host@backend`. */
+  readonly host: string;
+  readonly clusterName: string | null;
+  /** When it was made, ms. */
+  readonly timestamp: number;
+  /** Cinder's names; `pools` is a list, or absent when the backend is its only pool. */
+  readonly capabilities: ValueMap;
+}
+
+/** Under which name a report is kept: the cluster's, or else the host's. */
+export function reportKey({ host, clusterName }: Pick<CapabilityReport, 'host' | 'clusterName'>): string {
+  return clusterName ?? host;
+}
+
+/** The name of a pool of a checked report. */
+export function poolName(pool: ValueMap): string {
+  const name = get(pool, 'pool_name');
+  return typeof name === 'string' ? name : '';
+}
+
+const MAX_VIOLATIONS = 10;
+
+/**
+ * Refuses, with InvalidInput, a report whose pools could not be made. Cinder takes it and then fails every request until
+ * the next report; here the pools stay as they were and the reporter hears of it.
+ */
+export function checkReport({ capabilities }: CapabilityReport, globalRatio: string): void {
+  const pools = get(capabilities, 'pools') ?? null;
+  const violations = isList(pools)
+    ? pools.flatMap((pool, index) => poolViolations(pool, `capabilities.pools[${index}]`, globalRatio))
+    : ratioViolations(capabilities, 'capabilities', globalRatio);
+  if (violations.length === 0) return;
+  const omitted = Math.max(0, violations.length - MAX_VIOLATIONS);
+  throw new Fault('InvalidInput', { violations: violations.slice(0, MAX_VIOLATIONS), omitted });
+}
+
+function poolViolations(pool: unknown, field: string, globalRatio: string): FieldViolation[] {
+  if (!isMap(pool as ValueMap)) return [{ field, description: 'must be a mapping' }];
+  const name = get(pool as ValueMap, 'pool_name');
+  const named = typeof name === 'string' && name !== '';
+  return [
+    ...(named ? [] : [{ field: `${field}.pool_name`, description: 'must be a non-empty text' }]),
+    ...ratioViolations(pool as ValueMap, field, globalRatio),
+  ];
+}
+
+function ratioViolations(pool: ValueMap, field: string, globalRatio: string): FieldViolation[] {
+  try {
+    maxOverSubscriptionRatio(pool, globalRatio);
+    return [];
+  } catch (error) {
+    if (!(error instanceof PythonError)) throw error;
+    return [{ field: `${field}.max_over_subscription_ratio`, description: `cannot be computed: ${error.message}` }];
+  }
+}

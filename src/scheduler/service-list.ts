@@ -1,0 +1,75 @@
+import type { Pools } from './pools.js';
+import type { VolumeService } from './volume-service.js';
+
+export interface ServiceListOptions {
+  readonly pools: Pools;
+  /** Reads the registered volume services, in the order of their records. */
+  readonly read: () => Promise<readonly VolumeService[]>;
+  /** How old the list may be, ms. @default 1000 */
+  readonly intervalMs?: number;
+  /** Told after each reading. */
+  readonly onRead: () => void;
+  /** Told when the list cannot be read; the last one stays. */
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Keeps the pools' list of volume services at most a second old, so that no decision waits for a query. Cinder reads it
+ * anew on each request. Rule: cinder/scheduler/host_manager.py, `_update_backend_state_map`.
+ */
+export class ServiceList {
+  readonly #options: ServiceListOptions;
+  #services: readonly VolumeService[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #reading: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(options: ServiceListOptions) {
+    this.#options = options;
+  }
+
+  /** Reads once, then again and again. Throws when the first reading fails. */
+  async start(): Promise<void> {
+    this.#take(await this.#options.read());
+    this.#schedule();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#reading;
+  }
+
+  /** Whether any service is up, enabled or not. */
+  get anyUp(): boolean {
+    return this.#services.some(({ up }) => up);
+  }
+
+  /** Whether the list has this backend as up. */
+  hasUp(host: string): boolean {
+    return this.#services.some((service) => service.host === host && service.up);
+  }
+
+  /** Reads now; calls that overlap share one reading. Never rejects. */
+  refresh(): Promise<void> {
+    this.#reading ??= this.#options
+      .read()
+      .then((services) => this.#take(services), this.#options.onError)
+      .finally(() => (this.#reading = undefined));
+    return this.#reading;
+  }
+
+  #take(services: readonly VolumeService[]): void {
+    this.#services = services;
+    this.#options.pools.setServices(services);
+    this.#options.onRead();
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(
+      () => void this.refresh().finally(() => this.#schedule()),
+      this.#options.intervalMs ?? 1_000,
+    );
+  }
+}

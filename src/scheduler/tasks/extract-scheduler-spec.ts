@@ -1,0 +1,29 @@
+import type { CreateVolumeOnScheduler } from '../../casts/cast-messages.js';
+import type { Task } from '../../flow/flow.js';
+import type { RequestSpec } from '../../objects/request-spec.js';
+import type { Volume } from '../../objects/volume.js';
+
+/**
+ * Takes the request spec, or makes one from the volume for a caller that sent none.
+ * Rule: cinder/scheduler/flows/create_volume.py, ExtractSchedulerSpecTask.
+ */
+export const extractSchedulerSpec = (): Task<{ cast: CreateVolumeOnScheduler }, { spec: RequestSpec }> => ({
+  name: 'ExtractSchedulerSpec',
+  execute: async ({ cast }) => ({ spec: { ...(cast.requestSpec ?? specOf(cast.volume)), operation: 'create_volume' } }),
+});
+
+function specOf(volume: Volume): RequestSpec {
+  return {
+    volumeId: volume.id,
+    ...(volume.snapshotId !== null && { snapshotId: volume.snapshotId }),
+    volumeProperties: {
+      sizeGib: volume.sizeGib,
+      ...(volume.availabilityZone !== null && { availabilityZone: volume.availabilityZone }),
+      volumeTypeId: volume.volumeTypeId,
+      metadata: volume.metadata,
+      qosSpecs: new Map(),
+      multiattach: volume.multiattach,
+    },
+    availabilityZones: [],
+  };
+}

@@ -1,0 +1,127 @@
+import { applyFenced, type Claim, finish, handOver } from '../../casts/claim.js';
+import { createVolumeOnVolume, type CreateVolumeOnScheduler } from '../../casts/cast-messages.js';
+import { failVolume } from '../../casts/fail-volume.js';
+import { appendVolumeEvent } from '../../db/events.js';
+import type { Store } from '../../db/store.js';
+import { placeVolume } from '../../db/volume-transitions.js';
+import type { ReadyWorker } from '../../db/workers.js';
+import { Fault } from '../../errors/fault.js';
+import type { Task } from '../../flow/flow.js';
+import type { FilterProperties, RequestSpec } from '../../objects/request-spec.js';
+import { backendOf } from '../../objects/backend-name.js';
+import type { Attempt, FilterScheduler, Placement } from '../filter-scheduler.js';
+import { describeToOperator, describeToOwner } from '../refusal.js';
+
+export interface ScheduleCreateVolumeParts {
+  readonly store: Store;
+  readonly scheduler: FilterScheduler;
+  /** Sends the row that was handed over. */
+  readonly send: (cast: ReadyWorker) => void;
+  /** Tells operators why there was no pool. */
+  readonly onRefusal: (claim: Claim, reason: string) => void;
+}
+
+interface Needs {
+  readonly claim: Claim;
+  readonly cast: CreateVolumeOnScheduler;
+  readonly spec: RequestSpec;
+}
+
+/**
+ * Chooses a pool, takes its room, and hands the work to its backend in the transaction that writes `volume.host`. No pool:
+ * the volume ends in `error` with a user message, and the flow ends well, as in Cinder.
+ * Throws Fenced; Fault DatabaseUnavailable. Rule: cinder/scheduler/flows/create_volume.py, ScheduleCreateVolumeTask.
+ */
+export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Needs> => ({
+  name: 'ScheduleCreateVolume',
+
+  async execute(needs) {
+    const attempt = begin(parts, needs);
+    if (attempt instanceof Fault) {
+      await refuse(parts, needs.claim, attempt.facts.reason, attempt.facts.reason);
+      return {};
+    }
+    const choice = parts.scheduler.choose(attempt);
+    if ('refusal' in choice) {
+      await refuse(parts, needs.claim, describeToOperator(choice.refusal), describeToOwner(choice.refusal));
+      return {};
+    }
+    try {
+      await place(parts, needs, choice.placement);
+    } catch (error) {
+      parts.scheduler.release(choice.placement);
+      throw error;
+    }
+    return {};
+  },
+});
+
+/** The attempt, or the fault that says that there are none left. */
+function begin({ scheduler }: ScheduleCreateVolumeParts, { cast, spec }: Needs): Attempt | Fault<'NoValidBackend'> {
+  try {
+    return scheduler.begin(spec, cast.filterProperties);
+  } catch (error) {
+    if (Fault.is(error, 'NoValidBackend')) return error;
+    throw error;
+  }
+}
+
+/** Rule: docs/protocols.md §W HANDOVER. */
+async function place(parts: ScheduleCreateVolumeParts, needs: Needs, placement: Placement): Promise<void> {
+  const { claim, cast, spec } = needs;
+  const filterProperties: FilterProperties = {
+    schedulerHints: cast.filterProperties.schedulerHints,
+    ...(placement.retry && { retry: placement.retry }),
+  };
+  const target = backendOf(placement.host);
+  const message = createVolumeOnVolume({
+    volume: {
+      ...cast.volume,
+      host: placement.host,
+      clusterName: placement.clusterName,
+      availabilityZone: placement.availabilityZone ?? cast.volume.availabilityZone,
+    },
+    requestSpec: spec,
+    filterProperties,
+    allowReschedule: true,
+  });
+  await applyFenced(parts.store, claim, [
+    placeVolume({
+      id: claim.resourceId,
+      host: placement.host,
+      clusterName: placement.clusterName,
+      availabilityZone: placement.availabilityZone ?? cast.volume.availabilityZone ?? '',
+    }),
+    appendVolumeEvent({ volumeId: claim.resourceId, type: 'volume.create.scheduled', requestId: claim.context.requestId }),
+    handOver(claim, { status: 'creating', target, message }),
+  ]);
+  parts.send({
+    resourceType: claim.resourceType,
+    resourceId: claim.resourceId,
+    epoch: claim.epoch + 1,
+    target,
+    message,
+    context: claim.context,
+    sends: 1,
+    ageMs: 0,
+    status: 'creating',
+  });
+}
+
+async function refuse(
+  parts: ScheduleCreateVolumeParts,
+  claim: Claim,
+  toOperator: string,
+  toOwner: string,
+): Promise<void> {
+  parts.onRefusal(claim, toOperator);
+  await applyFenced(parts.store, claim, [
+    ...failVolume(claim, {
+      work: 'create',
+      reason: `No valid backend was found. ${toOwner}`,
+      action: 'SCHEDULE_ALLOCATE_VOLUME',
+      detail: 'NO_BACKEND_AVAILABLE',
+    }),
+    finish(claim),
+  ]);
+}

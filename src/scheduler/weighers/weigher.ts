@@ -1,0 +1,20 @@
+import type { PlacementRequest } from '../placement-request.js';
+import type { Pool } from '../pool-state.js';
+
+/** One opinion of how good a pool is for a request. Pure. */
+export interface Weigher {
+  /** Cinder's class name, as in the option `scheduler_default_weighers`. */
+  readonly name: string;
+  /** How much the opinion counts; negative turns it round. */
+  readonly multiplier: number;
+  /** The weight before it is normalised. Throws PythonError where Cinder's weigher fails the request. */
+  readonly weigh: (pool: Pool, request: PlacementRequest) => number;
+  /** Makes the weights of all candidates fit to be normalised, in place. */
+  readonly settle?: (weights: Float64Array) => void;
+}
+
+/** What makes up the weighers; Cinder's options of the same names. */
+export interface WeigherOptions {
+  /** Positive spreads, negative stacks. @default 1 */
+  readonly capacityWeightMultiplier: number;
+}

@@ -1,0 +1,138 @@
+import test from 'ava';
+import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
+import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
+import { Pools } from '#src/scheduler/pools.js';
+import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
+import type { FilterProperties, RequestSpec } from '#src/objects/request-spec.js';
+import type { ValueMap } from '#src/scheduler/python/value.js';
+import {
+  globalRatio,
+  services,
+  type Overrides,
+  type RecordedRetry,
+  type RecordedService,
+  type RecordedType,
+} from './recorded.js';
+import { failing, vectors } from './vectors.js';
+
+interface Input {
+  readonly config: Overrides & {
+    readonly scheduler_default_filters?: readonly string[];
+    readonly scheduler_default_weighers?: readonly string[];
+    readonly scheduler_max_attempts?: number;
+    readonly capacity_weight_multiplier?: number;
+  };
+  readonly services: readonly RecordedService[];
+  readonly reports: readonly {
+    readonly host: string;
+    readonly cluster_name: string | null;
+    readonly timestamp: number;
+    readonly capabilities: ValueMap;
+  }[];
+  readonly request: {
+    readonly volume_id: string;
+    readonly volume_type: RecordedType | null;
+    readonly volume_properties: { readonly size: number; readonly availability_zone: string | null };
+    readonly resource_backend?: string;
+    readonly availability_zones?: readonly string[];
+  };
+  readonly filter_properties: {
+    readonly retry?: RecordedRetry;
+    readonly scheduler_hints?: Readonly<Record<string, string>>;
+  };
+}
+
+const BUILT_FILTERS = new Set([...DEFAULT_FILTERS, 'IgnoreAttemptedHostsFilter']);
+const BUILT_WEIGHERS = new Set<string>(DEFAULT_WEIGHERS);
+
+test('whole decisions, from reports to the chosen pool, are Cinder’s', (t) => {
+  const cases = vectors<Input, unknown>('decisions').filter(({ input: { config } }) => isBuilt(config));
+  t.true(cases.length > 100);
+  t.deepEqual(failing(cases, decide), []);
+});
+
+function isBuilt({
+  scheduler_default_filters: filters = [],
+  scheduler_default_weighers: weighers = [],
+}: Input['config']) {
+  return filters.every((name) => BUILT_FILTERS.has(name)) && weighers.every((name) => BUILT_WEIGHERS.has(name));
+}
+
+function decide(input: Input): object {
+  return { candidates: candidatesOf(input), ...choiceOf(input) };
+}
+
+function candidatesOf(input: Input): object {
+  const { scheduler } = schedulerFor(input);
+  const { candidates } = scheduler.explain(scheduler.begin(specOf(input), propertiesOf(input)).request);
+  return candidates.map(({ pool, weight }) => ({ backend_id: pool.backendId, weight }));
+}
+
+function choiceOf(input: Input): object {
+  const { scheduler, pools } = schedulerFor(input);
+  const choice = scheduler.choose(scheduler.begin(specOf(input), propertiesOf(input)));
+  if ('refusal' in choice) return { chosen: null };
+  const { host, clusterName, backendId, availabilityZone, retry } = choice.placement;
+  const pool = pools.find(backendId);
+  return {
+    chosen: backendId,
+    chosen_state: {
+      host,
+      cluster_name: clusterName,
+      allocated_capacity_gb: pool?.allocatedCapacityGb,
+      provisioned_capacity_gb: pool?.provisionedCapacityGb,
+      free_capacity_gb: pool?.freeCapacityGb,
+      updated: pool?.updatedAt,
+    },
+    chosen_az: availabilityZone,
+    retry: retry ? { num_attempts: retry.numAttempts, backends: retry.backends, hosts: retry.backends } : null,
+  };
+}
+
+function schedulerFor({ config, services: rows, reports }: Input) {
+  const pools = new Pools({ maxOverSubscriptionRatio: globalRatio(config), now: () => 1000 });
+  pools.setServices(services(rows));
+  for (const { host, cluster_name, timestamp, capabilities } of reports) {
+    pools.report({ host, clusterName: cluster_name, timestamp, capabilities });
+  }
+  const scheduler = new FilterScheduler({
+    pools,
+    filters: filtersByName(config.scheduler_default_filters ?? DEFAULT_FILTERS),
+    weighers: weighersByName(config.scheduler_default_weighers ?? DEFAULT_WEIGHERS, {
+      capacityWeightMultiplier: config.capacity_weight_multiplier ?? 1,
+    }),
+    maxAttempts: config.scheduler_max_attempts ?? 3,
+  });
+  return { scheduler, pools };
+}
+
+function specOf({ request }: Input): RequestSpec {
+  const { volume_id, volume_type, volume_properties, resource_backend, availability_zones = [] } = request;
+  const { size, availability_zone } = volume_properties;
+  const type = volume_type && {
+    ...{ id: 't', name: 't', description: null, isPublic: true, qosSpecsId: null },
+    extraSpecs: new Map(Object.entries(volume_type.extra_specs ?? {})),
+  };
+  return {
+    volumeId: volume_id,
+    ...(type && { volumeType: type }),
+    volumeProperties: {
+      sizeGib: size,
+      ...(availability_zone !== null && { availabilityZone: availability_zone }),
+      metadata: new Map(),
+      qosSpecs: new Map(),
+      multiattach: false,
+    },
+    ...(resource_backend !== undefined && { resourceBackend: resource_backend }),
+    availabilityZones: availability_zones,
+  };
+}
+
+function propertiesOf({ filter_properties: { retry, scheduler_hints = {} } }: Input): FilterProperties {
+  return {
+    schedulerHints: new Map(Object.entries(scheduler_hints).map(([name, hint]) => [name, JSON.stringify(hint)])),
+    ...(retry && {
+      retry: { numAttempts: retry.num_attempts ?? 0, backends: retry.backends ?? [], exc: retry.exc ?? [] },
+    }),
+  };
+}
