@@ -1,0 +1,22 @@
+-- commit.lua: turn a reservation, or a hold, into use. This is the decision of a create.
+--
+-- KEYS[1] usage       see ledger.lua
+-- KEYS[2] held        see ledger.lua
+-- KEYS[3] deadlines   see ledger.lua
+-- KEYS[4] pinned      see ledger.lua
+-- KEYS[5] tombstone   string  the reservation's final word, if it has one
+-- ARGV[1] tombstones  see ledger.lua
+-- ARGV[2] keep        see ledger.lua
+-- ARGV[3] id          reservation id
+--
+-- Returns {"committed", alarm}: now or before | {"expired" | "rolledback" | "revoked" | "unknown", alarm}: nothing done.
+
+local tombstone, id = KEYS[5], ARGV[3]
+
+return answer(function()
+  local word, text = find(id, tombstone)
+  if word ~= 'reserved' and word ~= 'held' then return { word } end
+  add(in_use, take(id, word, text), 1)
+  write('SET', tombstone, 'committed', 'PX', keep)
+  return { 'committed' }
+end)

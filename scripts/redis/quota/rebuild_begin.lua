@@ -1,0 +1,29 @@
+-- rebuild_begin.lua: from here on every quota script of the project answers {"rebuild"}.
+--
+-- KEYS[1] usage  hash  see ledger.lua
+-- ARGV[1] owner  who rebuilds (UUID, a new one for every attempt)
+-- ARGV[2] lease  ms for which nobody else may begin
+-- ARGV[3] force  1: also when the sums are this incarnation's already; 0: not then
+--
+-- Returns {"begun"} | {"busy", ms}: somebody else's lease ends in so many ms | {"fresh"}: nothing to do.
+-- A usage key of the wrong type is deleted: the rebuild makes a new one from the records.
+
+local usage, owner, lease, force = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local state = redis.pcall('HMGET', usage, 'tok', 'lease')
+if state.err then
+  redis.call('DEL', usage)
+else
+  local token, taken = state[1], state[2]
+  if taken then
+    local holder, ends = string.match(taken, '^(%S+) (%d+)$')
+    if holder and holder ~= owner and tonumber(ends) > now then return { 'busy', tonumber(ends) - now } end
+  elseif token == TOK and not force then
+    return { 'fresh' }
+  end
+end
+redis.call('HSET', usage, 'lease', owner .. ' ' .. string.format('%.0f', now + lease))
+return { 'begun' }

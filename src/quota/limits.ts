@@ -1,0 +1,90 @@
+import { findLimits } from '../db/quota-limits.js';
+import type { Store } from '../db/store.js';
+import type { ResourceName } from './resources.js';
+
+/** Limits by option, for projects that have no row; negative: none. Volume types have no option: no limit. */
+export type DefaultLimits = Readonly<Record<ResourceName, number>>;
+
+/** Rule: cinder/quota.py, quota_opts. */
+export const DEFAULT_LIMITS: DefaultLimits = {
+  volumes: 10,
+  gigabytes: 1_000,
+  snapshots: 10,
+  backups: 10,
+  backup_gigabytes: 1_000,
+  groups: 10,
+  per_volume_gigabytes: -1,
+};
+
+/** How limits are found. */
+export interface LimitsOptions {
+  readonly store: Store;
+  readonly defaults: DefaultLimits;
+  /** Whether rows of the class `default` come before the options. @default true */
+  readonly useDefaultQuotaClass?: boolean;
+  /** How old a limit may be, ms. @default 2000 */
+  readonly maxAgeMs?: number;
+  /** How many projects are remembered. @default 10000 */
+  readonly capacity?: number;
+  /** ms of a monotonic clock. @default performance.now */
+  readonly now?: () => number;
+}
+
+/** One project's limits, by resource key; negative: none. */
+export type LimitOf = (resource: string) => number;
+
+/**
+ * What projects may use: their own row, else the class `default`, else the option; types without a row have no limit.
+ * A stored null decides nothing. Rule: cinder/quota.py, DbQuotaDriver.get_project_quotas.
+ */
+export class Limits {
+  readonly #options: Required<LimitsOptions>;
+  /** In order of use, oldest first. */
+  readonly #known = new Map<string, { readonly limitOf: Promise<LimitOf>; readonly readAt: number }>();
+
+  constructor(options: LimitsOptions) {
+    this.#options = {
+      useDefaultQuotaClass: true,
+      maxAgeMs: 2_000,
+      capacity: 10_000,
+      now: () => performance.now(),
+      ...options,
+    };
+  }
+
+  /** Throws Fault DatabaseUnavailable. */
+  async of(projectId: string): Promise<LimitOf> {
+    const { now, maxAgeMs, capacity } = this.#options;
+    let known = this.#known.get(projectId);
+    if (!known || now() - known.readAt >= maxAgeMs) known = { limitOf: this.#read(projectId), readAt: now() };
+    this.#known.delete(projectId);
+    this.#known.set(projectId, known);
+    if (this.#known.size > capacity) this.#known.delete(firstOf(this.#known));
+    return known.limitOf;
+  }
+
+  /** Makes a change by this process count at once. */
+  forget(projectId: string): void {
+    this.#known.delete(projectId);
+  }
+
+  async #read(projectId: string): Promise<LimitOf> {
+    try {
+      const { store, defaults, useDefaultQuotaClass } = this.#options;
+      const { project, defaultClass } = await findLimits(store, projectId);
+      const limits = new Map<string, number>(Object.entries(defaults));
+      for (const { resource, hardLimit } of [...(useDefaultQuotaClass ? defaultClass : []), ...project]) {
+        if (hardLimit !== null) limits.set(resource, hardLimit);
+      }
+      return (resource) => limits.get(resource) ?? -1;
+    } catch (error) {
+      this.#known.delete(projectId);
+      throw error;
+    }
+  }
+}
+
+function firstOf(map: ReadonlyMap<string, unknown>): string {
+  const [first = ''] = map.keys();
+  return first;
+}

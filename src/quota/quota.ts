@@ -1,0 +1,239 @@
+import type { Over } from '../errors/catalogue.js';
+import { Fault } from '../errors/fault.js';
+import type { Log } from '../log/log.js';
+import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connect.js';
+import { type Deadline, isOver, pause } from '../redis/deadline.js';
+import type { Script } from '../redis/script.js';
+import type { Limits } from './limits.js';
+import type { Rebuild } from './rebuild.js';
+import { type Amounts, encodeAmounts, sortedAmounts } from './resources.js';
+import { keysOf, type Live, type QuotaScripts, type Reply, type Word } from './scripts.js';
+
+/** What the quota engine works with. */
+export interface QuotaParts {
+  readonly redis: RedisConnection;
+  readonly scripts: QuotaScripts;
+  readonly limits: Limits;
+  readonly rebuild: Rebuild;
+  /** Life of a reservation, ms; at least four times the longest flow. @default 600000 */
+  readonly ttlMs?: number;
+  readonly log: Pick<Log, 'error'>;
+}
+
+/** Amounts that are set aside until they are committed, rolled back, or expire. Plain JSON. */
+export interface Reservation {
+  readonly id: string;
+  readonly projectId: string;
+  readonly deltas: Amounts;
+  /** ms, Redis's clock. */
+  readonly expiresAt: number;
+  /** Incarnation of the server that granted it. */
+  readonly token: string;
+}
+
+export type ReserveAnswer =
+  | { readonly answer: 'reserved'; readonly reservation: Reservation }
+  | { readonly answer: 'over' | 'overflow'; readonly over: readonly Over[] };
+
+export interface Usage {
+  readonly inUse: number;
+  readonly reserved: number;
+}
+
+/** Which reservation. */
+export interface ReservationRef {
+  readonly id: string;
+  readonly projectId: string;
+}
+
+/**
+ * Looks at the records between the reading of the incarnation and each attempt of a call. A value ends the call: somebody
+ * else has settled the matter. Rule: docs/protocols.md §Q, ROW.
+ */
+export type Look<T> = (token: string) => Promise<T | undefined>;
+
+const DEFAULT_TTL_MS = 600_000;
+const RETRY_PAUSE_MS = 20;
+
+/** For how long a settled reservation is remembered, ms. Rule: docs/protocols.md §Q, G. */
+export const graceMsOf = (ttlMs = DEFAULT_TTL_MS): number => 2 * ttlMs;
+
+/**
+ * Usage and reservations of projects, in Redis. All operations are idempotent by id and are repeated until they are
+ * answered; only `reserve` is checked against limits. Everything waits at most until its deadline: `reserve`, `usage` and
+ * `list` then throw Fault QuotaUnavailable, the others NoAnswer, because only the caller knows whether that is in doubt.
+ */
+export class Quota {
+  readonly #parts: QuotaParts;
+  readonly #ttlMs: number;
+  readonly #graceMs: number;
+
+  constructor(parts: QuotaParts) {
+    this.#parts = parts;
+    this.#ttlMs = parts.ttlMs ?? DEFAULT_TTL_MS;
+    this.#graceMs = graceMsOf(parts.ttlMs);
+  }
+
+  /** For how long a release may be applied, ms: `until` of its row. */
+  get graceMs(): number {
+    return this.#graceMs;
+  }
+
+  /**
+   * Reserves all amounts or none. `id` must be new; the same call repeated answers the same.
+   * Throws Fault QuotaUnavailable, DatabaseUnavailable, QuotaReservationExpired.
+   */
+  async reserve(
+    projectId: string,
+    deltas: Amounts,
+    {
+      id,
+      deadline,
+      ttlMs = this.#ttlMs,
+    }: { readonly id: string; readonly deadline: Deadline; readonly ttlMs?: number },
+  ): Promise<ReserveAnswer> {
+    const { scripts, limits } = this.#parts;
+    const asked = sortedAmounts(deltas);
+    const limitOf = await limits.of(projectId);
+    const args = {
+      id,
+      ttl: ttlMs,
+      deltas: JSON.stringify(asked),
+      limits: JSON.stringify(asked.map(([name]) => limitOf(name))),
+    };
+    let token = '';
+    const remember: Look<never> = async (read) => {
+      token = read;
+      return undefined;
+    };
+    const reply = await unavailable(this.#settle(projectId, id, scripts.reserve, args, deadline, remember));
+    switch (reply.answer) {
+      case 'reserved':
+        return { answer: 'reserved', reservation: { id, projectId, deltas, expiresAt: reply.expiresAt, token } };
+      case 'over':
+      case 'overflow':
+        return reply;
+      case 'settled':
+        if (reply.word === 'expired') throw new Fault('QuotaReservationExpired', { reservationId: id });
+        throw new Error(`reservation ${id} was used before and is ${reply.word}`);
+      case 'differs':
+        throw new Error(`reservation ${id} is reserved with other amounts`);
+    }
+  }
+
+  /** Turns a reservation or hold into use: `committed`, now or before, or what became of it instead. */
+  async commit<T = never>(ref: ReservationRef, deadline: Deadline, look?: Look<T>): Promise<Word | T> {
+    return this.#settle(ref.projectId, ref.id, this.#parts.scripts.commit, { id: ref.id }, deadline, look);
+  }
+
+  /** Gives back what was never decided: `rolledback`, now or before, or another word, and nothing is done. */
+  async rollback<T = never>(ref: ReservationRef, deadline: Deadline, look?: Look<T>): Promise<Word | T> {
+    return this.#settle(ref.projectId, ref.id, this.#parts.scripts.rollback, { id: ref.id }, deadline, look);
+  }
+
+  /** Keeps a reservation beyond its expiry: `held`, now or before, or what became of it instead. */
+  async hold<T = never>(ref: ReservationRef, deadline: Deadline, look?: Look<T>): Promise<Word | T> {
+    return this.#settle(ref.projectId, ref.id, this.#parts.scripts.hold, { id: ref.id }, deadline, look);
+  }
+
+  /** Undoes a reservation, committed or not. Only after the records say that it is undone. */
+  async revoke<T = never>(
+    ref: ReservationRef & { readonly deltas: Amounts },
+    deadline: Deadline,
+    look?: Look<T>,
+  ): Promise<Word | T> {
+    const args = { id: ref.id, deltas: encodeAmounts(ref.deltas) };
+    return this.#settle(ref.projectId, ref.id, this.#parts.scripts.revoke, args, deadline, look);
+  }
+
+  /** Gives back what a destroyed resource used: `released`, now or before; `late`: it is `until` or later. */
+  async release<T = never>(
+    ref: ReservationRef & { readonly deltas: Amounts; readonly until: number },
+    deadline: Deadline,
+    look?: Look<T>,
+  ): Promise<Word | 'late' | T> {
+    const args = { deltas: encodeAmounts(ref.deltas), until: ref.until };
+    return this.#settle(ref.projectId, ref.id, this.#parts.scripts.release, args, deadline, look);
+  }
+
+  /** What a project uses and has reserved of the resources, by their keys. */
+  async usage(
+    projectId: string,
+    resources: readonly string[],
+    deadline: Deadline,
+  ): Promise<ReadonlyMap<string, Usage>> {
+    const args = { ...this.#common(projectId), resources: JSON.stringify(resources.map((resource) => [resource])) };
+    const rows = await unavailable(this.#ask(projectId, this.#parts.scripts.usage, keysOf(projectId), args, deadline));
+    return new Map(
+      resources.map((resource, i) => [resource, { inUse: rows[i]?.[0] ?? 0, reserved: rows[i]?.[1] ?? 0 }]),
+    );
+  }
+
+  /** A project's live reservations, holds first, then by deadline: at most `count` of each. */
+  async list(projectId: string, count: number, deadline: Deadline): Promise<readonly Live[]> {
+    const args = { ...this.#common(projectId), count };
+    return unavailable(this.#ask(projectId, this.#parts.scripts.list, keysOf(projectId), args, deadline));
+  }
+
+  /** The incarnation of the server now, to be read before the records. Throws NoAnswer. */
+  async token(deadline: Deadline): Promise<string> {
+    return (await this.#parts.redis.incarnation(deadline)).token;
+  }
+
+  async #settle<A extends string, R, T = never>(
+    projectId: string,
+    id: string,
+    script: Script<'usage' | 'held' | 'deadlines' | 'pinned' | 'tombstone', A | 'tombstones' | 'keep', Reply<R>>,
+    own: Readonly<Record<A, string | number>>,
+    deadline: Deadline,
+    look?: Look<T>,
+  ): Promise<R | T> {
+    const keys = keysOf(projectId);
+    const args = { ...own, ...this.#common(projectId) } as Readonly<Record<A | 'tombstones' | 'keep', string | number>>;
+    return this.#ask(projectId, script, { ...keys, tombstone: keys.tombstones + id }, args, deadline, look);
+  }
+
+  /** Repeats a script until it decides; rebuilds the project when it must. */
+  async #ask<K extends string, A extends string, R, T = never>(
+    projectId: string,
+    script: Script<K, A, Reply<R>>,
+    keys: Readonly<Record<K, string>>,
+    args: Readonly<Record<A, string | number>>,
+    deadline: Deadline,
+    look?: Look<T>,
+  ): Promise<R | T> {
+    const { redis, rebuild, log } = this.#parts;
+    for (;;) {
+      if (isOver(deadline)) throw new NoAnswer(`${script.name} was not answered in time`);
+      const incarnation = await redis.incarnation(deadline);
+      const seen = await look?.(incarnation.token);
+      if (seen !== undefined) return seen;
+      try {
+        const { said, refusal, clamped } = await redis.attempt(incarnation, script, keys, args, deadline);
+        if (clamped) log.error('quota sums would have become negative', { projectId, script: script.name, clamped });
+        if (!refusal) return said as R;
+        if (refusal.why === 'corrupt')
+          log.error('quota key is corrupt and is rebuilt', { projectId, key: refusal.key });
+        if (refusal.why !== 'again')
+          await rebuild.run(projectId, refusal.why === 'corrupt' ? 'unknown' : 'stale', deadline);
+      } catch (error) {
+        if (!(error instanceof TryAgain)) throw error;
+        await pause(RETRY_PAUSE_MS, deadline);
+      }
+    }
+  }
+
+  #common(projectId: string) {
+    return { tombstones: keysOf(projectId).tombstones, keep: this.#graceMs };
+  }
+}
+
+/** Before anything is decided, no answer means that nothing was made. */
+async function unavailable<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof NoAnswer) throw new Fault('QuotaUnavailable', { reason: error.message }, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import { disownAndCount, type ProjectRecords } from '../db/quota-sums.js';
+import { CommitUnknown, type Store } from '../db/store.js';
+import type { Log } from '../log/log.js';
+import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connect.js';
+import { type Deadline, deadlineIn, isOver, pause, within } from '../redis/deadline.js';
+import type { Incarnation } from '../redis/incarnation.js';
+import { encodeAmounts, typeKey } from './resources.js';
+import { keysOf, type QuotaScripts } from './scripts.js';
+
+/** What a rebuild works with. */
+export interface RebuildParts {
+  readonly redis: RedisConnection;
+  readonly scripts: QuotaScripts;
+  readonly store: Store;
+  /** For how long words of settled reservations are kept, ms. */
+  readonly graceMs: number;
+  /** For how long nobody else may rebuild the project, ms. @default 5000 */
+  readonly leaseMs?: number;
+  /** When a rebuild gives up, ms; those who wait for it may do so earlier. @default 30000 */
+  readonly timeoutMs?: number;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+}
+
+/**
+ * Why a rebuild is asked for. `stale`: a script said so; nothing is done if somebody else was faster. `unknown`: Redis does
+ * not know what the records do, so that the sums are rebuilt whatever they claim.
+ */
+export type RebuildReason = 'stale' | 'unknown';
+
+const LOOK_AGAIN_MS = 20;
+
+/**
+ * Makes a project's sums in Redis what the records say. From its first step to its last no decision about the project is
+ * taken anywhere, and what was undecided is disowned: a flow in that window reverts. Rule: docs/protocols.md §Q, REBUILD.
+ */
+export class Rebuild {
+  readonly #parts: Required<RebuildParts>;
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(parts: RebuildParts) {
+    this.#parts = { leaseMs: 5_000, timeoutMs: 30_000, ...parts };
+  }
+
+  /**
+   * Rebuilds; callers of this process share one. Throws Fault DatabaseUnavailable, and NoAnswer at the deadline, after
+   * which the rebuild itself goes on for those who wait longer.
+   */
+  async run(projectId: string, reason: RebuildReason, deadline: Deadline): Promise<void> {
+    const key = `${reason} ${projectId}`;
+    let running = this.#running.get(key);
+    if (!running) {
+      running = this.#rebuild(projectId, reason).finally(() => this.#running.delete(key));
+      this.#running.set(key, running);
+    }
+    const done = await within(
+      running.then(() => true),
+      deadline,
+    );
+    if (!done) throw new NoAnswer('the quota of the project is being rebuilt');
+  }
+
+  async #rebuild(projectId: string, reason: RebuildReason): Promise<void> {
+    const { redis, scripts, leaseMs, timeoutMs } = this.#parts;
+    const deadline = deadlineIn(timeoutMs);
+    const { usage } = keysOf(projectId);
+    let owner = randomUUID();
+    let force = reason === 'stale' ? 0 : 1;
+    while (!isOver(deadline)) {
+      const incarnation = await redis.incarnation(deadline);
+      try {
+        const args = { owner, lease: leaseMs, force };
+        const begin = await redis.attempt(incarnation, scripts.rebuildBegin, { usage }, args, deadline);
+        if (begin.answer === 'fresh') return;
+        if (begin.answer === 'begun') {
+          if (await this.#replace(projectId, owner, incarnation, deadline)) return;
+          owner = randomUUID(); // an end that was lost on the way may still arrive
+        }
+        if (begin.answer === 'busy') force = 0; // whatever the other one counts, it counts after we were asked
+      } catch (error) {
+        if (!(error instanceof TryAgain) && !(error instanceof CommitUnknown)) throw error;
+        owner = randomUUID();
+      }
+      await pause(LOOK_AGAIN_MS, deadline);
+    }
+    throw new NoAnswer('the quota of the project could not be rebuilt in time');
+  }
+
+  /** Counts, and puts the sums in under the incarnation in which the rebuild began. False: the lease was lost. */
+  async #replace(projectId: string, owner: string, incarnation: Incarnation, deadline: Deadline): Promise<boolean> {
+    const { redis, scripts, store, graceMs, log } = this.#parts;
+    const records = await disownAndCount(store, projectId);
+    const { tombstones, ...keys } = keysOf(projectId);
+    const args = {
+      ...{ tombstones, keep: graceMs, owner },
+      sums: JSON.stringify(sumsOf(records)),
+      holds: JSON.stringify(holdsOf(records)),
+      settled: JSON.stringify(settledOf(records)),
+    };
+    const answer = await redis.attempt(incarnation, scripts.rebuildEnd, keys, args, deadline);
+    if (answer === 'done') log.info('quota rebuilt from the records', { projectId, ...sizes(records) });
+    return answer === 'done';
+  }
+}
+
+/** In use = live records that count − charges that are not decided. */
+function sumsOf({ volumes, settlements }: ProjectRecords): [string, number][] {
+  const sums = new Map<string, number>();
+  const add = (resource: string, amount: number) => sums.set(resource, (sums.get(resource) ?? 0) + amount);
+  for (const { volumeTypeId, count, gib } of volumes) {
+    add('volumes', count);
+    add('gigabytes', gib);
+    add(typeKey('volumes', volumeTypeId), count);
+    add(typeKey('gigabytes', volumeTypeId), gib);
+  }
+  for (const { kind, state, deltas } of settlements) {
+    if (kind !== 'charge' || (state !== 'void' && state !== 'open')) continue;
+    for (const [resource, amount] of Object.entries(deltas)) add(resource, -amount);
+  }
+  return [...sums].map(([resource, amount]) => [resource, Math.max(0, amount)]);
+}
+
+function holdsOf({ settlements }: ProjectRecords): [id: string, deltas: string][] {
+  return settlements.filter(({ state }) => state === 'held').map(({ id, deltas }) => [id, encodeAmounts(deltas)]);
+}
+
+/** What each settlement's script must find. One that was opened while we counted counts as disowned. */
+function settledOf({ settlements }: ProjectRecords): [id: string, word: string, until: number][] {
+  return settlements
+    .filter(({ state }) => state !== 'held')
+    .map(({ id, kind, state, until }) => {
+      if (kind === 'release') return [id, 'released', until ?? 0];
+      return [id, state === 'final' ? 'committed' : 'revoked', 0];
+    });
+}
+
+function sizes({ volumes, settlements }: ProjectRecords) {
+  return { volumes: volumes.reduce((sum, { count }) => sum + count, 0), settlements: settlements.length };
+}

@@ -1,0 +1,74 @@
+/** Resource → amount, in the resource's own unit (a count, or GiB). */
+export type Amounts = Readonly<Record<string, number>>;
+
+/** Resources with a limit whatever volume types there are. Rule: cinder/quota.py, VolumeTypeQuotaEngine. */
+export const RESOURCES = [
+  'volumes',
+  'gigabytes',
+  'snapshots',
+  'backups',
+  'backup_gigabytes',
+  'groups',
+  'per_volume_gigabytes',
+] as const;
+
+export type ResourceName = (typeof RESOURCES)[number];
+
+/** The one resource that is a limit of a single request and is not counted. */
+export const LIMIT_ONLY: ResourceName = 'per_volume_gigabytes';
+
+/** Resources that exist once more for every volume type. */
+export const PER_TYPE = ['volumes', 'gigabytes', 'snapshots'] as const;
+
+/** Largest amount the engine tracks. Rule: cinder/db/constants.py, MAX_INT. */
+export const MAX_AMOUNT = 2_147_483_647;
+
+/** Key of a type's own resource. By id, because a type may be renamed while its volumes are counted. */
+export function typeKey(resource: (typeof PER_TYPE)[number], volumeTypeId: string): string {
+  return `${resource}_${volumeTypeId}`;
+}
+
+/** What one volume uses. Rule: cinder/quota.py, add_volume_type_opts. */
+export function volumeAmounts(volume: { readonly sizeGib: number; readonly volumeTypeId: string }): Amounts {
+  return {
+    volumes: 1,
+    gigabytes: volume.sizeGib,
+    [typeKey('volumes', volume.volumeTypeId)]: 1,
+    [typeKey('gigabytes', volume.volumeTypeId)]: volume.sizeGib,
+  };
+}
+
+/** `gigabytes_<type id>` → `gigabytes_<type name>`, as users know it. A type that is gone keeps its id. */
+export function toPublicName(key: string, typeNames: ReadonlyMap<string, string>): string {
+  const own = ofType(key);
+  return own ? `${own.resource}_${typeNames.get(own.type) ?? own.type}` : key;
+}
+
+/** `gigabytes_<type name>` → `gigabytes_<type id>`; undefined when there is no such resource. */
+export function toKey(name: string, typeIds: ReadonlyMap<string, string>): string | undefined {
+  if ((RESOURCES as readonly string[]).includes(name)) return name;
+  const own = ofType(name);
+  const id = own && typeIds.get(own.type);
+  return own && id !== undefined ? typeKey(own.resource, id) : undefined;
+}
+
+/** The form in which scripts get amounts and compare them: JSON `[[resource, amount], …]`, by name. */
+export function encodeAmounts(amounts: Amounts): string {
+  return JSON.stringify(sortedAmounts(amounts));
+}
+
+/** Amounts by resource name. Throws RangeError on what no request may ask for, which is a mistake of the caller. */
+export function sortedAmounts(amounts: Amounts): [string, number][] {
+  const entries = Object.entries(amounts).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (entries.length === 0) throw new RangeError('no amounts');
+  for (const [resource, amount] of entries) {
+    const good = Number.isInteger(amount) && amount >= 0 && amount <= MAX_AMOUNT;
+    if (!good) throw new RangeError(`${resource}: ${amount} is not an amount`);
+  }
+  return entries;
+}
+
+function ofType(key: string): { resource: (typeof PER_TYPE)[number]; type: string } | undefined {
+  const resource = PER_TYPE.find((name) => key.startsWith(`${name}_`));
+  return resource && { resource, type: key.slice(resource.length + 1) };
+}

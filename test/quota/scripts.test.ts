@@ -1,0 +1,333 @@
+import { randomUUID } from 'node:crypto';
+import test, { type ExecutionContext } from 'ava';
+import { upsertLimit } from '#src/db/quota-limits.js';
+import { keysOf } from '#src/quota/scripts.js';
+import { type Engine, engineOf, projectWith, soon } from '../support/quota.js';
+import { eventually, recordingLog, redisFor, SILENT } from '../support/redis.js';
+import { sqliteStore } from '../support/sql.js';
+
+const AMOUNTS = { volumes: 1, gigabytes: 5 };
+
+/** An engine, a project without limits that is rebuilt already, and ways to look at its keys. */
+async function bench(t: ExecutionContext, options: { ttlMs?: number; log?: ReturnType<typeof recordingLog> } = {}) {
+  const engine = engineOf(await redisFor(t), await sqliteStore(t), { ...options, log: options.log ?? SILENT });
+  const projectId = await projectWith(engine.store, { volumes: -1, gigabytes: -1 });
+  const keys = keysOf(projectId);
+  const { client } = engine.redis;
+  const usage = async () => {
+    const rows = await engine.quota.usage(projectId, ['volumes', 'gigabytes'], soon());
+    return [...rows.values()].map(({ inUse, reserved }) => `${inUse}/${reserved}`).join(' ');
+  };
+  await usage();
+  const reserve = async (id = randomUUID(), deltas: Record<string, number> = AMOUNTS, ttlMs = 60_000) => {
+    await engine.quota.reserve(projectId, deltas, { id, deadline: soon(), ttlMs });
+    return { id, projectId, deltas };
+  };
+  return { engine, projectId, keys, client, usage, reserve, quota: engine.quota };
+}
+
+test('reserve repeated changes nothing and answers the first deadline', async (t) => {
+  const { quota, projectId, usage } = await bench(t);
+  const id = randomUUID();
+  const first = await quota.reserve(projectId, AMOUNTS, { id, deadline: soon(), ttlMs: 50_000 });
+  const second = await quota.reserve(projectId, AMOUNTS, { id, deadline: soon(), ttlMs: 60_000 });
+  t.is(first.answer, 'reserved');
+  t.deepEqual(second, first);
+  t.is(await usage(), '0/1 0/5');
+});
+
+test('reserve under a known id with other amounts is a mistake and changes nothing', async (t) => {
+  const { quota, projectId, usage, reserve } = await bench(t);
+  const { id } = await reserve();
+  const again = quota.reserve(projectId, { volumes: 2 }, { id, deadline: soon() });
+  await t.throwsAsync(again, { message: /reserved with other amounts/ });
+  t.is(await usage(), '0/1 0/5');
+});
+
+test('reserve under the id of a settled reservation is a mistake, and after its expiry it says so', async (t) => {
+  const { quota, projectId, reserve, usage } = await bench(t);
+  const { id } = await reserve();
+  await quota.commit({ id, projectId }, soon());
+  await t.throwsAsync(quota.reserve(projectId, AMOUNTS, { id, deadline: soon() }), { message: /is committed/ });
+
+  const expiring = await reserve(randomUUID(), AMOUNTS, 1);
+  await eventually('expired', async () => (await usage()) === '1/0 5/0');
+  const late = quota.reserve(projectId, AMOUNTS, { id: expiring.id, deadline: soon() });
+  await t.throwsAsync(late, { name: 'QuotaReservationExpired' });
+});
+
+test('commit moves a reservation into use, once', async (t) => {
+  const { quota, reserve, usage } = await bench(t);
+  const reservation = await reserve();
+  t.is(await quota.commit(reservation, soon()), 'committed');
+  t.is(await quota.commit(reservation, soon()), 'committed');
+  t.is(await usage(), '1/0 5/0');
+});
+
+test('rollback gives a reservation back, once, and does nothing after a commit', async (t) => {
+  const { quota, reserve, usage } = await bench(t);
+  const first = await reserve();
+  await reserve();
+  t.is(await quota.rollback(first, soon()), 'rolledback');
+  t.is(await quota.rollback(first, soon()), 'rolledback');
+  t.is(await usage(), '0/1 0/5');
+  t.is(await quota.commit(first, soon()), 'rolledback');
+
+  const committed = await reserve();
+  await quota.commit(committed, soon());
+  t.is(await quota.rollback(committed, soon()), 'committed');
+  t.is(await usage(), '1/1 5/5');
+});
+
+test('revoke undoes a reservation before and after its commit, once', async (t) => {
+  const { quota, reserve, usage } = await bench(t);
+  const open = await reserve();
+  t.is(await quota.revoke(open, soon()), 'rolledback');
+  t.is(await quota.revoke(open, soon()), 'rolledback');
+  const committed = await reserve();
+  await reserve();
+  await quota.commit(committed, soon());
+  t.is(await quota.revoke(committed, soon()), 'revoked');
+  t.is(await quota.revoke(committed, soon()), 'revoked');
+  t.is(await quota.commit(committed, soon()), 'revoked');
+  t.is(await usage(), '0/1 0/5');
+});
+
+test('release gives use back, once', async (t) => {
+  const { quota, reserve, usage, projectId } = await bench(t);
+  await quota.commit(await reserve(), soon());
+  await quota.commit(await reserve(), soon());
+  const release = { id: randomUUID(), projectId, deltas: AMOUNTS, until: Date.now() + 60_000 };
+  t.is(await quota.release(release, soon()), 'released');
+  t.is(await quota.release(release, soon()), 'released');
+  t.is(await usage(), '1/0 5/0');
+});
+
+test('a release after its last moment is refused, and its tombstone outlives that moment', async (t) => {
+  const { quota, reserve, usage, projectId, client, keys } = await bench(t);
+  await quota.commit(await reserve(), soon());
+  const release = { id: randomUUID(), projectId, deltas: AMOUNTS };
+  t.is(await quota.release({ ...release, until: Date.now() }, soon()), 'late');
+  t.is(await usage(), '1/0 5/0');
+  const until = Date.now() + 30_000;
+  await quota.release({ ...release, until }, soon());
+  t.is(await client.pexpiretime(keys.tombstones + release.id), until + 1_000);
+});
+
+test('a release of more than is in use sets the sums to 0 and raises an alarm', async (t) => {
+  const log = recordingLog();
+  const { quota, usage, projectId } = await bench(t, { log });
+  const release = { id: randomUUID(), projectId, deltas: AMOUNTS, until: Date.now() + 60_000 };
+  t.is(await quota.release(release, soon()), 'released');
+  t.is(await usage(), '0/0 0/0');
+  t.deepEqual(
+    log.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields),
+    [{ projectId, script: 'release.lua', clamped: 'i:gigabytes,i:volumes' }],
+  );
+});
+
+test('a hold counts like a reservation, does not expire, and is committed or revoked like one', async (t) => {
+  const { quota, reserve, usage, client, keys } = await bench(t);
+  const [committed, revoked, plain] = [await reserve(), await reserve(), await reserve()];
+  for (const hold of [committed, committed, revoked]) t.is(await quota.hold(hold, soon()), 'held');
+  t.is(await usage(), '0/3 0/15');
+  t.is(await client.pttl(keys.pinned), -1);
+  t.is(await quota.rollback(committed, soon()), 'held');
+  t.is(await quota.commit(committed, soon()), 'committed');
+  t.is(await quota.hold(committed, soon()), 'committed');
+  t.is(await quota.revoke(revoked, soon()), 'rolledback');
+  t.is(await quota.hold(plain, soon()), 'held');
+  t.is(await usage(), '1/1 5/5');
+});
+
+test('an id that was never reserved is unknown to every script', async (t) => {
+  const { quota, projectId, usage } = await bench(t);
+  const ref = { id: randomUUID(), projectId, deltas: AMOUNTS };
+  for (const verb of ['commit', 'rollback', 'revoke', 'hold'] as const)
+    t.is(await quota[verb](ref, soon()), 'unknown', verb);
+  t.is(await usage(), '0/0 0/0');
+});
+
+test('a list shows holds first, then reservations by their deadline, and no expired ones', async (t) => {
+  const { quota, projectId, reserve } = await bench(t);
+  const late = await reserve(randomUUID(), { volumes: 1 }, 60_000);
+  const early = await reserve(randomUUID(), { volumes: 2 }, 50_000);
+  const hold = await reserve(randomUUID(), { volumes: 3 });
+  await quota.hold(hold, soon());
+  await reserve(randomUUID(), { volumes: 4 }, 1);
+  await eventually('expired', async () => (await quota.list(projectId, 10, soon())).length === 3);
+
+  const rows = await quota.list(projectId, 10, soon());
+  t.deepEqual(
+    rows.map(({ id, deltas }) => [id, deltas]),
+    [hold, early, late].map(({ id, deltas }) => [id, [['volumes', deltas['volumes']]]]),
+  );
+  t.is(rows[0]?.expiresAt, 0);
+  t.is((await quota.list(projectId, 1, soon())).length, 2);
+});
+
+test('one resource that is over refuses all of them and names every one that is over', async (t) => {
+  const { quota, engine, usage } = await bench(t);
+  const projectId = await projectWith(engine.store, { volumes: 10, gigabytes: 10, volumes_t: 0, gigabytes_t: -1 });
+  const deltas = { volumes: 1, gigabytes: 20, volumes_t: 1, gigabytes_t: 20 };
+  t.deepEqual(await quota.reserve(projectId, deltas, { id: randomUUID(), deadline: soon() }), {
+    answer: 'over',
+    over: [
+      { resource: 'gigabytes', limit: 10, inUse: 0, reserved: 0, asked: 20 },
+      { resource: 'volumes_t', limit: 0, inUse: 0, reserved: 0, asked: 1 },
+    ],
+  });
+  t.is(await usage(), '0/0 0/0');
+  t.deepEqual(await quota.list(projectId, 10, soon()), []);
+});
+
+test('a request for nothing of a resource is over when the project already is', async (t) => {
+  const { quota, engine } = await bench(t);
+  const projectId = await projectWith(engine.store, { gigabytes: 1_000 });
+  const reserve = (deltas: Record<string, number>) =>
+    quota.reserve(projectId, deltas, { id: randomUUID(), deadline: soon() });
+  t.is((await reserve({ gigabytes: 10 })).answer, 'reserved');
+  t.is((await reserve({ gigabytes: 0 })).answer, 'reserved');
+
+  await engine.store.apply([upsertLimit(projectId, 'gigabytes', 9)]);
+  const zero = await reserve({ gigabytes: 0 });
+  t.deepEqual(zero, { answer: 'over', over: [{ resource: 'gigabytes', limit: 9, inUse: 0, reserved: 10, asked: 0 }] });
+});
+
+test('holds count against the limit', async (t) => {
+  const { quota, engine } = await bench(t);
+  const projectId = await projectWith(engine.store, { volumes: 1 });
+  const first = await quota.reserve(projectId, { volumes: 1 }, { id: randomUUID(), deadline: soon() });
+  if (first.answer !== 'reserved') return t.fail();
+  await quota.hold(first.reservation, soon());
+  const second = await quota.reserve(projectId, { volumes: 1 }, { id: randomUUID(), deadline: soon() });
+  t.is(second.answer, 'over');
+});
+
+test('an amount beyond what can be tracked overflows, whatever the limit', async (t) => {
+  const { reserve, quota, projectId } = await bench(t);
+  await reserve(randomUUID(), { gigabytes: 2_147_483_647 });
+  const answer = await quota.reserve(projectId, { gigabytes: 1 }, { id: randomUUID(), deadline: soon() });
+  const row = { resource: 'gigabytes', limit: -1, inUse: 0, reserved: 2_147_483_647, asked: 1 };
+  t.deepEqual(answer, { answer: 'overflow', over: [row] });
+});
+
+test('amounts that no request may ask for never reach Redis', async (t) => {
+  const { quota, projectId } = await bench(t);
+  for (const deltas of [{}, { volumes: -1 }, { volumes: 0.5 }, { gigabytes: 2_147_483_648 }, { volumes: NaN }]) {
+    const reserve = quota.reserve(projectId, deltas, { id: randomUUID(), deadline: soon() });
+    await t.throwsAsync(reserve, { instanceOf: RangeError }, JSON.stringify(deltas));
+  }
+});
+
+test('an expired reservation gives its amounts to the very next reserver', async (t) => {
+  const { quota, engine } = await bench(t);
+  const projectId = await projectWith(engine.store, { volumes: 1 });
+  await quota.usage(projectId, ['volumes'], soon());
+  const first = { id: randomUUID(), projectId };
+  const reserve = async (id: string, ttlMs: number) =>
+    (await quota.reserve(projectId, { volumes: 1 }, { id, deadline: soon(), ttlMs })).answer;
+  t.deepEqual(await Promise.all([reserve(first.id, 200), reserve(randomUUID(), 60_000)]), ['reserved', 'over']);
+  await eventually('the next reserver gets it', async () => (await reserve(randomUUID(), 60_000)) === 'reserved');
+  t.is(await quota.commit(first, soon()), 'expired');
+  t.is(await quota.rollback(first, soon()), 'expired');
+});
+
+test('sums and deadlines vanish at the same instant, after the last deadline, and never earlier than before', async (t) => {
+  const { quota, reserve, client, keys } = await bench(t, { ttlMs: 10_000 });
+  const vanishing = async () => [await client.pexpiretime(keys.held), await client.pexpiretime(keys.deadlines)];
+  const long = await reserve(randomUUID(), AMOUNTS, 9_000);
+  const [held, deadlines] = await vanishing();
+  const deadline = Number(await client.zscore(keys.deadlines, long.id));
+  t.is(held, deadline + 20_000);
+  t.is(deadlines, held);
+
+  const short = await reserve(randomUUID(), AMOUNTS, 1_000);
+  t.deepEqual(await vanishing(), [held, held]);
+  await quota.rollback(long, soon());
+  await quota.rollback(short, soon());
+  t.is(await client.exists(keys.deadlines), 0);
+  await reserve(randomUUID(), AMOUNTS, 1_000);
+  t.deepEqual(await vanishing(), [held, held], 'a new set of deadlines vanishes with the sums it belongs to');
+});
+
+test('a call gives back at most 200 due reservations, and callers see all of them given back', async (t) => {
+  const { engine, usage, reserve, client, keys } = await bench(t);
+  await Promise.all(Array.from({ length: 450 }, () => reserve(randomUUID(), { volumes: 1 }, 400)));
+  await eventually('all are due', async () => (await client.zcount(keys.deadlines, '-inf', Date.now() - 5)) === 450);
+
+  const { redis, scripts } = engine;
+  const args = { tombstones: keys.tombstones, keep: 1_000, resources: '[["volumes"]]' };
+  const once = () => redis.run(scripts.usage, keys, args, soon());
+  t.deepEqual((await once()).refusal, { why: 'again' });
+  t.is(await client.zcard(keys.deadlines), 250);
+  t.is(await client.hget(keys.held, 'r:volumes'), '250');
+  t.is(await usage(), '0/0 0/0');
+  t.is(await client.zcard(keys.deadlines), 0);
+  t.is(await client.hlen(keys.held), 1, 'only the sum is left');
+});
+
+const CORRUPTIONS: Record<
+  string,
+  (keys: ReturnType<typeof keysOf>, client: Engine['redis']['client'], id: string) => Promise<unknown>
+> = {
+  'usage is a string': async ({ usage }, client) => client.set(usage, 'x'),
+  'held is a list': async ({ held }, client) => (await client.del(held), client.lpush(held, 'x')),
+  'deadlines is a hash': async ({ deadlines }, client) => (
+    await client.del(deadlines),
+    client.hset(deadlines, 'a', 'b')
+  ),
+  'pinned is a set': async ({ pinned }, client) => client.sadd(pinned, 'x'),
+  'a sum is no number': async ({ held }, client) => client.hset(held, 'r:volumes', 'many'),
+  'a sum is negative': async ({ usage }, client) => client.hset(usage, 'i:volumes', '-3'),
+  'deltas are no JSON': async ({ held }, client, id) => client.hset(held, id, '{'),
+};
+
+for (const [what, corrupt] of Object.entries(CORRUPTIONS)) {
+  test(`when ${what}, scripts that meet it say so and write nothing`, async (t) => {
+    const { engine, keys, client, reserve, projectId } = await bench(t);
+    const { id } = await reserve();
+    await reserve(randomUUID(), AMOUNTS, 1);
+    await eventually('one is due', async () => (await client.zcount(keys.deadlines, '-inf', Date.now() - 5)) === 1);
+    await corrupt(keys, client, id);
+    const state = async () =>
+      Promise.all((await client.keys(`{${projectId}}:*`)).sort().map((key) => client.dumpBuffer(key)));
+
+    const { redis, scripts } = engine;
+    const common = { tombstones: keys.tombstones, keep: 1_000 };
+    const own = { ...keys, tombstone: keys.tombstones + id };
+    const deltas = JSON.stringify([
+      ['gigabytes', 5],
+      ['volumes', 1],
+    ]);
+    const other = { ...keys, tombstone: `${keys.tombstones}other` };
+    const reserveArgs = { ...common, id: 'other', ttl: 1_000, deltas, limits: '[-1,-1]' };
+    const calls = [
+      () => redis.run(scripts.reserve, other, reserveArgs, soon()),
+      () => redis.run(scripts.commit, own, { ...common, id }, soon()),
+      () => redis.run(scripts.revoke, own, { ...common, id, deltas }, soon()),
+      () => redis.run(scripts.usage, keys, { ...common, resources: '[["volumes"]]' }, soon()),
+    ];
+    let refused = 0;
+    for (const call of calls) {
+      const before = await state();
+      const { refusal } = await call();
+      if (refusal?.why !== 'corrupt') continue;
+      refused += 1;
+      t.deepEqual(await state(), before);
+    }
+    t.true(refused > 0);
+  });
+}
+
+test('a corrupt key raises an alarm and is made anew from the records', async (t) => {
+  const log = recordingLog();
+  const { usage, keys, client, quota, reserve } = await bench(t, { log });
+  await quota.commit(await reserve(), soon());
+  await client.set(keys.usage, 'x');
+  t.is(await usage(), '0/0 0/0', 'the records know of no volume');
+  t.deepEqual(
+    log.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields),
+    [{ projectId: keys.usage.slice(1, -3), key: keys.usage }],
+  );
+});

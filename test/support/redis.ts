@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { Log } from '#src/log/log.js';
+import { connectRedis, type RedisConnection } from '#src/redis/connect.js';
+import { deadlineIn, isOver, pause } from '#src/redis/deadline.js';
+import { type PrivateServer, type PrivateServerOptions, startPrivateServer } from '#src/redis/private-server.js';
+
+/** The server's program: the one on PATH unless the environment names another. */
+export const REDIS_SERVER = process.env['CINDER_REDIS_SERVER'] ?? 'redis-server';
+
+/** A connection of this test's own to the server that the tests of this file share. Projects keep tests apart. */
+export async function redisFor(t: ExecutionContext): Promise<RedisConnection> {
+  shared ??= startShared();
+  return connect(t, (await shared).server.socket);
+}
+
+/** A server of this test's own, to be emptied, killed and started again. */
+export async function redisServerFor(
+  t: ExecutionContext,
+  options: Partial<PrivateServerOptions> = {},
+): Promise<PrivateServer> {
+  const dir = await folderFor(t);
+  const server = await startPrivateServer({ dir, command: REDIS_SERVER, log: SILENT, ...options });
+  t.teardown(() => server.stop());
+  return server;
+}
+
+/** A connection that is closed with the test. */
+export async function connect(t: ExecutionContext, url: string): Promise<RedisConnection> {
+  const redis = await connectRedis({ url, log: SILENT });
+  t.teardown(() => redis.close());
+  return redis;
+}
+
+/** A folder of this test's own, gone by `t.teardown`. */
+export async function folderFor(t: ExecutionContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cinder-redis-test-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** An own key space: all keys of a project carry its id. */
+export const newProject = (): string => `project-${randomUUID()}`;
+
+/** Waits until something is true, at most `timeoutMs`. */
+export async function eventually(
+  what: string,
+  isTrue: () => Promise<boolean> | boolean,
+  timeoutMs = 10_000,
+): Promise<void> {
+  const deadline = deadlineIn(timeoutMs);
+  while (!(await isTrue())) {
+    if (isOver(deadline)) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await pause(10, deadline);
+  }
+}
+
+/** Says nothing. */
+export const SILENT: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/** Keeps what is said, by level. */
+export function recordingLog(): Log & { readonly lines: { level: string; message: string; fields: unknown }[] } {
+  const lines: { level: string; message: string; fields: unknown }[] = [];
+  const at = (level: string) => (message: string, fields?: unknown) => void lines.push({ level, message, fields });
+  return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+let shared: Promise<{ server: PrivateServer; dir: string }> | undefined;
+
+async function startShared() {
+  const dir = await mkdtemp(join(tmpdir(), 'cinder-redis-test-'));
+  return { dir, server: await startPrivateServer({ dir, command: REDIS_SERVER, log: SILENT }) };
+}
+
+test.after.always('the shared Redis is stopped', async () => {
+  if (!shared) return;
+  const { server, dir } = await shared;
+  await server.stop();
+  await rm(dir, { recursive: true, force: true });
+});
