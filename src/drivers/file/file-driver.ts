@@ -1,0 +1,110 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Fault } from '../../errors/fault.js';
+import type {
+  DriverCapabilities,
+  HalfMade,
+  NewVolume,
+  PoolCapacity,
+  StoredVolume,
+  VolumeDriver,
+  VolumePlace,
+  Work,
+} from '../driver.js';
+import { isPoolName } from './file-names.js';
+import { type FolderLock, lockFolder } from './folder-lock.js';
+import { PoolFolder, poolFault } from './pool-folder.js';
+import type { PoolLimits } from './pool-limits.js';
+
+export interface FileDriverOptions {
+  /** `host@backend`, for errors. */
+  readonly backend: string;
+  /** The backend's folder; made if need be. It belongs to one process at a time. */
+  readonly path: string;
+  /** At least one; names are folders below `path`. */
+  readonly pools: readonly PoolOptions[];
+}
+
+export interface PoolOptions extends PoolLimits {
+  readonly name: string;
+}
+
+/** Volumes as sparse files: `<path>/<pool>/volume-<id>`. Rule: docs/protocols.md §W VOLUME, DELETE. */
+export class FileDriver implements VolumeDriver {
+  readonly capabilities: DriverCapabilities = {
+    vendorName: 'Open Source',
+    driverVersion: '1.0.0',
+    storageProtocol: 'file',
+    thinProvisioning: true,
+    thickProvisioning: false,
+    multiattach: false,
+    sharedTargets: false,
+  };
+
+  readonly #options: FileDriverOptions;
+  readonly #pools = new Map<string, PoolFolder>();
+  #lock: FolderLock | undefined;
+
+  /** Throws RangeError when the pools' names will not do. */
+  constructor(options: FileDriverOptions) {
+    const names = options.pools.map(({ name }) => name);
+    const bad = names.find((name, index) => !isPoolName(name) || names.indexOf(name) !== index);
+    if (bad !== undefined || names.length === 0)
+      throw new RangeError(`${options.backend}: no good pools: '${names.join("', '")}'`);
+    this.#options = options;
+  }
+
+  async start(signal: AbortSignal): Promise<readonly StoredVolume[]> {
+    await this.stop();
+    try {
+      await mkdir(this.#options.path, { recursive: true, mode: 0o700 });
+      this.#lock = lockFolder(this.#options.path);
+      const stored: StoredVolume[] = [];
+      for (const { name, ...limits } of this.#options.pools) {
+        const pool = await PoolFolder.open(name, join(this.#options.path, name), limits);
+        this.#pools.set(name, pool);
+        stored.push(...(await pool.scan(signal)));
+      }
+      return stored;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    const pools = [...this.#pools.values()];
+    this.#pools.clear();
+    await Promise.all(pools.map((pool) => pool.close()));
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  capacity(): Promise<readonly PoolCapacity[]> {
+    return Promise.all([...this.#pools.values()].map((pool) => pool.capacity()));
+  }
+
+  async createVolume(volume: NewVolume, { signal, onProgress }: Work): Promise<void> {
+    await this.#in(volume.pool, (pool) => pool.create(volume, signal));
+    onProgress(100);
+  }
+
+  deleteVolume(volume: VolumePlace): Promise<void> {
+    return this.#in(volume.pool, (pool) => pool.delete(volume));
+  }
+
+  discard(remains: HalfMade): Promise<void> {
+    return this.#in(remains.pool, (pool) => pool.discard(remains));
+  }
+
+  async #in(name: string, work: (pool: PoolFolder) => Promise<void>): Promise<void> {
+    if (!this.#lock) throw new Fault('DriverNotInitialized', { backend: this.#options.backend });
+    const pool = this.#pools.get(name);
+    if (!pool) throw new Fault('VolumeBackendAPIException', { reason: `there is no pool '${name}'.` });
+    try {
+      await work(pool);
+    } catch (error) {
+      throw poolFault(name, error);
+    }
+  }
+}

@@ -1,0 +1,35 @@
+/** Names of files: made only from our own UUIDs and numbers, so that no name leads out of its folder. */
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const POOL = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/;
+const VOLUME = /^volume-([0-9a-f-]{36})$/;
+const HALF_MADE = /^\.volume-([0-9a-f-]{36})\.([1-9][0-9]{0,15})$/;
+
+/** `volume-<id>`. Throws on anything but a lower-case UUID. */
+export function volumeName(id: string): string {
+  return `volume-${checked(id)}`;
+}
+
+/** `.volume-<id>.<epoch>`, the name of a volume on its way. */
+export function halfMadeName(id: string, epoch: number): string {
+  if (!Number.isSafeInteger(epoch) || epoch < 1) throw new TypeError(`not an epoch: ${epoch}`);
+  return `.volume-${checked(id)}.${epoch}`;
+}
+
+/** What a name says; undefined for files that are not ours. */
+export function readName(name: string): { readonly id: string; readonly epoch?: number } | undefined {
+  const [, whole] = VOLUME.exec(name) ?? [];
+  if (whole !== undefined && UUID.test(whole)) return { id: whole };
+  const [, id, epoch] = HALF_MADE.exec(name) ?? [];
+  return id !== undefined && UUID.test(id) ? { id, epoch: Number(epoch) } : undefined;
+}
+
+/** Whether a pool may have this name: it is a folder's name too. */
+export function isPoolName(name: string): boolean {
+  return POOL.test(name);
+}
+
+function checked(id: string): string {
+  if (!UUID.test(id)) throw new TypeError(`not a UUID: ${JSON.stringify(id)}`);
+  return id;
+}

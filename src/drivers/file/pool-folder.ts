@@ -1,0 +1,161 @@
+import { close, constants, open } from 'node:fs';
+import { mkdir, readdir, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Fault } from '../../errors/fault.js';
+import {
+  GIB,
+  type HalfMade,
+  type NewVolume,
+  type PoolCapacity,
+  type StoredVolume,
+  type VolumePlace,
+} from '../driver.js';
+import { halfMadeName, readName, volumeName } from './file-names.js';
+import { FolderSync } from './folder-sync.js';
+import { DEFAULT_RATIO, type PoolFigures, type PoolLimits, promisableGib } from './pool-limits.js';
+import { codeOf, publish, remove, sizeOf, writeSparse } from './sparse-file.js';
+
+/** How many files are looked at together at the start. */
+const SCAN_BATCH = 64;
+
+/** One pool: a folder of sparse files, open between `open` and `close`. A file has its final name only when it is whole. */
+export class PoolFolder {
+  readonly name: string;
+  readonly #path: string;
+  readonly #limits: PoolLimits;
+  readonly #descriptor: number;
+  readonly #entries: FolderSync;
+  #figures: PoolFigures = { totalGib: 0, freeGib: 0, provisionedGib: 0 };
+  /** Sum of the sizes of the volumes that are there and of those on their way. */
+  #promisedGib = 0;
+
+  private constructor(name: string, path: string, limits: PoolLimits, descriptor: number) {
+    this.name = name;
+    this.#path = path;
+    this.#limits = limits;
+    this.#descriptor = descriptor;
+    this.#entries = new FolderSync(descriptor);
+  }
+
+  /** Makes the folder if need be, and opens it. */
+  static async open(name: string, path: string, limits: PoolLimits): Promise<PoolFolder> {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    const descriptor = await promisify(open)(path, constants.O_RDONLY | constants.O_DIRECTORY, 0);
+    return new PoolFolder(name, path, limits, descriptor);
+  }
+
+  async close(): Promise<void> {
+    await promisify(close)(this.#descriptor);
+  }
+
+  /** What of ours is in the folder; from here on the pool knows what it has promised. */
+  async scan(signal: AbortSignal): Promise<readonly StoredVolume[]> {
+    const names = await readdir(this.#path);
+    const stored: StoredVolume[] = [];
+    for (let from = 0; from < names.length; from += SCAN_BATCH) {
+      signal.throwIfAborted();
+      const found = await Promise.all(names.slice(from, from + SCAN_BATCH).map((name) => this.#look(name)));
+      for (const volume of found) if (volume) stored.push(volume);
+    }
+    const bytes = stored.map((volume) => (volume.kind === 'complete' && volume.sizeBytes) || 0);
+    this.#promisedGib = bytes.reduce((sum, size) => sum + size / GIB, 0);
+    await this.capacity();
+    return stored;
+  }
+
+  async #look(name: string): Promise<StoredVolume | undefined> {
+    const read = readName(name);
+    if (!read) return undefined;
+    const { id, epoch } = read;
+    if (epoch !== undefined) return { kind: 'half-made', id, pool: this.name, epoch };
+    const sizeBytes = await sizeOf(join(this.#path, name));
+    return sizeBytes === undefined ? undefined : { kind: 'complete', id, pool: this.name, sizeBytes };
+  }
+
+  /** The file system's figures, within the pool's own bound. */
+  async capacity(): Promise<PoolCapacity> {
+    const { bsize, blocks, bavail } = await statfs(this.#path);
+    const totalGib = Math.min((blocks * bsize) / GIB, this.#limits.capacityGib ?? Infinity);
+    const freeGib = Math.min((bavail * bsize) / GIB, totalGib);
+    this.#figures = { totalGib, freeGib, provisionedGib: this.#promisedGib };
+    return {
+      name: this.name,
+      ...this.#figures,
+      reservedPercentage: this.#limits.reservedPercentage ?? 0,
+      maxOverSubscriptionRatio: this.#limits.maxOverSubscriptionRatio ?? DEFAULT_RATIO,
+    };
+  }
+
+  /**
+   * Makes the volume's file under a name of this epoch, gives it its final name, and makes that durable. A whole file that
+   * is there already is the volume. Leaves nothing of its own epoch behind, however it ends.
+   */
+  async create(volume: NewVolume, signal: AbortSignal): Promise<void> {
+    if (volume.resumed) {
+      await this.discard({ ...volume, epoch: volume.epoch - 1 });
+      if (await this.#isThere(volume)) return this.#entries.sync(); // its owner may have died before this
+    }
+    const halfMade = join(this.#path, halfMadeName(volume.id, volume.epoch));
+    const whole = this.#pathOf(volume);
+    this.#promise(volume.sizeGib);
+    let published = false;
+    try {
+      await writeSparse(halfMade, volume.sizeGib * GIB);
+      signal.throwIfAborted();
+      published = await publish(halfMade, whole);
+      if (!published && !(await this.#isThere(volume))) throw refusal(this.name, 'the volume vanished meanwhile');
+      await this.#entries.sync();
+    } finally {
+      if (!published) this.#promisedGib -= volume.sizeGib;
+      await remove(halfMade);
+    }
+  }
+
+  /** Removes the volume's file, for good; absent is done. */
+  async delete(volume: VolumePlace): Promise<void> {
+    if (await remove(this.#pathOf(volume))) this.#promisedGib -= volume.sizeGib;
+    await this.#entries.sync(); // also if it was absent: a former owner may have died between the two
+  }
+
+  async discard({ id, epoch }: Pick<HalfMade, 'id' | 'epoch'>): Promise<void> {
+    if (epoch >= 1) await remove(join(this.#path, halfMadeName(id, epoch)));
+  }
+
+  /** Whether the whole volume is there. Throws if something else has its name. */
+  async #isThere(volume: VolumePlace): Promise<boolean> {
+    const size = await sizeOf(this.#pathOf(volume));
+    if (size === undefined) return false;
+    if (size === volume.sizeGib * GIB) return true;
+    throw refusal(this.name, `the file of volume ${volume.id} is there, but is not a file of ${volume.sizeGib} GiB`);
+  }
+
+  #pathOf(volume: VolumePlace): string {
+    return join(this.#path, volumeName(volume.id));
+  }
+
+  /** The host has the last word on its capacity: schedulers decide on figures that are seconds old. */
+  #promise(sizeGib: number): void {
+    const limit = promisableGib({ ...this.#figures, provisionedGib: this.#promisedGib }, this.#limits);
+    if (this.#promisedGib + sizeGib > limit) {
+      const full = `it may promise ${limit.toFixed(2)} GiB and has promised ${this.#promisedGib.toFixed(2)} GiB`;
+      throw refusal(this.name, `no room for ${sizeGib} GiB: ${full}`);
+    }
+    this.#promisedGib += sizeGib;
+  }
+}
+
+/** What went wrong in a pool, as the fault that lets another backend try. Faults and aborts stay what they are. */
+export function poolFault(pool: string, error: unknown): unknown {
+  const code = codeOf(error);
+  if (code === '') return error;
+  return refusal(
+    pool,
+    code === 'ENOSPC' ? 'no space is left on the device' : `the file system answered ${code}`,
+    error,
+  );
+}
+
+function refusal(pool: string, reason: string, cause?: unknown): Fault {
+  return new Fault('VolumeBackendAPIException', { reason: `pool '${pool}': ${reason}.` }, { cause });
+}

@@ -1,0 +1,87 @@
+import { claimsOnBackend, recordsOfBackend } from '../db/backend-records.js';
+import type { Store } from '../db/store.js';
+import type { VolumeDriver, VolumePlace } from '../drivers/driver.js';
+import { Fault } from '../errors/fault.js';
+import { backendOf, poolOf } from '../objects/backend-name.js';
+import type { Volume } from '../objects/volume.js';
+import { Allocations } from './allocations.js';
+import { type Findings, inspect } from './inspection.js';
+import { Lanes } from './lanes.js';
+
+export interface BackendOptions {
+  /** `host@backend`. */
+  readonly name: string;
+  /** What volume types ask for; several backends may share it. */
+  readonly volumeBackendName: string;
+  readonly driver: VolumeDriver;
+  /** Pieces of work at once. */
+  readonly concurrency: number;
+}
+
+/** One backend of this process: a driver, what is allocated on it, and the order of the work on it. */
+export class Backend {
+  readonly name: string;
+  readonly volumeBackendName: string;
+  readonly allocations = new Allocations();
+  readonly #driver: VolumeDriver;
+  readonly #lanes: Lanes;
+  #isUp = false;
+
+  constructor(options: BackendOptions) {
+    this.name = options.name;
+    this.volumeBackendName = options.volumeBackendName;
+    this.#driver = options.driver;
+    this.#lanes = new Lanes(options.concurrency);
+  }
+
+  /** Whether it can work; if not, it must not look alive to the schedulers. */
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** The driver, ready. Throws DriverNotInitialized. */
+  get driver(): VolumeDriver {
+    if (!this.#isUp) throw new Fault('DriverNotInitialized', { backend: this.name });
+    return this.#driver;
+  }
+
+  /**
+   * Starts the driver, clears away what dead owners left half-made, and counts what is allocated. Answers how storage and
+   * records differ. Throws what the driver throws; it may be called again.
+   */
+  async start(store: Store, signal: AbortSignal): Promise<Findings> {
+    const stored = await this.#driver.start(signal);
+    try {
+      const claims = await claimsOnBackend(store, this.name);
+      const findings = await inspect(stored, recordsOfBackend(store, this.name), claims);
+      for (const remains of findings.abandoned) await this.#driver.discard(remains);
+      this.allocations.reset(findings.allocated);
+      signal.throwIfAborted();
+      this.#isUp = true;
+      return findings;
+    } catch (error) {
+      await this.#driver.stop();
+      throw error;
+    }
+  }
+
+  /** To be called when no work is under way. */
+  async stop(): Promise<void> {
+    this.#isUp = false;
+    await this.#driver.stop();
+  }
+
+  /** Runs work on a volume when a place is free and no other work on this volume is under way. */
+  run<T>(volumeId: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return this.#lanes.run(volumeId, signal, work);
+  }
+
+  /** Where a volume is on this backend. Throws NotMyBackend for a volume that is somewhere else. */
+  placeOf(volume: Volume): VolumePlace {
+    const pool = volume.host === null ? undefined : poolOf(volume.host);
+    if (pool === undefined || volume.host === null || backendOf(volume.host) !== this.name) {
+      throw new Fault('NotMyBackend', { target: volume.host ?? '' });
+    }
+    return { id: volume.nameId ?? volume.id, pool, sizeGib: volume.sizeGib };
+  }
+}

@@ -1,0 +1,103 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Store } from '../db/store.js';
+import type { Log } from '../log/log.js';
+import type { Backend } from './backend.js';
+import type { Findings } from './inspection.js';
+
+/** How many findings of a kind are named in the log; their number is always there. */
+const NAMED = 10;
+
+export interface BackendsOptions {
+  readonly backends: readonly Backend[];
+  readonly store: Store;
+  readonly log: Log;
+  /** Told each backend that has come up. */
+  readonly onUp: (backend: Backend) => void;
+  /** First pause after a failed start, ms; it doubles up to `longestPauseMs`. @default 1 s */
+  readonly firstPauseMs?: number;
+  /** @default 60 s */
+  readonly longestPauseMs?: number;
+}
+
+/**
+ * The backends of this process. One whose driver does not start is tried again, and looks down meanwhile; the others
+ * serve. Rule: cinder/volume/manager.py, `init_host` (which gives up after three times).
+ */
+export class Backends {
+  readonly #options: BackendsOptions;
+  readonly #byName: ReadonlyMap<string, Backend>;
+  readonly #findings = new Map<string, Findings>();
+  readonly #stopping = new AbortController();
+  #starting: Promise<unknown> = Promise.resolve();
+
+  constructor(options: BackendsOptions) {
+    this.#options = options;
+    this.#byName = new Map(options.backends.map((backend) => [backend.name, backend]));
+  }
+
+  get all(): readonly Backend[] {
+    return this.#options.backends;
+  }
+
+  /** By `host@backend`. */
+  find(name: string): Backend | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** How storage and records of a backend differed when it started. */
+  findings(name: string): Findings | undefined {
+    return this.#findings.get(name);
+  }
+
+  /** Tries each backend once; goes on in the background with those that failed. */
+  async start(): Promise<void> {
+    const failed = await Promise.all(
+      this.all.map(async (backend) => ((await this.#tryOnce(backend)) ? [] : [backend])),
+    );
+    this.#starting = Promise.all(failed.flat().map((backend) => this.#tryAgain(backend)));
+  }
+
+  /** To be called when no work is under way. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#starting;
+    await Promise.all(this.all.map((backend) => backend.stop()));
+  }
+
+  async #tryAgain(backend: Backend): Promise<void> {
+    const longestMs = this.#options.longestPauseMs ?? 60_000;
+    let pauseMs = this.#options.firstPauseMs ?? 1_000;
+    do {
+      const stopped = await pause(pauseMs, false, { signal: this.#stopping.signal }).catch(() => true);
+      if (stopped) return;
+      pauseMs = Math.min(pauseMs * 2, longestMs);
+    } while (!(await this.#tryOnce(backend)));
+  }
+
+  async #tryOnce(backend: Backend): Promise<boolean> {
+    const { store, log, onUp } = this.#options;
+    try {
+      const findings = await backend.start(store, this.#stopping.signal);
+      this.#findings.set(backend.name, findings);
+      report(log, backend.name, findings);
+      onUp(backend);
+      return true;
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) log.error('a backend does not start', { backend: backend.name, error });
+      return false;
+    }
+  }
+}
+
+/** An operator decides about these; nothing was changed. */
+function report(log: Log, backend: string, { abandoned, quarantined, missing }: Findings): void {
+  log.info('a backend has started', { backend, removedHalfMade: abandoned.length });
+  if (quarantined.length > 0) {
+    const named = quarantined.slice(0, NAMED).map(({ volume, why }) => `${volume.pool}/${volume.id}: ${why}`);
+    log.warn('volumes on the storage do not agree with the records', { backend, count: quarantined.length, named });
+  }
+  if (missing.length > 0) {
+    const named = missing.slice(0, NAMED).map(({ id, pool, status }) => `${pool}/${id}: ${status}`);
+    log.error('volumes of the records are not on the storage', { backend, count: missing.length, named });
+  }
+}

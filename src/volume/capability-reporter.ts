@@ -1,0 +1,75 @@
+import type { Log } from '../log/log.js';
+import type { Backend } from './backend.js';
+import { type CapabilityReport, type ReportParts, reportOf } from './capabilities.js';
+
+/** Unreported claims that make a report worth sending before its time: schedulers count their capacity twice till then. */
+const MANY_CLAIMS = 1_000;
+
+/** How often is looked whether a report is due, ms. */
+const TICK_MS = 1_000;
+
+export interface CapabilityReporterOptions extends ReportParts {
+  readonly backends: readonly Backend[];
+  /** Sends a report, or a part, to every scheduler. */
+  readonly publish: (report: CapabilityReport) => Promise<void>;
+  readonly log: Log;
+  /** `backend_stats_polling_interval`, ms. */
+  readonly intervalMs: number;
+}
+
+/**
+ * Tells the schedulers what each backend has: when it comes up, at intervals, and when asked. Best effort: what is lost is
+ * repeated by the next report. Rule: cinder/volume/manager.py, `publish_service_capabilities`.
+ */
+export class CapabilityReporter {
+  readonly #options: CapabilityReporterOptions;
+  readonly #reportedAt = new Map<Backend, number>();
+  readonly #underWay = new Map<Backend, Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: CapabilityReporterOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => void this.#reportDue(), TICK_MS);
+  }
+
+  /** Reports no more, and waits for the report under way. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    await Promise.all(this.#underWay.values());
+  }
+
+  /** Reports every backend that is up, now. Rule: `PublishServiceCapabilities`. */
+  async reportAll(): Promise<void> {
+    await Promise.all(this.#options.backends.map((backend) => this.report(backend)));
+  }
+
+  /** Reports a backend if it is up; a report that is under way is joined. Never rejects. */
+  report(backend: Backend): Promise<void> {
+    const underWay = this.#underWay.get(backend);
+    if (underWay || !backend.isUp) return underWay ?? Promise.resolve();
+    this.#reportedAt.set(backend, this.#options.now());
+    const report = this.#send(backend).finally(() => this.#underWay.delete(backend));
+    this.#underWay.set(backend, report);
+    return report;
+  }
+
+  async #reportDue(): Promise<void> {
+    const before = this.#options.now() - this.#options.intervalMs;
+    const due = this.#options.backends.filter(
+      (backend) => (this.#reportedAt.get(backend) ?? 0) <= before || backend.allocations.unreported >= MANY_CLAIMS,
+    );
+    await Promise.all(due.map((backend) => this.report(backend)));
+  }
+
+  async #send(backend: Backend): Promise<void> {
+    try {
+      for (const report of await reportOf(backend, this.#options)) await this.#options.publish(report);
+    } catch (error) {
+      this.#options.log.warn('a capability report was not sent', { backend: backend.name, error });
+    }
+  }
+}

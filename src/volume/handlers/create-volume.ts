@@ -1,0 +1,48 @@
+import { type CreateVolumeOnVolume, readCreateVolumeOnVolume } from '../../casts/cast-messages.js';
+import { type Claim, Fenced } from '../../casts/claim.js';
+import type { CastHandler } from '../../casts/handler.js';
+import { Fault } from '../../errors/fault.js';
+import type { FlowListener } from '../../flow/listeners.js';
+import type { Backend } from '../backend.js';
+import { type BackendsOfProcess, backendFor } from '../backend-for.js';
+import { createVolumeFlow, type CreateVolumeFlowParts } from '../flows/create-volume.js';
+import { creationFailed } from '../outcomes.js';
+
+export interface CreateVolumeParts extends CreateVolumeFlowParts {
+  readonly backends: BackendsOfProcess;
+  /** Told every transition of the flows. */
+  readonly listeners: readonly FlowListener[];
+}
+
+/** `CreateVolume`. Rule: cinder/volume/manager.py, `create_volume`. */
+export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolumeOnVolume> {
+  const flow = createVolumeFlow(parts);
+
+  return {
+    decode: readCreateVolumeOnVolume,
+
+    async run(claim, cast, signal) {
+      const backend = backendFor(parts.backends, claim);
+      await backend.run(claim.resourceId, signal, async () => {
+        // before anything can fail, so that no report says less than the schedulers have sold
+        backend.allocations.add({ ...backend.placeOf(cast.volume), id: claim.resourceId }, claim.epoch);
+        try {
+          const { requestId } = claim.context;
+          await flow.run({ claim, backend, cast }, { signal, requestId, listeners: parts.listeners });
+        } catch (error) {
+          if (isOver(backend, claim)) return; // given back to the scheduler, and the claim with it
+          if (error instanceof Fenced || Fault.is(error, 'VolumeNotFound'))
+            backend.allocations.remove(claim.resourceId);
+          throw error;
+        }
+      });
+    },
+
+    fail: creationFailed,
+  };
+}
+
+/** A volume that was rescheduled no longer counts as allocated here; one that failed does, until it is deleted. */
+function isOver(backend: Backend, claim: Claim): boolean {
+  return !backend.allocations.has(claim.resourceId);
+}

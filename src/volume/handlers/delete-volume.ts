@@ -1,0 +1,55 @@
+import { type DeleteVolumeOnVolume, readDeleteVolumeOnVolume } from '../../casts/cast-messages.js';
+import { applyFenced, type Claim, finish } from '../../casts/claim.js';
+import type { CastHandler } from '../../casts/handler.js';
+import { giveBackWorker } from '../../db/workers.js';
+import { Fault } from '../../errors/fault.js';
+import type { FlowListener } from '../../flow/listeners.js';
+import { type BackendsOfProcess, backendFor } from '../backend-for.js';
+import { deleteVolumeFlow, type DeleteVolumeFlowParts } from '../flows/delete-volume.js';
+import { deletionFailed } from '../outcomes.js';
+import { patiently } from '../patience.js';
+
+/** How long a deletion waits for a backend that does not start, before it is sent again, ms. */
+const BACKEND_DOWN_DELAY_MS = 5_000;
+
+export interface DeleteVolumeParts extends DeleteVolumeFlowParts {
+  readonly backends: BackendsOfProcess;
+  /** Told every transition of the flows. */
+  readonly listeners: readonly FlowListener[];
+}
+
+/** `DeleteVolume`. Rule: cinder/volume/manager.py, `delete_volume`. */
+export function deleteVolume(parts: DeleteVolumeParts): CastHandler<DeleteVolumeOnVolume> {
+  const { store } = parts;
+  const flow = deleteVolumeFlow(parts);
+
+  return {
+    decode: readDeleteVolumeOnVolume,
+
+    async run(claim, cast, signal) {
+      const backend = backendFor(parts.backends, claim);
+      await backend.run(claim.resourceId, signal, async () => {
+        try {
+          const { requestId } = claim.context;
+          await flow.run({ claim, backend, cast }, { signal, requestId, listeners: parts.listeners });
+        } catch (error) {
+          if (Fault.is(error, 'VolumeNotFound')) return alreadyGone(claim, signal);
+          if (Fault.is(error, 'DriverNotInitialized')) return waitForBackend(claim, signal);
+          throw error;
+        }
+      });
+    },
+
+    fail: deletionFailed,
+  };
+
+  /** Somebody else has destroyed the record: nothing is left to do. */
+  async function alreadyGone(claim: Claim, signal: AbortSignal): Promise<void> {
+    await patiently(signal, () => applyFenced(store, claim, [finish(claim)]));
+  }
+
+  /** No other backend can do it; so it waits until this one is back, or is too old. */
+  async function waitForBackend(claim: Claim, signal: AbortSignal): Promise<void> {
+    await patiently(signal, () => applyFenced(store, claim, [giveBackWorker(claim, BACKEND_DOWN_DELAY_MS)]));
+  }
+}

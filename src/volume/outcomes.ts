@@ -1,0 +1,98 @@
+import { type Claim, finish, handOver } from '../casts/claim.js';
+import { failVolume } from '../casts/fail-volume.js';
+import { appendVolumeEvent } from '../db/events.js';
+import { insertRelease, type NewSettlement } from '../db/quota-settlements.js';
+import type { Step } from '../db/store.js';
+import { transition, unplaceVolume } from '../db/volume-transitions.js';
+import type { CastMessage } from '../db/workers.js';
+import { Fault } from '../errors/fault.js';
+import { detailByName, type MessageDetail } from '../objects/user-message.js';
+import type { Volume } from '../objects/volume.js';
+import { volumeAmounts } from '../quota/resources.js';
+
+/** What is written when work begins, goes elsewhere or ends: each the steps of one fenced transaction. */
+
+/** Amounts to be given back to a project. */
+export type Release = NewSettlement;
+
+/** What the finished record says beside its status. */
+export interface Made {
+  /** Undefined: not registered yet. */
+  readonly serviceId: string | undefined;
+  readonly sharedTargets: boolean;
+}
+
+export function workBegun(claim: Claim, action: 'create.start' | 'delete.start'): readonly Step[] {
+  return [event(claim, action)];
+}
+
+/** Rule: docs/protocols.md §W FINISH. */
+export function volumeCreated(claim: Claim, made: Made): readonly Step[] {
+  const { serviceId, sharedTargets } = made;
+  const known = serviceId === undefined ? { sharedTargets } : { serviceId, sharedTargets };
+  return [transition('finishCreate', { id: claim.resourceId, ...known }), event(claim, 'create.end'), finish(claim)];
+}
+
+/** Rule: docs/protocols.md §W RESCHEDULE. */
+export function creationRescheduled(claim: Claim, message: CastMessage): readonly Step[] {
+  return [
+    unplaceVolume(claim.resourceId),
+    event(claim, 'create.reschedule'),
+    handOver(claim, { status: 'creating', target: null, message }),
+  ];
+}
+
+/** The record goes and its amounts are written down. `graceMs`: see `insertRelease`. Rule: docs/protocols.md §W DELETE. */
+export function volumeDeleted(claim: Claim, release: Release | null, graceMs: number): readonly Step[] {
+  return [
+    transition('finishDelete', { id: claim.resourceId }),
+    event(claim, 'delete.end'),
+    ...(release ? [insertRelease(release, graceMs)] : []),
+    finish(claim),
+  ];
+}
+
+/** What the engine writes when a creation is given up; it adds the fence and ends the row. */
+export function creationFailed(claim: Claim, error: unknown): readonly Step[] {
+  const detail = detailOf(error, 'DRIVER_FAILED_CREATE');
+  const failure = { work: 'create', action: 'CREATE_VOLUME_FROM_BACKEND', detail } as const;
+  return failVolume(claim, { ...failure, reason: reasonOf(claim, error) }).map(ifStillSo);
+}
+
+/** What the engine writes when a deletion is given up; it adds the fence and ends the row. */
+export function deletionFailed(claim: Claim, error: unknown): readonly Step[] {
+  const detail = detailOf(error, 'DRIVER_FAILED_DELETE');
+  const failure = { work: 'delete', action: 'DELETE_VOLUME', detail } as const;
+  return failVolume(claim, { ...failure, reason: reasonOf(claim, error) }).map(ifStillSo);
+}
+
+/** What a project gets back for a volume; `id` is the release's own. */
+export function releaseOf(volume: Volume, id: string): Release {
+  return {
+    id,
+    projectId: volume.projectId,
+    deltas: volumeAmounts(volume),
+    resourceType: 'Volume',
+    resourceId: volume.id,
+  };
+}
+
+function event({ resourceId, context }: Claim, action: string): Step {
+  return appendVolumeEvent({ volumeId: resourceId, type: `volume.${action}`, requestId: context.requestId });
+}
+
+/** A failed piece of work must end even if the record is gone, or in a status that we did not expect. */
+function ifStillSo(step: Step): Step {
+  return { statement: step.statement, rows: 'any' };
+}
+
+/** Why, in a user's words: the names of hosts and pools, which are in the error, are not a user's business. */
+function reasonOf({ context }: Claim, error: unknown): string {
+  if (Fault.is(error, 'InvalidVolume') || Fault.is(error, 'NotBuilt')) return error.message;
+  return `The operators find the cause in the log under ${context.requestId}.`;
+}
+
+/** What the error stands for by its name, else that the driver failed, else nothing in particular. */
+function detailOf(error: unknown, driverFailed: MessageDetail): MessageDetail {
+  return detailByName(error) ?? (Fault.is(error, 'VolumeBackendAPIException') ? driverFailed : 'UNKNOWN_ERROR');
+}

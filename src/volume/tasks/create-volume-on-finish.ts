@@ -1,0 +1,29 @@
+import { applyFenced, type Claim } from '../../casts/claim.js';
+import type { Store } from '../../db/store.js';
+import type { Task } from '../../flow/flow.js';
+import type { Backend } from '../backend.js';
+import { volumeCreated } from '../outcomes.js';
+import { patiently } from '../patience.js';
+
+export interface CreateVolumeOnFinishParts {
+  readonly store: Store;
+  /** Id of the service that answers for a backend. */
+  readonly serviceIdOf: (backend: string) => string | undefined;
+}
+
+/**
+ * The volume becomes `available` and the work is over, in one transaction.
+ * Rule: cinder/volume/flows/manager/create_volume.py, CreateVolumeOnFinishTask; docs/protocols.md §W FINISH.
+ */
+export const createVolumeOnFinish = ({
+  store,
+  serviceIdOf,
+}: CreateVolumeOnFinishParts): Task<{ claim: Claim; backend: Backend }> => ({
+  name: 'CreateVolumeOnFinish',
+
+  async execute({ claim, backend }, { signal }) {
+    const made = { serviceId: serviceIdOf(backend.name), sharedTargets: backend.driver.capabilities.sharedTargets };
+    await patiently(signal, () => applyFenced(store, claim, volumeCreated(claim, made)));
+    return {};
+  },
+});

@@ -1,0 +1,37 @@
+import test from 'ava';
+import { Allocations } from '#src/volume/allocations.js';
+
+const VOLUME = { id: 'a', pool: 'fast', sizeGib: 3 };
+
+test('a volume counts once, however often its creation is begun', (t) => {
+  const allocations = new Allocations();
+  allocations.reset([VOLUME]);
+  allocations.add(VOLUME, 4);
+  allocations.add(VOLUME, 6);
+  t.is(allocations.inPool('fast'), 3);
+});
+
+test('taking a volume away twice takes it away once', (t) => {
+  const allocations = new Allocations();
+  allocations.reset([VOLUME, { id: 'b', pool: 'fast', sizeGib: 1 }]);
+  allocations.remove('a');
+  allocations.remove('a');
+  t.is(allocations.inPool('fast'), 1);
+  t.false(allocations.has('a'));
+});
+
+test('a volume that comes back in another pool counts there', (t) => {
+  const allocations = new Allocations();
+  allocations.add(VOLUME, 1);
+  allocations.add({ ...VOLUME, pool: 'slow' }, 2);
+  t.deepEqual([allocations.inPool('fast'), allocations.inPool('slow')], [0, 3]);
+});
+
+test('each claim is reported as included once', (t) => {
+  const allocations = new Allocations();
+  allocations.reset([VOLUME]);
+  allocations.add({ id: 'b', pool: 'fast', sizeGib: 1 }, 7);
+  t.is(allocations.unreported, 1);
+  t.deepEqual(allocations.takeIncluded(), [{ volumeId: 'b', epoch: 7 }]);
+  t.deepEqual(allocations.takeIncluded(), []);
+});

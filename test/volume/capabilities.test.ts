@@ -1,0 +1,160 @@
+import test, { type ExecutionContext } from 'ava';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FileDriver, type PoolOptions } from '#src/drivers/file/file-driver.js';
+import type { Log } from '#src/log/log.js';
+import { Backend } from '#src/volume/backend.js';
+import { type CapabilityReport, POOLS_A_REPORT, reportOf } from '#src/volume/capabilities.js';
+import { CapabilityReporter } from '#src/volume/capability-reporter.js';
+import { sqliteStore } from '../support/sql.js';
+
+const PARTS = { now: () => 1_700_000_000_000, newId: () => 'report-1' };
+const ID = '33333333-3333-4333-8333-333333333333';
+
+test("a report has what Cinder's schedulers read, with the service's own sum of allocations", async (t) => {
+  const backend = await backendWith(t, [{ name: 'pool', capacityGib: 10, reservedPercentage: 5 }]);
+  const volume = { id: ID, pool: 'pool', sizeGib: 2 };
+  backend.allocations.add(volume, 4);
+  await backend.driver.createVolume(
+    { ...volume, epoch: 4, resumed: false },
+    { signal: new AbortController().signal, onProgress: () => undefined },
+  );
+
+  const [report, ...others] = await reportOf(backend, PARTS);
+
+  t.deepEqual(others, []);
+  t.like(report, {
+    host: 'host@file',
+    timestamp: 1_700_000_000_000,
+    reportId: 'report-1',
+    part: 0,
+    partCount: 1,
+    includedClaims: [{ volumeId: ID, epoch: 4 }],
+  });
+  t.like(report?.capabilities, {
+    volume_backend_name: 'file-name',
+    vendor_name: 'Open Source',
+    driver_version: '1.0.0',
+    storage_protocol: 'file',
+  });
+  const [pool] = report?.capabilities['pools'] as Record<string, unknown>[];
+  t.like(pool, {
+    pool_name: 'pool',
+    total_capacity_gb: 10,
+    free_capacity_gb: 10,
+    allocated_capacity_gb: 2,
+    provisioned_capacity_gb: 2,
+    reserved_percentage: 5,
+    max_over_subscription_ratio: '20',
+    thin_provisioning_support: true,
+    thick_provisioning_support: false,
+    multiattach: false,
+  });
+});
+
+test('a report of many pools is cut into parts that say where they belong', async (t) => {
+  const names = Array.from({ length: POOLS_A_REPORT + 1 }, (_, index) => `pool${index}`);
+  const backend = await backendWith(
+    t,
+    names.map((name) => ({ name })),
+  );
+  backend.allocations.add({ id: ID, pool: 'pool0', sizeGib: 1 }, 2);
+
+  const parts = await reportOf(backend, PARTS);
+
+  t.deepEqual(
+    parts.map(({ part, partCount, reportId, includedClaims }) => [part, partCount, reportId, includedClaims.length]),
+    [
+      [0, 2, 'report-1', 1],
+      [1, 2, 'report-1', 0],
+    ],
+  );
+  const reported = parts.flatMap(({ capabilities }) => capabilities['pools'] as { pool_name: string }[]);
+  t.deepEqual(
+    reported.map(({ pool_name }) => pool_name),
+    names,
+  );
+});
+
+test('a backend that is down reports nothing', async (t) => {
+  const { backend, reporter, published } = await reporterFor(t);
+  await backend.stop();
+  await reporter.reportAll();
+  t.deepEqual(published, []);
+});
+
+test('reports at the same time are one', async (t) => {
+  const { reporter, published } = await reporterFor(t);
+  await Promise.all([reporter.reportAll(), reporter.reportAll()]);
+  t.is(published.length, 1);
+  await reporter.reportAll();
+  t.is(published.length, 2);
+});
+
+test('a report that cannot be sent is logged and repeated by the next', async (t) => {
+  const { reporter, published, warnings, refuse } = await reporterFor(t);
+  refuse(true);
+  await reporter.reportAll();
+  t.is(warnings.length, 1);
+  refuse(false);
+  await reporter.reportAll();
+  t.is(published.length, 1);
+});
+
+test('a report is sent when its time has come, and before when many claims wait', async (t) => {
+  let now = 1_000_000;
+  const { backend, reporter, published, next } = await reporterFor(t, { now: () => now });
+  reporter.start();
+  t.teardown(() => reporter.stop());
+  await next();
+  t.is(published.length, 1);
+
+  for (let count = 0; count < 1_000; count += 1) {
+    backend.allocations.add({ id: `volume-${count}`, pool: 'pool', sizeGib: 1 }, 1);
+  }
+  await next();
+  t.is(published.at(-1)?.includedClaims.length, 1_000);
+
+  now += 60_000;
+  await next();
+  t.is(published.length, 3);
+});
+
+async function backendWith(t: ExecutionContext, pools: readonly PoolOptions[]): Promise<Backend> {
+  const folder = await mkdtemp(join(tmpdir(), 'capabilities-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const driver = new FileDriver({ backend: 'host@file', path: folder, pools });
+  const backend = new Backend({ name: 'host@file', volumeBackendName: 'file-name', driver, concurrency: 1 });
+  t.teardown(() => backend.stop());
+  await backend.start(await sqliteStore(t), new AbortController().signal);
+  return backend;
+}
+
+/** A reporter of one backend, and what it published. */
+async function reporterFor(t: ExecutionContext, parts: Partial<typeof PARTS> = {}) {
+  const backend = await backendWith(t, [{ name: 'pool' }]);
+  const published: CapabilityReport[] = [];
+  const warnings: unknown[] = [];
+  let refusing = false;
+  let arrived: () => void = () => undefined;
+  const silent = (): void => undefined;
+  const log: Log = { debug: silent, info: silent, error: silent, warn: (_message, fields) => warnings.push(fields) };
+  const reporter = new CapabilityReporter({
+    ...PARTS,
+    ...parts,
+    backends: [backend],
+    log,
+    intervalMs: 60_000,
+    publish: async (report) => {
+      if (refusing) throw new Error('nobody there');
+      published.push(report);
+      arrived();
+    },
+  });
+  const refuse = (yes: boolean): void => {
+    refusing = yes;
+  };
+  const next = () => new Promise<void>((resolve) => (arrived = resolve));
+  return { backend, reporter, published, warnings, refuse, next };
+}
