@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -26,6 +27,23 @@ export async function redisServerFor(
   const server = await startPrivateServer({ dir, command: REDIS_SERVER, log: SILENT, ...options });
   t.teardown(() => server.stop());
   return server;
+}
+
+/** The address of a server of this test's own that outlives the processes under test. */
+export async function redisUrlFor(t: ExecutionContext): Promise<string> {
+  const port = await freePort();
+  await redisServerFor(t, { settings: ['--bind', '127.0.0.1', '--port', String(port)] });
+  return `redis://127.0.0.1:${port}`;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
+    });
+  });
 }
 
 /** A connection that is closed with the test. */

@@ -1,0 +1,78 @@
+import { findIdempotency } from '../../db/idempotency.js';
+import type { Store } from '../../db/store.js';
+import { findVolume } from '../../db/volumes.js';
+import { findWorkerState } from '../../db/workers.js';
+import { Fault } from '../../errors/fault.js';
+import { InDoubt } from '../../flow/in-doubt.js';
+import type { FlowListener } from '../../flow/listeners.js';
+import type { VolumesService } from '../../gen/cinder/api/v3/volumes.js';
+import type { RequestContext } from '../../objects/request-context.js';
+import type { Volume } from '../../objects/volume.js';
+import { deadlineIn } from '../../redis/deadline.js';
+import type { PublicHandler } from '../../rpc/public-server.js';
+import { DuplicateRequest } from '../duplicate-request.js';
+import { createVolumeFlow, type CreateVolumeFlowParts } from '../flows/create-volume.js';
+import { readCreateVolume } from '../read-create-volume.js';
+import type { CreateVolume, IdempotencyKey } from '../requests.js';
+import { CREATE_VOLUME_RPC } from '../tasks/entry-create.js';
+import { volumeView } from '../views/volume-view.js';
+
+export interface CreateVolumeParts extends CreateVolumeFlowParts {
+  readonly store: Store;
+  /** `api_flow_deadline`, ms: a request that is not accepted by then is undone. */
+  readonly flowDeadlineMs: number;
+  readonly listeners: readonly FlowListener[];
+}
+
+/** `Volumes/CreateVolume`. Rule: cinder/api/v3/volumes.py, `create`. */
+export function createVolume(parts: CreateVolumeParts): PublicHandler<typeof VolumesService.createVolume> {
+  const flow = createVolumeFlow(parts);
+
+  return async (message, call) => {
+    const request = readCreateVolume(message);
+    const { context } = call;
+    const first = request.idempotency && (await answerBefore(parts.store, context, request.idempotency));
+    return { volume: volumeView(first ?? (await create(request, context, call))) };
+  };
+
+  async function create(
+    request: CreateVolume,
+    context: RequestContext,
+    call: { readonly deadline: number; readonly signal: AbortSignal },
+  ): Promise<Volume> {
+    const leftMs = Math.min(call.deadline - Date.now(), parts.flowDeadlineMs);
+    const deadline = deadlineIn(leftMs);
+    try {
+      const { entry } = await flow.run(
+        { context, request, deadline },
+        { signal: call.signal, requestId: context.requestId, listeners: parts.listeners },
+      );
+      return entry.volume;
+    } catch (error) {
+      if (error instanceof InDoubt) throw new Fault('OutcomeUnknown', { resourceId: error.resourceId }, { cause: error });
+      if (!(error instanceof DuplicateRequest)) throw error;
+      const winner = await answerBefore(parts.store, context, error.idempotency);
+      if (winner) return winner;
+      throw new Fault('IdempotencyKeyInProgress', { key: error.idempotency.key }, { cause: error });
+    }
+  }
+}
+
+/**
+ * The volume that an earlier request with the key made, as it is now. Throws IdempotencyKeyReused for other parameters,
+ * IdempotencyKeyInProgress while it is not decided, VolumeNotFound when it has been deleted since.
+ */
+async function answerBefore(
+  store: Store,
+  { projectId, userId }: RequestContext,
+  { key, requestHash }: IdempotencyKey,
+): Promise<Volume | undefined> {
+  const first = await findIdempotency(store, { projectId, userId, rpc: CREATE_VOLUME_RPC, key });
+  if (!first) return undefined;
+  if (first.requestHash !== requestHash) throw new Fault('IdempotencyKeyReused', { key });
+  const state = await findWorkerState(store, { resourceType: 'Volume', resourceId: first.resourceId });
+  if (state === 'staged') throw new Fault('IdempotencyKeyInProgress', { key });
+  const volume = await findVolume(store, { id: first.resourceId, projectId });
+  if (!volume) throw new Fault('VolumeNotFound', { volumeId: first.resourceId });
+  return volume;
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import { deleteVolumeOnVolume } from '../../casts/cast-messages.js';
+import { appendVolumeEvent } from '../../db/events.js';
+import { findIdempotency, insertIdempotency } from '../../db/idempotency.js';
+import { insertRelease, type NewSettlement } from '../../db/quota-settlements.js';
+import { RowCountMismatch, type Step, type Store, UniqueViolation } from '../../db/store.js';
+import { destroyUnplaced, transition } from '../../db/volume-transitions.js';
+import { deleteAnyWorker, putReadyWorker, type ReadyWorker } from '../../db/workers.js';
+import { Fault } from '../../errors/fault.js';
+import { type DeleteVolumeRequest, type VolumesService } from '../../gen/cinder/api/v3/volumes.js';
+import { backendOf } from '../../objects/backend-name.js';
+import type { RequestContext } from '../../objects/request-context.js';
+import type { Volume } from '../../objects/volume.js';
+import { DELETABLE } from '../../objects/volume-status.js';
+import { volumeAmounts } from '../../quota/resources.js';
+import type { PublicHandler } from '../../rpc/public-server.js';
+import { idempotencyKeyOf } from '../idempotency-key.js';
+import { allows } from '../policy.js';
+import { Violations } from '../validation.js';
+import { visibleVolume } from '../visible-volume.js';
+
+export interface DeleteVolumeParts {
+  readonly store: Store;
+  /** Sends a row that was just made ready; best effort. */
+  readonly send: (cast: ReadyWorker) => void;
+  /** For how long a release may be applied, ms. */
+  readonly releaseGraceMs: number;
+  /** Gives amounts back and settles the release; best effort, recovery does what is left. */
+  readonly releaseQuota: (release: NewSettlement) => Promise<void>;
+}
+
+const DELETE_VOLUME_RPC = 'cinder.api.v3.Volumes/DeleteVolume';
+
+/** `Volumes/DeleteVolume`. Throws InvalidInput, VolumeNotFound, InvalidVolume. Rule: cinder/volume/api.py, `delete`. */
+export function deleteVolume(parts: DeleteVolumeParts): PublicHandler<typeof VolumesService.deleteVolume> {
+  return async (request, { context }) => {
+    const bad = new Violations();
+    const idempotency = idempotencyKeyOf(request.idempotencyKey, hashed(request), bad);
+    bad.check();
+    const key = { ...context, rpc: DELETE_VOLUME_RPC, key: idempotency?.key ?? '' };
+    const before = idempotency && (await findIdempotency(parts.store, key));
+    if (before) {
+      if (before.requestHash === idempotency.requestHash) return {};
+      throw new Fault('IdempotencyKeyReused', { key: idempotency.key });
+    }
+    if (request.force && !allows('volume:force_delete', context)) {
+      throw new Fault('PolicyNotAuthorized', { action: 'volume:force_delete' });
+    }
+    const volume = await visibleVolume(parts.store, context, request.volumeId);
+    const { requestHash } = idempotency ?? {};
+    const taken: readonly Step[] = requestHash ? [insertIdempotency(key, { requestHash, resourceId: volume.id })] : [];
+    try {
+      await (volume.host === null
+        ? destroy(parts, context, volume, taken)
+        : begin(parts, context, volume, request, taken));
+    } catch (error) {
+      if (error instanceof UniqueViolation && idempotency) throw new Fault('IdempotencyKeyInProgress', idempotency);
+      throw error;
+    }
+    return {};
+  };
+}
+
+/** The same parameters are the same bytes: these are all of them. */
+function hashed({ volumeId, cascade, force }: DeleteVolumeRequest): string {
+  return JSON.stringify([volumeId, cascade, force]);
+}
+
+/** The volume is on a backend: it is marked, and the work handed there. Rule: docs/protocols.md §W DELETE. */
+async function begin(
+  { store, send }: DeleteVolumeParts,
+  context: RequestContext,
+  volume: Volume,
+  { force, cascade }: DeleteVolumeRequest,
+  taken: readonly Step[],
+): Promise<void> {
+  const message = deleteVolumeOnVolume({ volume: { ...volume, status: 'deleting' }, unmanageOnly: false, cascade });
+  const target = backendOf(volume.host ?? '');
+  const key = { resourceType: 'Volume', resourceId: volume.id } as const;
+  const change = transition(force ? 'beginForceDelete' : 'beginDelete', { id: volume.id });
+  const done = await refusing(volume, () =>
+    store.apply([
+      change,
+      putReadyWorker({ ...key, status: 'deleting', target, message, context }),
+      appendVolumeEvent({ volumeId: volume.id, type: 'volume.delete.accepted', requestId: context.requestId }),
+      ...taken,
+    ]),
+  );
+  const epoch = Number(done[1]?.returned[0]?.['epoch']);
+  send({ ...key, epoch, target, message, context, sends: 1, ageMs: 0, status: 'deleting' });
+}
+
+/** No backend has it: the record goes at once, in whatever status it is. */
+async function destroy(
+  { store, releaseGraceMs, releaseQuota }: DeleteVolumeParts,
+  { requestId }: RequestContext,
+  volume: Volume,
+  taken: readonly Step[],
+): Promise<void> {
+  const key = { resourceType: 'Volume', resourceId: volume.id } as const;
+  const release = { ...key, id: randomUUID(), projectId: volume.projectId, deltas: volumeAmounts(volume) };
+  await refusing(volume, () =>
+    store.apply([
+      destroyUnplaced(volume.id),
+      deleteAnyWorker(key),
+      ...(volume.useQuota ? [insertRelease(release, releaseGraceMs)] : []),
+      appendVolumeEvent({ volumeId: volume.id, type: 'volume.delete.end', requestId }),
+      ...taken,
+    ]),
+  );
+  if (volume.useQuota) void releaseQuota(release);
+}
+
+/** Says in words why a volume cannot be deleted now. */
+async function refusing<T>(volume: Volume, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof RowCountMismatch)) throw error;
+    const statuses = DELETABLE.join(', ');
+    const reason =
+      `Volume ${volume.id} must be in one of the statuses ${statuses}; it must not be attached, be migrating, belong to ` +
+      `a group, or be the source of a volume that is being made. Its status is ${volume.status}.`;
+    throw new Fault('InvalidVolume', { volumeId: volume.id, reason }, { cause: error });
+  }
+}

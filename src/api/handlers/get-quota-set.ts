@@ -1,0 +1,18 @@
+import { Fault } from '../../errors/fault.js';
+import type { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
+import { isAdmin } from '../../objects/request-context.js';
+import { deadlineIn } from '../../redis/deadline.js';
+import type { PublicHandler } from '../../rpc/public-server.js';
+import { limitsOf, type QuotaSetParts, usageOf } from '../quota-sets.js';
+
+/** `Quotas/GetQuotaSet`. Throws PolicyNotAuthorized for another project's quota, QuotaUnavailable. */
+export function getQuotaSet(parts: QuotaSetParts): PublicHandler<typeof QuotasService.getQuotaSet> {
+  return async (request, { context, deadline, signal }) => {
+    const projectId = request.projectId || context.projectId;
+    if (projectId !== context.projectId && !isAdmin(context)) {
+      throw new Fault('PolicyNotAuthorized', { action: 'volume_extension:quotas:show' });
+    }
+    if (!request.usage) return { quotaSet: await limitsOf(parts, projectId) };
+    return { quotaSet: await usageOf(parts, projectId, deadlineIn(deadline - Date.now(), signal)) };
+  };
+}

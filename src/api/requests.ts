@@ -1,0 +1,20 @@
+/** A well-formed CreateVolume, in the domain's words. Sizes in GiB; absent is absent. */
+export interface CreateVolume {
+  readonly sizeGib: number;
+  readonly name: string | null;
+  readonly description: string | null;
+  /** Id or name; absent: the default type. */
+  readonly volumeType?: string;
+  readonly availabilityZone?: string;
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Cinder's hints by name, values as JSON. */
+  readonly schedulerHints: ReadonlyMap<string, string>;
+  readonly idempotency?: IdempotencyKey;
+}
+
+/** A caller's key and what it stands for. */
+export interface IdempotencyKey {
+  readonly key: string;
+  /** SHA-256 of the request without the key, hex. */
+  readonly requestHash: string;
+}

@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { createVolumeOnScheduler } from '../../casts/cast-messages.js';
+import { appendVolumeEvent } from '../../db/events.js';
+import { deleteIdempotencyOf, insertIdempotency } from '../../db/idempotency.js';
+import { findSettlement, insertCharge, markUndo } from '../../db/quota-settlements.js';
+import { CommitUnknown, RowCountMismatch, type Store, UniqueViolation } from '../../db/store.js';
+import { transition } from '../../db/volume-transitions.js';
+import { insertedVolume, insertVolume, type NewVolume } from '../../db/volumes.js';
+import { type CastMessage, deleteAnyWorker, insertStagedWorker } from '../../db/workers.js';
+import type { Task } from '../../flow/flow.js';
+import { InDoubt } from '../../flow/in-doubt.js';
+import type { RequestContext } from '../../objects/request-context.js';
+import type { RequestSpec } from '../../objects/request-spec.js';
+import type { Volume } from '../../objects/volume.js';
+import type { Reservation } from '../../quota/quota.js';
+import { DuplicateRequest } from '../duplicate-request.js';
+import type { CreateVolume } from '../requests.js';
+import type { VolumeSpec } from './extract-volume-request.js';
+
+export interface EntryCreateParts {
+  readonly store: Store;
+  /** Our incarnation, which owns the staged row. */
+  readonly owner: string;
+}
+
+interface Needs {
+  readonly context: RequestContext;
+  readonly request: CreateVolume;
+  readonly spec: VolumeSpec;
+  readonly reservation: Reservation;
+}
+
+/** The record, and the message that will place it. */
+export interface Entry {
+  readonly volume: Volume;
+  readonly message: CastMessage;
+}
+
+/** Name of the RPC in idempotency rows. */
+export const CREATE_VOLUME_RPC = 'cinder.api.v3.Volumes/CreateVolume';
+
+/**
+ * Writes the record, the staged row of work, the open charge, the idempotency key and the event, in one transaction.
+ * Throws DuplicateRequest when the key is taken; InDoubt when nobody knows whether the transaction was committed.
+ * Rule: cinder/volume/flows/api/create_volume.py, EntryCreateTask; docs/protocols.md §Q CREATE 2.
+ */
+export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry }> => ({
+  name: 'EntryCreate',
+
+  async execute({ context, request, spec, reservation }) {
+    const record = recordOf(context, request, spec);
+    const message = createVolumeOnScheduler({
+      volume: { ...BLANK, ...record },
+      requestSpec: requestSpecOf(record, spec),
+      filterProperties: { schedulerHints: request.schedulerHints },
+    });
+    const [insertRecord, ...insertMetadata] = insertVolume(record);
+    const unit = [
+      insertRecord,
+      ...(request.idempotency
+        ? [
+            insertIdempotency(
+              { ...context, rpc: CREATE_VOLUME_RPC, key: request.idempotency.key },
+              { requestHash: request.idempotency.requestHash, resourceId: record.id },
+            ),
+          ]
+        : []),
+      ...insertMetadata,
+      insertStagedWorker(
+        { resourceType: 'Volume', resourceId: record.id, status: 'creating', target: null, message, context },
+        parts.owner,
+      ),
+      insertCharge({ ...reservation, resourceType: 'Volume', resourceId: record.id }),
+      appendVolumeEvent({ volumeId: record.id, type: 'volume.create.accepted', requestId: context.requestId }),
+    ];
+    try {
+      const [done] = await parts.store.apply(unit);
+      if (!done) throw new TypeError('the unit had no steps');
+      return { entry: { volume: insertedVolume(record, done), message } };
+    } catch (error) {
+      if (isKeyTaken(error) && request.idempotency) throw new DuplicateRequest(request.idempotency);
+      if (!(error instanceof CommitUnknown)) throw error;
+      return { entry: await whatWasCommitted(parts.store, reservation, { record, message }, error) };
+    }
+  },
+
+  /** Destroys the record once, whoever is first: this revert, or recovery. */
+  async revert({ reservation }, outcome) {
+    if ('failed' in outcome) return; // nothing was written
+    const { id } = outcome.gave.entry.volume;
+    try {
+      await parts.store.apply([
+        markUndo(reservation.id),
+        transition('undoCreate', { id }),
+        deleteAnyWorker({ resourceType: 'Volume', resourceId: id }),
+        deleteIdempotencyOf(id),
+      ]);
+    } catch (error) {
+      if (!(error instanceof RowCountMismatch)) throw error; // else: recovery has undone it
+    }
+  },
+});
+
+/** The key is the unit's second step. */
+function isKeyTaken(error: unknown): boolean {
+  return error instanceof UniqueViolation && error.step === 1;
+}
+
+/** COMMIT's answer was lost: the charge tells, if it can be read. */
+async function whatWasCommitted(
+  store: Store,
+  reservation: Reservation,
+  { record, message }: { readonly record: NewVolume; readonly message: CastMessage },
+  cause: CommitUnknown,
+): Promise<Entry> {
+  const charge = await findSettlement(store, reservation.id).catch(() => undefined);
+  if (!charge) throw new InDoubt(`it is not known whether ${record.id} was recorded`, record.id, { cause });
+  return { volume: { ...BLANK, ...record, createdAt: charge.createdAt, updatedAt: charge.createdAt }, message };
+}
+
+function recordOf(context: RequestContext, request: CreateVolume, spec: VolumeSpec): NewVolume {
+  const [zone, ...others] = spec.availabilityZones;
+  return {
+    id: randomUUID(),
+    projectId: context.projectId,
+    userId: context.userId,
+    name: request.name,
+    description: request.description,
+    sizeGib: spec.sizeGib,
+    status: 'creating',
+    // Cinder writes the zone only when there is no choice left
+    availabilityZone: others.length === 0 ? (zone ?? null) : null,
+    volumeTypeId: spec.volumeType.id,
+    snapshotId: null,
+    sourceVolumeId: null,
+    groupId: null,
+    encryptionKeyId: null,
+    bootable: false,
+    multiattach: spec.multiattach,
+    useQuota: true,
+    metadata: request.metadata,
+  };
+}
+
+/** Rule: cinder/volume/flows/api/create_volume.py, VolumeCastTask. */
+function requestSpecOf(record: NewVolume, spec: VolumeSpec): RequestSpec {
+  return {
+    volumeId: record.id,
+    volumeType: spec.volumeType,
+    volumeProperties: {
+      sizeGib: record.sizeGib,
+      projectId: record.projectId,
+      userId: record.userId,
+      ...(record.name !== null && { name: record.name }),
+      ...(record.description !== null && { description: record.description }),
+      ...(record.availabilityZone !== null && { availabilityZone: record.availabilityZone }),
+      volumeTypeId: record.volumeTypeId,
+      status: record.status,
+      attachStatus: 'detached',
+      metadata: record.metadata,
+      qosSpecs: new Map(),
+      multiattach: record.multiattach,
+    },
+    availabilityZones: spec.availabilityZones,
+  };
+}
+
+/** What a record that was just made has in the fields that a new volume does not choose. */
+const BLANK = {
+  statusReason: null,
+  previousStatus: null,
+  attachStatus: 'detached',
+  migrationStatus: null,
+  host: null,
+  clusterName: null,
+  replicationStatus: null,
+  nameId: null,
+  providerId: null,
+  providerLocation: null,
+  providerAuth: null,
+  serviceId: null,
+  sharedTargets: true,
+  revision: 1,
+  scheduledAt: null,
+  launchedAt: null,
+  terminatedAt: null,
+  createdAt: 0,
+  updatedAt: 0,
+  deletedAt: null,
+} as const;

@@ -1,0 +1,37 @@
+import { Fault } from '../errors/fault.js';
+import type { Authenticator, Headers } from '../rpc/interceptors/authenticate.js';
+
+/** What an id in a header may look like. */
+const ID_PATTERN = /^[A-Za-z0-9._:-]{1,255}$/;
+
+/**
+ * Believes what the caller says of itself, as Cinder's `noauth`: for a loopback address only, which the config enforces.
+ * `x-project-id` is required; `x-user-id` is the project's id when absent, `x-roles` is `member`.
+ */
+export const noAuth: Authenticator = {
+  authenticate(headers) {
+    const projectId = id(headers, 'x-project-id');
+    if (projectId === undefined) {
+      throw new Fault('NotAuthenticated', { reason: "The metadata 'x-project-id' is missing: it names the caller's project." });
+    }
+    return { projectId, userId: id(headers, 'x-user-id') ?? projectId, roles: roles(headers('x-roles')) };
+  },
+};
+
+function id(headers: Headers, name: string): string | undefined {
+  const value = headers(name);
+  if (value === undefined) return undefined;
+  if (ID_PATTERN.test(value)) return value;
+  throw new Fault('NotAuthenticated', {
+    reason: `The metadata '${name}' must be 1 to 255 characters of A-Z, a-z, 0-9 and "._:-".`,
+  });
+}
+
+const MEMBER: readonly string[] = ['member'];
+
+function roles(value: string | undefined): readonly string[] {
+  if (value === undefined) return MEMBER;
+  const names = value.split(',').map((role) => role.trim());
+  const known = names.filter((role) => ID_PATTERN.test(role));
+  return known.length > 0 ? known.slice(0, 32) : MEMBER;
+}

@@ -1,0 +1,55 @@
+import { deleteWorker, fenceWorker, handOverWorker, type HandOver, type WorkerKey } from '../db/workers.js';
+import { type Done, RowCountMismatch, type Step, type Store } from '../db/store.js';
+import type { RequestContext } from '../objects/request-context.js';
+
+/** The right to work on a resource: a row of `workers` that carries our name until somebody takes it over. */
+export interface Claim extends WorkerKey {
+  /** Our number in the row's line of owners. */
+  readonly epoch: number;
+  /** Our incarnation. */
+  readonly owner: string;
+  /** The backend that is meant, `host@backend`; null for a scheduler. */
+  readonly target: string | null;
+  readonly method: string;
+  /** How often the work was begun, this time included. */
+  readonly claims: number;
+  /** Whether another owner had begun it before us: its traces may be there. */
+  readonly resumed: boolean;
+  /** On whose behalf. */
+  readonly context: RequestContext;
+}
+
+/** Somebody else owns the work now: stop, touch nothing, remove only what carries our epoch. */
+export class Fenced extends Error {
+  override readonly name = 'Fenced';
+
+  constructor(claim: Claim) {
+    super(`${claim.resourceType} ${claim.resourceId}: epoch ${claim.epoch} is over`);
+  }
+}
+
+/**
+ * Writes `steps` in one transaction if the claim still holds; the row lock makes a take-over wait or win, never both.
+ * Throws Fenced, or RowCountMismatch for a step of the unit (counted without the fence).
+ * Rule: docs/protocols.md §W FENCE.
+ */
+export async function applyFenced(store: Store, claim: Claim, steps: readonly Step[]): Promise<readonly Done[]> {
+  try {
+    const done = await store.apply([fenceWorker(claim), ...steps]);
+    return done.slice(1);
+  } catch (error) {
+    if (!(error instanceof RowCountMismatch)) throw error;
+    if (error.step === 0) throw new Fenced(claim);
+    throw new RowCountMismatch(error.step - 1, error.expected, error.actual);
+  }
+}
+
+/** The work is done: the row goes, in the transaction that finishes the work. */
+export function finish(claim: Claim): Step {
+  return deleteWorker(claim);
+}
+
+/** The work goes on elsewhere: the row goes to another binary, in the transaction that says so in the record. */
+export function handOver(claim: Claim, next: HandOver): Step {
+  return handOverWorker(claim, next);
+}

@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { appendVolumeEvent } from '../db/events.js';
+import { insertMessage } from '../db/messages.js';
+import type { Step } from '../db/store.js';
+import { transition } from '../db/volume-transitions.js';
+import type { RequestContext } from '../objects/request-context.js';
+import {
+  MESSAGE_ACTIONS,
+  MESSAGE_DETAILS,
+  type MessageAction,
+  type MessageDetail,
+} from '../objects/user-message.js';
+
+/** `message_ttl` of Cinder, ms: how long a user message is kept. */
+const MESSAGE_TTL_MS = 30 * 86_400_000;
+
+/** Whose work failed. */
+export interface FailedWork {
+  /** UUID of the volume. */
+  readonly resourceId: string;
+  readonly context: RequestContext;
+}
+
+/** How and why it failed. */
+export interface Failure {
+  /** Which work: it decides the status and the event. */
+  readonly work: 'create' | 'delete';
+  /** Becomes the volume's `status_reason`: a sentence for its owner, without names of hosts. */
+  readonly reason: string;
+  readonly action: MessageAction;
+  readonly detail: MessageDetail;
+}
+
+/** Characters of a reason that are kept. */
+const MAX_REASON = 1_000;
+
+/**
+ * Ends a volume in the error status of its work, with a user message for the project that asked, and an event. Failed work
+ * must end even if the record is gone or in a status that nobody expected: no step demands a row. The caller adds the
+ * fence before and the end of the row after. Rule: docs/protocols.md §W FAIL; cinder/message/api.py.
+ */
+export function failVolume({ resourceId, context }: FailedWork, failure: Failure): readonly Step[] {
+  const action = MESSAGE_ACTIONS[failure.action];
+  const detail = MESSAGE_DETAILS[failure.detail];
+  const steps = [
+    transition(failure.work === 'create' ? 'failCreate' : 'failDelete', {
+      id: resourceId,
+      statusReason: failure.reason.slice(0, MAX_REASON),
+    }),
+    insertMessage({
+      id: randomUUID(),
+      projectId: context.projectId,
+      requestId: context.requestId,
+      resourceType: 'VOLUME',
+      resourceId,
+      actionId: action.id,
+      detailId: detail.id,
+      text: `${action.text}: ${detail.text} ${failure.reason}`.slice(0, MAX_REASON),
+      ttlMs: MESSAGE_TTL_MS,
+    }),
+    appendVolumeEvent({ volumeId: resourceId, type: `volume.${failure.work}.error`, requestId: context.requestId }),
+  ];
+  return steps.map(({ statement }) => ({ statement }));
+}

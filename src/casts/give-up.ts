@@ -1,0 +1,23 @@
+import type { Step } from '../db/store.js';
+import { deleteReadyWorker, type ReadyWorker } from '../db/workers.js';
+import { failVolume } from './fail-volume.js';
+
+/** Ends work that no process has taken for too long. Rule: docs/protocols.md §W SEND, age. */
+export function giveUp(cast: ReadyWorker): readonly Step[] {
+  return end(cast, 'No service has taken the work for too long.');
+}
+
+/** Ends work that the services there are cannot do. Rule: docs/protocols.md §W SEND, NOT_BUILT. */
+export function refuse(cast: ReadyWorker, message: string): readonly Step[] {
+  return end(cast, message);
+}
+
+/** The row is deleted first: whoever claimed it meanwhile wins, and nothing is written. */
+function end(cast: ReadyWorker, reason: string): readonly Step[] {
+  const work = cast.status === 'deleting' ? 'delete' : 'create';
+  const action = work === 'delete' ? 'DELETE_VOLUME' : 'SCHEDULE_ALLOCATE_VOLUME';
+  return [
+    { ...deleteReadyWorker(cast), rows: 1 },
+    ...failVolume(cast, { work, reason, action, detail: 'UNKNOWN_ERROR' }),
+  ];
+}

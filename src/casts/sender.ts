@@ -1,0 +1,167 @@
+import { delayWorker, type ReadyWorker, SEND_LEASE_MS, takeForSending } from '../db/workers.js';
+import type { Store } from '../db/store.js';
+import { giveUp, refuse } from './give-up.js';
+import type { CastTransport } from './transport.js';
+
+/** Casts in one `Deliver` call, as the proto says. */
+const BATCH = 64;
+
+/** `Deliver` calls at once to one lane: enough to hide the round trip, few enough to fill batches. */
+const CALLS_PER_LANE = 4;
+
+/** Casts kept in memory. What does not fit stays in its row and is sent by the sweep. */
+const QUEUE_LIMIT = 8_192;
+
+/** Deadline of one `Deliver`; shorter than the send lease, so that a row is not sent twice at once. */
+const SEND_DEADLINE_MS = SEND_LEASE_MS - 200;
+
+export interface SenderOptions {
+  readonly store: Store;
+  readonly transport: CastTransport;
+  /** How often rows that nobody sends are looked for, ms. @default 500 */
+  readonly sweepIntervalMs?: number;
+  /** Age at which a cast is given up, ms. @default 24 h */
+  readonly giveUpAfterMs?: number;
+  /** Uniform [0, 1). @default Math.random */
+  readonly random?: () => number;
+  /** Told what went wrong with a send; never throws. */
+  readonly onProblem?: (cast: ReadyWorker, problem: string) => void;
+  /** Told of a failure of the sweep itself, e.g. the database away. */
+  readonly onError?: (error: unknown) => void;
+}
+
+interface Lane {
+  readonly queue: ReadyWorker[];
+  calls: number;
+}
+
+/**
+ * Sends ready rows: at once, from memory, what this process made ready; by a sweep, what nobody sends. A failed send is
+ * never a failure of the work. Rule: docs/protocols.md §W SEND.
+ */
+export class CastSender {
+  readonly #options: SenderOptions;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #stopping = new AbortController();
+  #queued = 0;
+  #pumping = false;
+  #timer: NodeJS.Timeout | undefined;
+  #sweeping: Promise<void> | undefined;
+  readonly #calls = new Set<Promise<void>>();
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#schedule(0);
+  }
+
+  /** Ends the sweep and waits for the calls under way. What is queued stays in its rows. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    clearTimeout(this.#timer);
+    for (const lane of this.#lanes.values()) lane.queue.length = 0;
+    await Promise.allSettled([this.#sweeping, ...this.#calls]);
+  }
+
+  /** Sends a row that the caller has just made ready. */
+  send(cast: ReadyWorker): void {
+    if (this.#stopping.signal.aborted || this.#queued >= QUEUE_LIMIT) return;
+    const key = `${cast.message.binary}\n${cast.target ?? ''}`;
+    let lane = this.#lanes.get(key);
+    if (!lane) this.#lanes.set(key, (lane = { queue: [], calls: 0 }));
+    lane.queue.push(cast);
+    this.#queued += 1;
+    this.#pumpSoon();
+  }
+
+  /** One turn later, so that all that one commit made ready goes in one call. */
+  #pumpSoon(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      for (const lane of this.#lanes.values()) this.#pump(lane);
+    });
+  }
+
+  #pump(lane: Lane): void {
+    while (lane.calls < CALLS_PER_LANE && lane.queue.length > 0) {
+      const casts = lane.queue.splice(0, BATCH);
+      this.#queued -= casts.length;
+      lane.calls += 1;
+      const call = this.#deliver(casts).finally(() => {
+        lane.calls -= 1;
+        this.#calls.delete(call);
+        this.#pump(lane);
+      });
+      this.#calls.add(call);
+    }
+  }
+
+  async #deliver(casts: readonly ReadyWorker[]): Promise<void> {
+    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(SEND_DEADLINE_MS)]);
+    const answers = await this.#options.transport.deliver(casts, signal).catch((error: unknown) => error);
+    const settled = casts.map((cast, index) => this.#settle(cast, answers, index));
+    await Promise.all(settled).catch((error: unknown) => this.#options.onError?.(error));
+  }
+
+  async #settle(cast: ReadyWorker, answers: unknown, index: number): Promise<void> {
+    if (!Array.isArray(answers)) {
+      await this.#delay(cast, answers instanceof Error ? answers.message : String(answers));
+      return;
+    }
+    const answer = (answers as Awaited<ReturnType<CastTransport['deliver']>>)[index];
+    switch (answer?.outcome) {
+      case 'claimed':
+      case 'superseded':
+        return;
+      case 'refused':
+        if (answer.reason === 'NOT_BUILT') await this.#apply(cast, refuse(cast, answer.message));
+        else await this.#delay(cast, answer.message);
+        return;
+      default:
+        await this.#delay(cast, answer?.outcome ?? 'no answer');
+    }
+  }
+
+  async #apply(cast: ReadyWorker, unit: Parameters<Store['apply']>[0]): Promise<void> {
+    await this.#options.store.apply(unit).catch((error: unknown) => this.#options.onProblem?.(cast, String(error)));
+  }
+
+  /** A send that did not arrive is repeated later, at longer and longer intervals; too old, and the work is given up. */
+  async #delay(cast: ReadyWorker, problem: string): Promise<void> {
+    this.#options.onProblem?.(cast, problem);
+    const limit = this.#options.giveUpAfterMs ?? 24 * 3_600_000;
+    if (cast.ageMs > limit) await this.#apply(cast, giveUp(cast));
+    else await this.#options.store.apply([delayWorker(cast, this.#backoff(cast.sends))]);
+  }
+
+  #backoff(sends: number): number {
+    const random = this.#options.random ?? Math.random;
+    return Math.round(Math.min(2 ** sends, 30) * 1_000 * (0.8 + 0.4 * random()));
+  }
+
+  #schedule(afterMs: number): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#sweeping = this.#sweep().then((full) => {
+        this.#schedule(full ? 0 : (this.#options.sweepIntervalMs ?? 500));
+      });
+    }, afterMs);
+  }
+
+  /** Takes due rows into the lanes; true if there may be more. */
+  async #sweep(): Promise<boolean> {
+    if (this.#queued + BATCH > QUEUE_LIMIT) return false;
+    try {
+      const due = await takeForSending(this.#options.store, BATCH);
+      for (const cast of due) this.send(cast);
+      return due.length === BATCH;
+    } catch (error) {
+      this.#options.onError?.(error);
+      return false;
+    }
+  }
+}

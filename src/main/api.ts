@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { cachedZones } from '../api/zones.js';
+import { pageTokens } from '../api/page-tokens.js';
+import { allows } from '../api/policy.js';
+import { messages, pools, services } from '../api/services/operations.js';
+import { quotas } from '../api/services/quotas.js';
+import { volumes } from '../api/services/volumes.js';
+import { noAuth } from '../auth/none.js';
+import { readTokens, tokenAuth } from '../auth/tokens.js';
+import { installationSecret } from '../db/secrets.js';
+import { servicesOf } from '../db/services.js';
+import { defaultVolumeType, findVolumeType } from '../db/volume-types.js';
+import { Fault } from '../errors/fault.js';
+import { tokensWith } from '../events/tokens.js';
+import { VolumeEvents } from '../events/watch.js';
+import type { Config } from '../config/schema.js';
+import type { Authenticator } from '../rpc/interceptors/authenticate.js';
+import { publicServer } from '../rpc/public-server.js';
+import type { Foundation } from './foundation.js';
+import { present } from './present.js';
+import type { QuotaEngine } from './quota.js';
+import type { Service } from './service.js';
+
+/** Zones of new backends are usable within this time, ms. */
+const ZONES_MAX_AGE_MS = 5_000;
+
+/** Builds the public API from bottom to top and starts it. */
+export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: string) => void): Promise<Service> {
+  const { config, store, sender } = parts;
+  const incarnation = randomUUID();
+  const tokens = tokensWith(await installationSecret(store, 'tokens'));
+  const events = new VolumeEvents(store, { bufferSize: config.watchBuffer });
+  parts.watchers.wake = () => events.wake();
+  parts.watchers.progress = (volume, percent) => events.progress(volume, percent);
+  const pages = pageTokens(tokens);
+
+  const server = await publicServer({
+    address: config.apiListen,
+    maxMessageBytes: config.maxRequestBytes,
+    descriptors: parts.descriptors,
+    rules: parts.rules,
+    authenticator: authenticator(config),
+    policy: { allows },
+    report: parts.report,
+    maxRequestsPerProject: config.maxConcurrentRequestsPerProject,
+    services: [
+      volumes({
+        ...quota,
+        store,
+        events,
+        tokens,
+        pages,
+        owner: incarnation,
+        types: {
+          async find(idOrName, projectId) {
+            const type = await findVolumeType(store, { idOrName, projectId });
+            if (!type) throw new Fault('VolumeTypeNotFound', { volumeType: idOrName });
+            return type;
+          },
+          default: (projectId) => defaultVolumeType(store, { projectId, configuredName: config.defaultVolumeType }),
+        },
+        zones: cachedZones(
+          async () => (await servicesOf(store, 'cinder-volume')).map(({ availabilityZone }) => availabilityZone),
+          config.storageAvailabilityZone,
+          ZONES_MAX_AGE_MS,
+        ),
+        defaultZone: config.defaultAvailabilityZone ?? config.storageAvailabilityZone,
+        zoneFallback: config.allowAvailabilityZoneFallback,
+        flowDeadlineMs: config.apiFlowDeadlineMs,
+        undoDeadlineMs: config.apiFlowDeadlineMs,
+        releaseGraceMs: quota.graceMs,
+        releaseQuota: quota.release,
+        send: (cast) => sender.send(cast),
+        listeners: parts.listeners,
+      }),
+      quotas({ ...quota, store }),
+      services({ store, downAfterMs: config.serviceDownTimeMs }),
+      pools({ scheduler: parts.scheduler }),
+      messages({ store, pages }),
+    ],
+  });
+  const presence = await present(
+    parts,
+    { incarnation, binary: 'cinder-api', endpoint: server.address, rpcVersion: '', services: [] },
+    end,
+  );
+  server.setServing(true);
+
+  return {
+    address: server.address,
+    async stop(graceMs) {
+      server.setServing(false);
+      events.close();
+      await server.stop(graceMs);
+      await presence.stop();
+    },
+  };
+}
+
+/** Throws when the tokens file cannot be read. */
+function authenticator({ authStrategy, authTokensFile }: Config): Authenticator {
+  if (authStrategy === 'noauth') return noAuth;
+  if (!authTokensFile) throw new Error('auth_strategy tokens needs auth_tokens_file');
+  return tokenAuth(readTokens(readFileSync(authTokensFile, 'utf8'), authTokensFile));
+}

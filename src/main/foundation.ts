@@ -1,0 +1,114 @@
+import type { ReceiverOptions } from '../casts/receiver.js';
+import { CastSender } from '../casts/sender.js';
+import type { Config } from '../config/schema.js';
+import { openStore } from '../db/open-store.js';
+import type { Store } from '../db/store.js';
+import type { FlowListener } from '../flow/listeners.js';
+import type { LeveledLog } from '../log/log.js';
+import type { Volume } from '../objects/volume.js';
+import { type Descriptors, readDescriptors } from '../rpc/descriptors.js';
+import { peersIn, registryIn } from '../rpc/discovery.js';
+import type { Report } from '../rpc/interceptors/error.js';
+import { SchedulerClient } from '../rpc/clients/scheduler-client.js';
+import { VolumeClient } from '../rpc/clients/volume-client.js';
+import type { VersionedClientOptions } from '../rpc/versioned-client.js';
+import { readRules, type Rules } from '../rpc/versions.js';
+import { flowLog } from './flow-log.js';
+import { wakingStore } from './waking-store.js';
+
+/** What every service of a process stands on. */
+export interface Foundation {
+  readonly config: Config;
+  readonly log: LeveledLog;
+  readonly store: Store;
+  readonly descriptors: Descriptors;
+  readonly rules: Rules;
+  readonly scheduler: SchedulerClient;
+  readonly volume: VolumeClient;
+  readonly sender: CastSender;
+  /** Told every transition of every flow. */
+  readonly listeners: readonly FlowListener[];
+  /** Told each claimed piece of work and how it ended. */
+  readonly onWork: NonNullable<ReceiverOptions['onWork']>;
+  /** Told every error that nobody foresaw. */
+  readonly report: Report;
+  /** Who watches volumes in this process; set by the API. */
+  readonly watchers: Watchers;
+  /** Ends everything, the store last. */
+  close(): Promise<void>;
+}
+
+/** Told what watchers want to know at once. */
+export interface Watchers {
+  /** Something was written. */
+  wake: () => void;
+  /** Long work on a volume has got so far, percent. */
+  progress: (volume: Volume, percent: number) => void;
+}
+
+/** What tests may add; the product adds nothing. */
+export interface FoundationExtras {
+  readonly listeners?: readonly FlowListener[];
+}
+
+/** Opens the records and what talks about them; reads the protos' rules once. Throws when the database cannot be used. */
+export async function foundation(config: Config, log: LeveledLog, extras: FoundationExtras = {}): Promise<Foundation> {
+  const descriptors = readDescriptors();
+  const rules = readRules(descriptors);
+  const watchers: Watchers = { wake: () => undefined, progress: () => undefined };
+  const store = wakingStore(await openStore(config.databaseUrl), () => watchers.wake());
+  const clientOptions = (binary: string): VersionedClientOptions => ({
+    rules,
+    registry: registryIn(store),
+    readPeers: peersIn(store, { downAfterMs: config.serviceDownTimeMs }),
+    serviceTtlMs: config.serviceVersionTtlMs,
+    timeoutMs: config.rpcResponseTimeoutMs,
+    maxMessageBytes: config.maxInternalMessageBytes,
+    ...given('rpcVersion', config.rpcVersion[binary]),
+    ...given('pin', config.rpcPins[binary]),
+    ...given('secret', config.internalRpcSecret),
+    onDropped: (method, fields, cap) => log.warn('left out what a peer is too old for', { method, fields, cap: String(cap) }),
+    onStale: (error) => log.warn('the records of services cannot be read; the last ones are used', { error }),
+  });
+  const scheduler = new SchedulerClient(clientOptions('cinder-scheduler'));
+  const volume = new VolumeClient(clientOptions('cinder-volume'));
+  const sender = new CastSender({
+    store,
+    transport: {
+      deliver: (casts, signal) =>
+        (casts[0]?.message.binary === 'cinder-volume' ? volume : scheduler).deliver(casts, signal),
+    },
+    onProblem: ({ resourceId, message, sends }, problem) =>
+      log.info('a cast was not taken yet', { resourceId, method: message.method, sends, problem }),
+    onError: (error) => log.warn('casts cannot be sent at the moment', { error }),
+  });
+  return {
+    config,
+    log,
+    store,
+    descriptors,
+    rules,
+    scheduler,
+    volume,
+    sender,
+    listeners: [flowLog(log), ...(extras.listeners ?? [])],
+    onWork: ({ resourceId, method, epoch, context }, ended, error) => {
+      const fields = { resourceId, method, epoch, requestId: context.requestId, ended };
+      if (ended === 'done') log.debug('work', fields);
+      else log.warn('work', { ...fields, error });
+    },
+    report: (error, where) => log.error('an unexpected error', { ...where, error }),
+    watchers,
+    async close() {
+      await sender.stop();
+      scheduler.close();
+      volume.close();
+      await store.close();
+    },
+  };
+}
+
+/** `{ [key]: value }`, or nothing when the value is absent. */
+function given<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]: V });
+}

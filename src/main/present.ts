@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import { OBJECT_VERSION } from '../rpc/object-history.js';
+import { type PresentService, Presence } from '../rpc/presence.js';
+import type { Foundation } from './foundation.js';
+
+/** Which run of which binary. */
+export interface Present {
+  readonly incarnation: string;
+  readonly binary: 'cinder-api' | 'cinder-scheduler' | 'cinder-volume';
+  /** Where peers reach it, `address:port`. */
+  readonly endpoint: string;
+  readonly rpcVersion: string;
+  readonly services: readonly PresentService[];
+}
+
+/**
+ * Registers a run and keeps it registered. A process that cannot say that it lives, or whose services a newer run has
+ * taken over, must not go on: others take over its work. Then `end` is called. Rule: docs/protocols.md §W PROCESS.
+ */
+export async function present(
+  { config, log, store }: Foundation,
+  { incarnation, binary, endpoint, rpcVersion, services }: Present,
+  end: (reason: string) => void,
+): Promise<Presence> {
+  const presence = new Presence({
+    store,
+    process: { incarnation, binary, host: config.host, endpoint, rpcVersion, objectVersion: OBJECT_VERSION },
+    services,
+    reportIntervalMs: config.reportIntervalMs,
+    newId: randomUUID,
+    onTrouble: (error) => {
+      if (error === undefined) return log.info('heartbeats are written again', { binary });
+      log.warn('a heartbeat was not written', { binary, error });
+      const silentMs = presence.silentMs;
+      if (silentMs > config.serviceDownTimeMs - config.reportIntervalMs) end(`${binary} could not write a heartbeat for too long`);
+    },
+    onReplaced: () => end(`a newer ${binary} has taken over a service of this host`),
+  });
+  await presence.start();
+  return presence;
+}

@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import type { QuotaOptions } from '../config/schema.js';
+import type { NewSettlement } from '../db/quota-settlements.js';
+import { Limits } from '../quota/limits.js';
+import { graceMsOf, Quota } from '../quota/quota.js';
+import { Rebuild } from '../quota/rebuild.js';
+import { loadQuotaScripts } from '../quota/scripts.js';
+import { Settlements } from '../quota/settlements.js';
+import { connectRedis } from '../redis/connect.js';
+import { deadlineIn } from '../redis/deadline.js';
+import { startPrivateServer } from '../redis/private-server.js';
+import type { Foundation } from './foundation.js';
+
+/** The quota engine of a process, and the Redis behind it. */
+export interface QuotaEngine {
+  readonly limits: Limits;
+  readonly quota: Quota;
+  readonly rebuild: Rebuild;
+  readonly settlements: Settlements;
+  readonly graceMs: number;
+  /** Gives back what a release says; best effort, recovery does what is left. */
+  readonly release: (release: NewSettlement) => Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Connects to the configured Redis, or starts a private one. Throws when it cannot be used. */
+export async function quotaEngine({ config, log, store }: Foundation): Promise<QuotaEngine> {
+  const privateServer = config.redisUrl
+    ? undefined
+    : await startPrivateServer({
+        dir: join(config.dataDir, 'redis'),
+        command: config.redisServer ?? 'redis-server',
+        log,
+      });
+  const redis = await connectRedis({ url: config.redisUrl ?? privateServer?.socket ?? '', log }).catch(
+    async (error: unknown) => {
+      await privateServer?.stop();
+      throw error;
+    },
+  );
+  const ttlMs = config.reservationExpireMs;
+  const graceMs = graceMsOf(ttlMs);
+  const scripts = loadQuotaScripts();
+  const limits = new Limits({ store, defaults: defaultLimits(config), useDefaultQuotaClass: config.useDefaultQuotaClass });
+  const rebuild = new Rebuild({ redis, scripts, store, graceMs, log });
+  const quota = new Quota({ redis, scripts, limits, rebuild, ttlMs, log });
+  const settlements = new Settlements({ quota, rebuild, store });
+  return {
+    limits,
+    quota,
+    rebuild,
+    settlements,
+    graceMs,
+    async release(release) {
+      await settlements.settle(release, deadlineIn(config.apiFlowDeadlineMs));
+    },
+    async close() {
+      await redis.close();
+      await privateServer?.stop();
+    },
+  };
+}
+
+function defaultLimits(options: QuotaOptions): ConstructorParameters<typeof Limits>[0]['defaults'] {
+  return {
+    volumes: options.quotaVolumes,
+    gigabytes: options.quotaGigabytes,
+    snapshots: options.quotaSnapshots,
+    backups: options.quotaBackups,
+    backup_gigabytes: options.quotaBackupGigabytes,
+    groups: options.quotaGroups,
+    per_volume_gigabytes: options.perVolumeSizeLimit,
+  };
+}

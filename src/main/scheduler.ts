@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import { CastReceiver } from '../casts/receiver.js';
+import { isUp, servicesOf } from '../db/services.js';
+import { hastenWorkers } from '../db/workers.js';
+import { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
+import { internalServer } from '../rpc/versioned-server.js';
+import { formatVersion } from '../rpc/version-number.js';
+import { ownVersion } from '../rpc/versions.js';
+import { filtersByName } from '../scheduler/filters/index.js';
+import { FilterScheduler } from '../scheduler/filter-scheduler.js';
+import { schedulerCalls, schedulerCasts } from '../scheduler/manager.js';
+import { Pools } from '../scheduler/pools.js';
+import { Readiness } from '../scheduler/readiness.js';
+import { ReportParts } from '../scheduler/report-parts.js';
+import { ServiceList } from '../scheduler/service-list.js';
+import { takeBackStranded } from '../scheduler/stranded.js';
+import { weighersByName } from '../scheduler/weighers/index.js';
+import type { Foundation } from './foundation.js';
+import { nobody } from './nobody.js';
+import { present } from './present.js';
+import type { Service } from './service.js';
+
+/** Builds the scheduler from bottom to top and starts it. */
+export async function scheduler(parts: Foundation, end: (reason: string) => void): Promise<Service> {
+  const { config, log, store, rules, sender } = parts;
+  const now = (): number => Date.now();
+  const incarnation = randomUUID();
+
+  const pools = new Pools({ maxOverSubscriptionRatio: config.maxOverSubscriptionRatio, now });
+  const filterScheduler = new FilterScheduler({
+    pools,
+    filters: filtersByName(config.schedulerDefaultFilters),
+    weighers: weighersByName(config.schedulerDefaultWeighers, { capacityWeightMultiplier: config.capacityWeightMultiplier }),
+    maxAttempts: config.schedulerMaxAttempts,
+  });
+  const readiness = new Readiness({ pools, initWaitMs: config.schedulerDriverInitWaitTimeMs });
+  const services = new ServiceList({
+    pools,
+    read: async () => {
+      const records = await servicesOf(store, 'cinder-volume');
+      return records.map((record) => ({ ...record, up: isUp(record, config.serviceDownTimeMs) }));
+    },
+    onRead: () => readiness.changed(),
+    onError: (error) => log.warn('the volume services cannot be read; the last list is used', { error }),
+  });
+
+  const casts = new CastReceiver({
+    store,
+    binary: 'cinder-scheduler',
+    owner: incarnation,
+    handlers: schedulerCasts({
+      store,
+      scheduler: filterScheduler,
+      readiness,
+      anyVolumeService: () => services.anyUp,
+      send: (cast) => sender.send(cast),
+      onRefusal: ({ resourceId, context }, reason) =>
+        log.warn('no valid backend was found', { resourceId, requestId: context.requestId, reason }),
+      listeners: parts.listeners,
+    }),
+    serviceFor: () => presence.serviceId(config.host),
+    maxInFlight: config.castMaxInFlight,
+    downAfterMs: config.serviceDownTimeMs,
+    onWork: parts.onWork,
+    onError: (error) => log.warn('orphaned work cannot be looked for', { error }),
+  });
+  const server = await internalServer({
+    address: config.schedulerListen,
+    maxMessageBytes: config.maxInternalMessageBytes,
+    descriptors: parts.descriptors,
+    rules,
+    definition: SchedulerManagerService,
+    handlers: schedulerCalls({
+      pools,
+      reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 1_000, now }),
+      now,
+      onReport: (host) => void reported(host),
+      announce: (notice) => log.info('the capacity of a backend has changed', { ...notice }),
+    }),
+    casts,
+    report: parts.report,
+    ...(config.rpcVersion['cinder-scheduler'] && { rpcVersion: config.rpcVersion['cinder-scheduler'] }),
+    ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
+  });
+  const rpcVersion = formatVersion(ownVersion(parts.scheduler.api, config.rpcVersion['cinder-scheduler']));
+  const presence = await present(
+    parts,
+    {
+      incarnation,
+      binary: 'cinder-scheduler',
+      endpoint: config.schedulerAdvertise ?? server.address,
+      rpcVersion,
+      services: [{ host: config.host, clusterName: null, availabilityZone: config.storageAvailabilityZone }],
+    },
+    end,
+  );
+  await services.start();
+  await casts.start();
+  const stranded = takeBackStranded({ store, downAfterMs: config.serviceDownTimeMs, owner: incarnation, send: (cast) => sender.send(cast), log });
+  stranded.start();
+  server.setServing(true);
+  void parts.volume.publishServiceCapabilities(nobody()).catch((error: unknown) => log.info('nobody to ask for reports', { error }));
+
+  /** A backend that was unknown can take what waited for one. */
+  async function reported(host: string): Promise<void> {
+    if (!services.hasUp(host)) {
+      await services.refresh();
+      await store.apply([hastenWorkers('cinder-scheduler')]).catch((error: unknown) => log.warn('waiting work was not hastened', { error }));
+    }
+    readiness.changed();
+  }
+
+  return {
+    address: server.address,
+    async stop(graceMs) {
+      server.setServing(false);
+      await stranded.stop();
+      readiness.stop();
+      await casts.stop(graceMs);
+      await server.stop(graceMs);
+      await services.stop();
+      await presence.stop();
+    },
+  };
+}

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import type { Config } from '../config/schema.js';
+import { purge } from '../db/purge.js';
+import { createLog } from '../log/log.js';
+import { Recovery } from '../quota/recovery.js';
+import { api } from './api.js';
+import { chargedResources } from './charged-resources.js';
+import { foundation, type Foundation, type FoundationExtras } from './foundation.js';
+import { type QuotaEngine, quotaEngine } from './quota.js';
+import { scheduler } from './scheduler.js';
+import type { Service } from './service.js';
+import { volume } from './volume.js';
+
+export type ServiceName = 'api' | 'scheduler' | 'volume';
+
+/** Services that run in this process. */
+export interface Running {
+  readonly addresses: { readonly [Name in ServiceName]?: string };
+  /** Stops them in order, in a bounded time. Safe to repeat. */
+  stop(): Promise<void>;
+}
+
+const PURGE_INTERVAL_MS = 600_000;
+/** Exit code of a process that must not go on: others take over its work. */
+const EXIT_FENCED = 70;
+
+/** Starts services of this process, bottom first. Throws when one cannot start; then none runs. */
+export async function serve(
+  config: Config,
+  names: readonly ServiceName[],
+  extras: FoundationExtras = {},
+): Promise<Running> {
+  const log = createLog({ level: config.logLevel, format: config.logFormat, stream: process.stderr });
+  const end = (reason: string): void => {
+    log.error('this process ends: others take over its work', { reason });
+    process.exit(EXIT_FENCED);
+  };
+  const stops: ((graceMs: number) => Promise<void>)[] = [];
+  const stop = async (graceMs: number): Promise<void> => {
+    for (const one of stops.splice(0).reverse()) {
+      await one(graceMs).catch((error: unknown) => log.error('something did not stop in good order', { error }));
+    }
+  };
+  try {
+    const parts = await foundation(config, log, extras);
+    stops.push(() => parts.close());
+    const quota = await quotaEngine(parts);
+    stops.push(() => quota.close());
+    const running = new Map<ServiceName, Service>();
+    for (const name of ORDER.filter((one) => names.includes(one))) {
+      const service = await SERVICES[name](parts, quota, end);
+      running.set(name, service);
+      stops.push((graceMs) => service.stop(graceMs));
+      log.info('a service has started', { service: name, address: service.address });
+    }
+    stops.push(...background(parts, quota));
+    parts.sender.start();
+    const addresses = Object.fromEntries([...running].map(([name, { address }]) => [name, address]));
+    let stopped: Promise<void> | undefined;
+    return { addresses, stop: () => (stopped ??= stop(config.gracefulShutdownTimeoutMs)) };
+  } catch (error) {
+    await stop(0);
+    throw error;
+  }
+}
+
+/** Those who are called start before those who call, so that a first request finds everybody. */
+const ORDER: readonly ServiceName[] = ['scheduler', 'volume', 'api'];
+
+const SERVICES: Readonly<
+  Record<ServiceName, (parts: Foundation, quota: QuotaEngine, end: (reason: string) => void) => Promise<Service>>
+> = {
+  scheduler: (parts, _quota, end) => scheduler(parts, end),
+  volume,
+  api,
+};
+
+/** What every process does beside its services. */
+function background(
+  { config, log, store, sender }: Foundation,
+  { settlements, rebuild }: QuotaEngine,
+): ((graceMs: number) => Promise<void>)[] {
+  const recovery = new Recovery({
+    store,
+    settlements,
+    rebuild,
+    resources: chargedResources,
+    owner: randomUUID(),
+    flowDeadlineMs: config.apiFlowDeadlineMs,
+    log,
+  });
+  recovery.start();
+
+  const stopping = new AbortController();
+  let purging: Promise<unknown> = Promise.resolve();
+  const retentionMs = config.retentionDays * 86_400_000;
+  const timer = setInterval(() => {
+    const retention = { deletedVolumesMs: retentionMs, eventsMs: retentionMs, idempotencyMs: config.idempotencyRetentionMs };
+    purging = purge(store, retention, stopping.signal).then(
+      (purged) => log.info('purged', { ...purged }),
+      (error: unknown) => log.warn('nothing could be purged', { error }),
+    );
+  }, PURGE_INTERVAL_MS);
+
+  return [
+    () => sender.stop(),
+    () => recovery.stop(),
+    async () => {
+      clearInterval(timer);
+      stopping.abort();
+      await purging;
+    },
+  ];
+}

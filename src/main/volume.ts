@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import { CastReceiver } from '../casts/receiver.js';
+import type { BackendOptions } from '../config/backends.js';
+import { FileDriver, type PoolOptions } from '../drivers/file/file-driver.js';
+import { VolumeManagerService } from '../gen/cinder/volume/v3/volume_manager.js';
+import { internalServer } from '../rpc/versioned-server.js';
+import { formatVersion } from '../rpc/version-number.js';
+import { ownVersion } from '../rpc/versions.js';
+import { Backend } from '../volume/backend.js';
+import { Backends } from '../volume/backends.js';
+import type { CapabilityReport } from '../volume/capabilities.js';
+import { CapabilityReporter } from '../volume/capability-reporter.js';
+import { volumeCalls } from '../volume/calls.js';
+import { volumeManager } from '../volume/manager.js';
+import type { Foundation } from './foundation.js';
+import { nobody } from './nobody.js';
+import { present } from './present.js';
+import type { QuotaEngine } from './quota.js';
+import type { Service } from './service.js';
+
+/** Builds the volume service from bottom to top and starts it. */
+export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason: string) => void): Promise<Service> {
+  const { config, log, store, rules, sender } = parts;
+  const incarnation = randomUUID();
+  const zones = new Map(config.backends.map((options) => [`${config.host}@${options.name}`, options.availabilityZone]));
+
+  let isRegistered = false;
+  const backends = new Backends({
+    backends: config.backends.map((options) => backendOf(options, config.host, config.volumeConcurrency)),
+    store,
+    log,
+    onUp: (backend) => {
+      if (isRegistered) void joined(backend);
+    },
+  });
+  const reporter = new CapabilityReporter({
+    backends: backends.all,
+    publish,
+    log,
+    intervalMs: config.backendStatsPollingIntervalMs,
+    now: () => Date.now(),
+    newId: randomUUID,
+  });
+  const casts = new CastReceiver({
+    store,
+    binary: 'cinder-volume',
+    owner: incarnation,
+    handlers: volumeManager({
+      store,
+      backends,
+      send: (cast) => sender.send(cast),
+      newId: randomUUID,
+      serviceIdOf: (backend) => presence.serviceId(backend),
+      releaseGraceMs: quota.graceMs,
+      releaseQuota: quota.release,
+      onReleaseLeft: (release, error) => log.info('a release is left to recovery', { resourceId: release.resourceId, error }),
+      onProgress: () => undefined,
+      listeners: parts.listeners,
+    }),
+    serviceFor: (target) => (target === null ? undefined : presence.serviceId(target)),
+    maxInFlight: config.castMaxInFlight,
+    downAfterMs: config.serviceDownTimeMs,
+    onWork: parts.onWork,
+    onError: (error) => log.warn('orphaned work cannot be looked for', { error }),
+  });
+
+  await backends.start();
+  const server = await internalServer({
+    address: config.volumeListen,
+    maxMessageBytes: config.maxInternalMessageBytes,
+    descriptors: parts.descriptors,
+    rules,
+    definition: VolumeManagerService,
+    handlers: volumeCalls({ report: () => reporter.reportAll() }),
+    casts,
+    owns: (target) => backends.find(target) !== undefined,
+    report: parts.report,
+    ...(config.rpcVersion['cinder-volume'] && { rpcVersion: config.rpcVersion['cinder-volume'] }),
+    ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
+  });
+  const presence = await present(
+    parts,
+    {
+      incarnation,
+      binary: 'cinder-volume',
+      endpoint: config.volumeAdvertise ?? server.address,
+      rpcVersion: formatVersion(ownVersion(parts.volume.api, config.rpcVersion['cinder-volume'])),
+      services: backends.all.filter(({ isUp }) => isUp).map(serviceOf),
+    },
+    end,
+  );
+  isRegistered = true;
+  await reporter.reportAll();
+  reporter.start();
+  await casts.start();
+  server.setServing(true);
+
+  function serviceOf({ name }: Backend): { host: string; clusterName: null; availabilityZone: string } {
+    return { host: name, clusterName: null, availabilityZone: zones.get(name) ?? config.storageAvailabilityZone };
+  }
+
+  /** A backend that came up after the others. */
+  async function joined(backend: Backend): Promise<void> {
+    try {
+      await presence.add(serviceOf(backend));
+      await reporter.report(backend);
+    } catch (error) {
+      log.error('a backend could not be registered', { backend: backend.name, error });
+    }
+  }
+
+  /** To every scheduler, and to one that announces what changed. Rule: cinder/volume/manager.py. */
+  async function publish(report: CapabilityReport): Promise<void> {
+    const { host, reportId, part, partCount } = report;
+    const capabilities = { ...report.capabilities };
+    const timestamp = new Date(report.timestamp);
+    const context = nobody();
+    await parts.scheduler.updateServiceCapabilities(context, {
+      ...{ serviceName: 'volume', host, capabilities, timestamp, reportId, part, partCount },
+      clusterName: undefined,
+    });
+    if (partCount > 1) return; // a part says nothing of what changed in the whole
+    await parts.scheduler
+      .notifyServiceCapabilities(context, { serviceName: 'volume', backend: host, capabilities, timestamp })
+      .catch((error: unknown) => log.debug('no scheduler was notified', { backend: host, error }));
+  }
+
+  return {
+    address: server.address,
+    async stop(graceMs) {
+      server.setServing(false);
+      await reporter.stop();
+      await casts.stop(graceMs);
+      await server.stop(graceMs);
+      await presence.stop();
+      await backends.stop();
+    },
+  };
+}
+
+function backendOf(options: BackendOptions, host: string, concurrency: number): Backend {
+  const name = `${host}@${options.name}`;
+  return new Backend({
+    name,
+    volumeBackendName: options.volumeBackendName,
+    driver: new FileDriver({ backend: name, path: options.path, pools: options.pools.map(poolOf) }),
+    concurrency,
+  });
+}
+
+function poolOf({ maxOverSubscriptionRatio: ratio, ...pool }: BackendOptions['pools'][number]): PoolOptions {
+  return { ...pool, maxOverSubscriptionRatio: ratio === 'auto' ? ratio : Number(ratio) };
+}

@@ -1,0 +1,15 @@
+import type { Store } from '../db/store.js';
+
+/** A store that says when something was written, so that watchers need not wait for their next look. */
+export function wakingStore(store: Store, wake: () => void): Store {
+  return {
+    dialect: store.dialect,
+    read: (statement) => store.read(statement),
+    close: () => store.close(),
+    async apply(unit) {
+      const done = await store.apply(unit);
+      wake();
+      return done;
+    },
+  };
+}

@@ -1,0 +1,209 @@
+import {
+  FilterProperties as WireFilterProperties,
+  RequestSpec as WireRequestSpec,
+  VolumeProperties as WireVolumeProperties,
+} from '../gen/cinder/objects/v1/request_spec.js';
+import { Volume as WireVolume, VolumeType as WireVolumeType } from '../gen/cinder/objects/v1/volume.js';
+import type { FilterProperties, RequestSpec, Retry, VolumeProperties } from '../objects/request-spec.js';
+import type { AttachStatus, Volume } from '../objects/volume.js';
+import type { VolumeStatus } from '../objects/volume-status.js';
+import type { VolumeType } from '../objects/volume-type.js';
+
+/** Domain objects as they travel between the services: null is absent, ms are timestamps. */
+
+export function volumeToWire(volume: Volume): WireVolume {
+  return {
+    id: volume.id,
+    projectId: volume.projectId,
+    userId: volume.userId,
+    size: volume.sizeGib,
+    status: volume.status,
+    displayName: volume.name ?? undefined,
+    displayDescription: volume.description ?? undefined,
+    host: volume.host ?? undefined,
+    clusterName: volume.clusterName ?? undefined,
+    availabilityZone: volume.availabilityZone ?? undefined,
+    volumeTypeId: volume.volumeTypeId,
+    snapshotId: volume.snapshotId ?? undefined,
+    sourceVolid: volume.sourceVolumeId ?? undefined,
+    groupId: volume.groupId ?? undefined,
+    encryptionKeyId: volume.encryptionKeyId ?? undefined,
+    bootable: volume.bootable,
+    multiattach: volume.multiattach,
+    attachStatus: volume.attachStatus,
+    migrationStatus: volume.migrationStatus ?? undefined,
+    previousStatus: volume.previousStatus ?? undefined,
+    replicationStatus: volume.replicationStatus ?? undefined,
+    nameId: volume.nameId ?? undefined,
+    providerId: volume.providerId ?? undefined,
+    providerLocation: volume.providerLocation ?? undefined,
+    providerAuth: volume.providerAuth ?? undefined,
+    metadata: new Map(volume.metadata),
+    scheduledAt: date(volume.scheduledAt),
+    launchedAt: date(volume.launchedAt),
+    terminatedAt: date(volume.terminatedAt),
+    createdAt: date(volume.createdAt || null),
+    updatedAt: date(volume.updatedAt || null),
+    serviceUuid: volume.serviceId ?? undefined,
+    sharedTargets: volume.sharedTargets ?? undefined,
+    useQuota: volume.useQuota,
+  };
+}
+
+export function volumeFromWire(wire: WireVolume): Volume {
+  return {
+    id: wire.id,
+    projectId: wire.projectId,
+    userId: wire.userId,
+    sizeGib: wire.size,
+    status: wire.status as VolumeStatus,
+    statusReason: null,
+    name: wire.displayName ?? null,
+    description: wire.displayDescription ?? null,
+    host: wire.host ?? null,
+    clusterName: wire.clusterName ?? null,
+    availabilityZone: wire.availabilityZone ?? null,
+    volumeTypeId: wire.volumeTypeId ?? '',
+    snapshotId: wire.snapshotId ?? null,
+    sourceVolumeId: wire.sourceVolid ?? null,
+    groupId: wire.groupId ?? null,
+    encryptionKeyId: wire.encryptionKeyId ?? null,
+    bootable: wire.bootable,
+    multiattach: wire.multiattach,
+    useQuota: wire.useQuota ?? true,
+    attachStatus: wire.attachStatus as AttachStatus,
+    migrationStatus: wire.migrationStatus ?? null,
+    previousStatus: (wire.previousStatus ?? null) as VolumeStatus | null,
+    replicationStatus: wire.replicationStatus ?? null,
+    nameId: wire.nameId ?? null,
+    providerId: wire.providerId ?? null,
+    providerLocation: wire.providerLocation ?? null,
+    providerAuth: wire.providerAuth ?? null,
+    serviceId: wire.serviceUuid ?? null,
+    sharedTargets: wire.sharedTargets ?? null,
+    metadata: wire.metadata,
+    revision: 0,
+    scheduledAt: ms(wire.scheduledAt),
+    launchedAt: ms(wire.launchedAt),
+    terminatedAt: ms(wire.terminatedAt),
+    createdAt: ms(wire.createdAt) ?? 0,
+    updatedAt: ms(wire.updatedAt) ?? 0,
+    deletedAt: null,
+  };
+}
+
+export function requestSpecToWire(spec: RequestSpec): WireRequestSpec {
+  return {
+    volumeId: spec.volumeId,
+    snapshotId: spec.snapshotId,
+    sourceVolid: spec.sourceVolumeId,
+    imageId: spec.imageId,
+    groupId: spec.groupId,
+    backupId: spec.backupId,
+    volumeType: spec.volumeType && volumeTypeToWire(spec.volumeType),
+    volumeProperties: volumePropertiesToWire(spec.volumeProperties),
+    resourceBackend: spec.resourceBackend,
+    operation: spec.operation,
+    availabilityZones: [...spec.availabilityZones],
+  };
+}
+
+export function requestSpecFromWire(wire: WireRequestSpec): RequestSpec {
+  return {
+    ...given('volumeId', wire.volumeId),
+    ...given('snapshotId', wire.snapshotId),
+    ...given('sourceVolumeId', wire.sourceVolid),
+    ...given('imageId', wire.imageId),
+    ...given('groupId', wire.groupId),
+    ...given('backupId', wire.backupId),
+    ...given('volumeType', wire.volumeType && volumeTypeFromWire(wire.volumeType)),
+    volumeProperties: volumePropertiesFromWire(wire.volumeProperties ?? WireVolumeProperties.create()),
+    ...given('resourceBackend', wire.resourceBackend),
+    ...given('operation', wire.operation),
+    availabilityZones: wire.availabilityZones,
+  };
+}
+
+export function filterPropertiesToWire(properties: FilterProperties): WireFilterProperties {
+  return {
+    schedulerHints: new Map(properties.schedulerHints),
+    retry: properties.retry && {
+      numAttempts: properties.retry.numAttempts,
+      backends: [...properties.retry.backends],
+      exc: [...properties.retry.exc],
+    },
+  };
+}
+
+export function filterPropertiesFromWire(wire: WireFilterProperties): FilterProperties {
+  return { schedulerHints: wire.schedulerHints, ...given<'retry', Retry>('retry', wire.retry) };
+}
+
+function volumeTypeToWire(type: VolumeType): WireVolumeType {
+  return {
+    id: type.id,
+    name: type.name,
+    description: type.description ?? undefined,
+    isPublic: type.isPublic,
+    extraSpecs: new Map(type.extraSpecs),
+    qosSpecsId: type.qosSpecsId ?? undefined,
+  };
+}
+
+function volumeTypeFromWire(wire: WireVolumeType): VolumeType {
+  return {
+    id: wire.id,
+    name: wire.name,
+    description: wire.description ?? null,
+    isPublic: wire.isPublic,
+    extraSpecs: wire.extraSpecs,
+    qosSpecsId: wire.qosSpecsId ?? null,
+  };
+}
+
+function volumePropertiesToWire(properties: VolumeProperties): WireVolumeProperties {
+  return WireVolumeProperties.fromPartial({
+    size: properties.sizeGib,
+    projectId: properties.projectId,
+    userId: properties.userId,
+    displayName: properties.name,
+    displayDescription: properties.description,
+    availabilityZone: properties.availabilityZone,
+    volumeTypeId: properties.volumeTypeId,
+    status: properties.status,
+    attachStatus: properties.attachStatus,
+    metadata: new Map(properties.metadata),
+    qosSpecs: new Map(properties.qosSpecs),
+    multiattach: properties.multiattach,
+  });
+}
+
+function volumePropertiesFromWire(wire: WireVolumeProperties): VolumeProperties {
+  return {
+    sizeGib: wire.size,
+    ...given('projectId', wire.projectId),
+    ...given('userId', wire.userId),
+    ...given('name', wire.displayName),
+    ...given('description', wire.displayDescription),
+    ...given('availabilityZone', wire.availabilityZone),
+    ...given('volumeTypeId', wire.volumeTypeId),
+    ...given('status', wire.status),
+    ...given('attachStatus', wire.attachStatus),
+    metadata: wire.metadata,
+    qosSpecs: wire.qosSpecs,
+    multiattach: wire.multiattach,
+  };
+}
+
+/** `{ [key]: value }`, or nothing when the value is absent. */
+function given<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]: V });
+}
+
+function date(at: number | null): Date | undefined {
+  return at === null ? undefined : new Date(at);
+}
+
+function ms(at: Date | undefined): number | null {
+  return at?.getTime() ?? null;
+}

@@ -1,0 +1,199 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ChannelCredentials, Metadata } from '@grpc/grpc-js';
+import type { ExecutionContext } from 'ava';
+import Database from 'libsql';
+import { QuotasClient } from '#src/gen/cinder/api/v3/quotas.js';
+import {
+  type CreateVolumeRequest,
+  CreateVolumeRequest as CreateVolume,
+  type Volume,
+  VolumesClient,
+  VolumeStatus,
+} from '#src/gen/cinder/api/v3/volumes.js';
+import { CLI, processFor, type TestProcess } from './process.js';
+import { REDIS_SERVER } from './redis.js';
+
+/** What can be seen of an installation after it was stopped: the four things that must agree. */
+export interface Books {
+  /** Live volumes by id: their status. */
+  readonly records: ReadonlyMap<string, string>;
+  /** Rows of work. */
+  readonly workers: number;
+  /** Settlements that are not settled. */
+  readonly settlements: number;
+  /** Ids of the volumes that have a final file. */
+  readonly files: readonly string[];
+  /** Files of volumes on their way. */
+  readonly halfMade: number;
+}
+
+/** One installation in a folder of its own: it may be run, killed and run again. */
+export class Installation {
+  readonly #t: ExecutionContext;
+  readonly folder: string;
+  readonly #environment: Readonly<Record<string, string>>;
+  #running: TestProcess | undefined;
+  #address = '';
+
+  constructor(t: ExecutionContext, folder: string, environment: Readonly<Record<string, string>> = {}) {
+    this.#t = t;
+    this.folder = folder;
+    this.#environment = {
+      CINDER_DATA_DIR: folder,
+      CINDER_HOST: 'node1',
+      CINDER_REDIS_SERVER: REDIS_SERVER,
+      CINDER_API_LISTEN: '127.0.0.1:0',
+      CINDER_SCHEDULER_LISTEN: '127.0.0.1:0',
+      CINDER_VOLUME_LISTEN: '127.0.0.1:0',
+      CINDER_LOG_FORMAT: 'json',
+      ...environment,
+    };
+  }
+
+  get process(): TestProcess {
+    if (!this.#running) throw new Error('the installation does not run');
+    return this.#running;
+  }
+
+  /** Starts everything in one process; answers when it can be called. `program`: another than the product's own. */
+  async start(program: readonly string[] = [CLI, 'serve', 'all']): Promise<void> {
+    this.#running = processFor(this.#t, process.execPath, program, { env: this.#environment });
+    const [, address = ''] = await this.#running.wrote(/(127\.0\.0\.1:\d+) cinder\.api\.v3\.Volumes\/CreateVolume/);
+    this.#address = address;
+  }
+
+  /** Ends it in good order. */
+  async stop(): Promise<number | string> {
+    this.process.child.kill('SIGTERM');
+    return this.process.ended();
+  }
+
+  /** A client of one project, closed with the test. */
+  client(projectId = 'demo', roles = 'member'): Client {
+    const client = new Client(this.#address, projectId, roles);
+    this.#t.teardown(() => client.close());
+    return client;
+  }
+
+  /** Reads the books of a stopped installation. */
+  books(): Books {
+    const database = new Database(join(this.folder, 'cinder.db'));
+    const all = <T>(sql: string): T[] => database.prepare(sql).all() as T[];
+    const records = all<{ id: string; status: string }>('select id, status from volumes where deleted_at is null');
+    const workers = all('select 1 from workers').length;
+    const settlements = all('select 1 from quota_settlements').length;
+    database.close();
+    const names = readdirSync(join(this.folder, 'volumes', 'file', 'pool'));
+    return {
+      records: new Map(records.map(({ id, status }) => [id, status])),
+      workers,
+      settlements,
+      files: names.filter((name) => name.startsWith('volume-')).map((name) => name.slice('volume-'.length)),
+      halfMade: names.filter((name) => name.startsWith('.volume-')).length,
+    };
+  }
+}
+
+/** A user's client. */
+export class Client {
+  readonly #volumes: VolumesClient;
+  readonly #quotas: QuotasClient;
+  readonly #metadata = new Metadata();
+
+  constructor(
+    address: string,
+    readonly projectId: string,
+    roles: string,
+  ) {
+    this.#volumes = new VolumesClient(address, ChannelCredentials.createInsecure());
+    this.#quotas = new QuotasClient(address, ChannelCredentials.createInsecure());
+    this.#metadata.set('x-project-id', projectId);
+    this.#metadata.set('x-roles', roles);
+  }
+
+  close(): void {
+    this.#volumes.close();
+    this.#quotas.close();
+  }
+
+  async create(request: Partial<CreateVolumeRequest> = {}, deadlineMs = 20_000): Promise<Volume> {
+    const options = { deadline: Date.now() + deadlineMs };
+    const { volume } = await new Promise<{ volume?: Volume | undefined }>((resolve, reject) => {
+      this.#volumes.createVolume(CreateVolume.create({ size: 1, ...request }), this.#metadata, options, (error, answer) => {
+        if (error) reject(error);
+        else resolve(answer);
+      });
+    });
+    if (!volume) throw new Error('the answer has no volume');
+    return volume;
+  }
+
+  /** Undefined: there is none. */
+  async get(volumeId: string): Promise<Volume | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#volumes.getVolume({ volumeId }, this.#metadata, { deadline: Date.now() + 20_000 }, (error, answer) => {
+        if (error && !error.message.includes('NOT_FOUND')) reject(error);
+        else resolve(error ? undefined : answer.volume);
+      });
+    });
+  }
+
+  async list(): Promise<readonly Volume[]> {
+    return new Promise((resolve, reject) => {
+      this.#volumes.listVolumes({ pageSize: 1_000, pageToken: '' }, this.#metadata, (error, answer) => {
+        if (error) reject(error);
+        else resolve(answer.volumes);
+      });
+    });
+  }
+
+  async delete(volumeId: string): Promise<void> {
+    const request = { volumeId, cascade: false, force: false, idempotencyKey: undefined };
+    await new Promise<void>((resolve, reject) => {
+      this.#volumes.deleteVolume(request, this.#metadata, { deadline: Date.now() + 20_000 }, (error) => {
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+
+  /** In use and reserved, of volumes and of gigabytes. */
+  async usage(): Promise<Readonly<Record<'volumes' | 'gigabytes', readonly [inUse: number, reserved: number]>>> {
+    return new Promise((resolve, reject) => {
+      const request = { projectId: this.projectId, usage: true };
+      this.#quotas.getQuotaSet(request, this.#metadata, { deadline: Date.now() + 20_000 }, (error, { quotaSet } = { quotaSet: undefined }) => {
+        if (error) return reject(error);
+        const of = (name: string): readonly [number, number] => {
+          const { inUse = NaN, reserved = NaN } = quotaSet?.usage.get(name) ?? {};
+          return [inUse, reserved];
+        };
+        resolve({ volumes: of('volumes'), gigabytes: of('gigabytes') });
+      });
+    });
+  }
+
+  /** Waits until the volume is available; throws when it ends otherwise. */
+  async available(volumeId: string): Promise<Volume> {
+    return until(async () => {
+      const volume = await this.get(volumeId);
+      if (volume?.status === VolumeStatus.ERROR) throw new Error(`${volumeId}: ${volume.statusReason ?? ''}`);
+      return volume?.status === VolumeStatus.AVAILABLE ? volume : undefined;
+    }, `${volumeId} to be available`);
+  }
+
+  /** Waits until the volume is gone. */
+  async gone(volumeId: string): Promise<void> {
+    await until(async () => ((await this.get(volumeId)) ? undefined : true), `${volumeId} to be gone`);
+  }
+}
+
+/** Asks until there is an answer. Throws at the deadline. */
+export async function until<T>(ask: () => Promise<T | undefined>, what: string, deadlineMs = 40_000): Promise<T> {
+  for (const end = performance.now() + deadlineMs; performance.now() < end; await delay(50)) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+  }
+  throw new Error(`waited ${deadlineMs} ms for ${what}`);
+}
