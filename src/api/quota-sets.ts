@@ -32,7 +32,11 @@ export async function limitsOf(parts: QuotaSetParts, projectId: string): Promise
 export async function usageOf(parts: QuotaSetParts, projectId: string, deadline: Deadline): Promise<QuotaSet> {
   const [keys, limitOf] = await Promise.all([resourceKeys(parts.store), parts.limits.of(projectId)]);
   const counted = [...keys].filter(([name]) => name !== LIMIT_ONLY);
-  const used = await parts.quota.usage(projectId, counted.map(([, key]) => key), deadline);
+  const used = await parts.quota.usage(
+    projectId,
+    counted.map(([, key]) => key),
+    deadline,
+  );
   const usage = counted.map(([name, key]) => {
     const { inUse = 0, reserved = 0 } = used.get(key) ?? {};
     return [name, { limit: limitOf(key), inUse, reserved }] as const;

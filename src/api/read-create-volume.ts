@@ -20,7 +20,10 @@ export function readCreateVolume(request: CreateVolumeRequest): CreateVolume {
   for (const field of sources) bad.uuid(snake(field), request[field] ?? '');
   const exclusive = sources.filter((field) => field !== 'groupId');
   if (exclusive.length > 1) {
-    bad.add(snake(exclusive[1] ?? ''), 'at most one of snapshot_id, source_volume_id, image_id and backup_id may be given');
+    bad.add(
+      snake(exclusive[1] ?? ''),
+      'at most one of snapshot_id, source_volume_id, image_id and backup_id may be given',
+    );
   }
   if (request.size === undefined) {
     if (exclusive.length === 0) bad.add('size', 'is required for a volume without a source');

@@ -7,10 +7,11 @@ const MAX_NAMED = 50;
 /** Property names that must never become keys of an object. */
 const POISONOUS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
-// eslint-disable-next-line no-control-regex -- control characters are what this finds
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+const PROJECT_ID = /^[A-Za-z0-9._:-]{1,255}$/;
 
 /** Gathers every bad field of a request, so that one answer names them all. */
 export class Violations {
@@ -32,9 +33,14 @@ export class Violations {
     if (!UUID.test(value)) this.add(field, 'must be a UUID in lower case');
   }
 
+  /** An id of a project: it names keys in Redis, where braces have a meaning. */
+  projectId(field: string, value: string): void {
+    if (!PROJECT_ID.test(value)) this.add(field, 'must be 1 to 255 characters of A-Z, a-z, 0-9 and "._:-"');
+  }
+
   /** Text of `min` to `max` characters; control characters are refused, `multiline` allows tabs and line ends. */
   text(field: string, value: string, min: number, max: number, multiline = false): void {
-    const length = value.length > max * 2 ? value.length : [...value].length;
+    const length = value.length > max * 2 ? value.length : countOf(value);
     if (length < min || length > max) {
       this.add(field, min > 0 ? `must have ${min} to ${max} characters` : `must have at most ${max} characters`);
     } else if (CONTROL.test(multiline ? value.replace(/[\t\n\r]/g, '') : value)) {
@@ -66,4 +72,9 @@ const MAX_PAGE_SIZE = 1_000;
 /** Refuses one field. */
 export function invalid(field: string, description: string): Fault<'InvalidInput'> {
   return new Fault('InvalidInput', { violations: [{ field, description }], omitted: 0 });
+}
+
+/** Characters as PostgreSQL and Cinder count them: code points, of which some take two places in a JavaScript string. */
+function countOf(text: string): number {
+  return text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 }

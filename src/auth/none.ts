@@ -1,8 +1,6 @@
 import { Fault } from '../errors/fault.js';
 import type { Authenticator, Headers } from '../rpc/interceptors/authenticate.js';
-
-/** What an id in a header may look like. */
-const ID_PATTERN = /^[A-Za-z0-9._:-]{1,255}$/;
+import { ID_PATTERN } from './id-pattern.js';
 
 /**
  * Believes what the caller says of itself, as Cinder's `noauth`: for a loopback address only, which the config enforces.
@@ -12,7 +10,9 @@ export const noAuth: Authenticator = {
   authenticate(headers) {
     const projectId = id(headers, 'x-project-id');
     if (projectId === undefined) {
-      throw new Fault('NotAuthenticated', { reason: "The metadata 'x-project-id' is missing: it names the caller's project." });
+      throw new Fault('NotAuthenticated', {
+        reason: "The metadata 'x-project-id' is missing: it names the caller's project.",
+      });
     }
     return { projectId, userId: id(headers, 'x-user-id') ?? projectId, roles: roles(headers('x-roles')) };
   },

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { parse } from 'smol-toml';
+import { parse, TomlError } from 'smol-toml';
 import { Fault } from '../errors/fault.js';
 import type { Authenticator, Identity } from '../rpc/interceptors/authenticate.js';
+import { ID_PATTERN } from './id-pattern.js';
 
 /** A token of the tokens file; the token itself is never kept, only its SHA-256. */
 export interface StaticToken extends Identity {
@@ -35,16 +36,17 @@ export function tokenAuth(tokens: readonly StaticToken[]): Authenticator {
  * Throws an Error that names the file and every bad entry, and no token.
  */
 export function readTokens(text: string, file: string): readonly StaticToken[] {
-  const { tokens } = parse(text);
-  if (!Array.isArray(tokens)) throw new Error(`${file}: needs at least one table [[tokens]]`);
+  const { tokens } = parsed(text, file);
+  if (!Array.isArray(tokens) || tokens.length === 0) throw new Error(`${file}: needs at least one table [[tokens]]`);
   const problems: string[] = [];
   const read = tokens.map((entry, index): StaticToken => {
     const { sha256, project_id: projectId, user_id: userId, roles } = entry as Readonly<Record<string, unknown>>;
     const bad = [
-      ...(isText(sha256) && /^[0-9a-f]{64}$/.test(sha256) ? [] : ['sha256 must be 64 hex digits']),
-      ...(isText(projectId) ? [] : ['project_id must be text']),
-      ...(isText(userId) ? [] : ['user_id must be text']),
-      ...(Array.isArray(roles) && roles.every(isText) ? [] : ['roles must be a list of texts']),
+      ...(typeof sha256 === 'string' && SHA256.test(sha256) ? [] : ['sha256 must be 64 hex digits in lower case']),
+      ...(isId(projectId) ? [] : [`project_id ${MUST_BE_AN_ID}`]),
+      ...(isId(userId) ? [] : [`user_id ${MUST_BE_AN_ID}`]),
+      ...(Array.isArray(roles) && roles.every(isId) ? [] : [`roles must be a list, of which each ${MUST_BE_AN_ID}`]),
+      ...(tokens.findIndex((other) => isSame(other, sha256)) < index ? ['sha256 stands for an earlier token too'] : []),
     ];
     if (bad.length > 0) problems.push(`${file}: token ${index + 1}: ${bad.join('; ')}`);
     return { sha256, projectId, userId, roles } as StaticToken;
@@ -53,6 +55,23 @@ export function readTokens(text: string, file: string): readonly StaticToken[] {
   return read;
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
+const SHA256 = /^[0-9a-f]{64}$/;
+const MUST_BE_AN_ID = 'must be 1 to 255 characters of A-Z, a-z, 0-9 and "._:-"';
+
+/** The parser quotes the lines around a mistake, and with them what is secret: only the place is passed on. */
+function parsed(text: string, file: string): Readonly<Record<string, unknown>> {
+  try {
+    return parse(text);
+  } catch (error) {
+    const place = error instanceof TomlError ? ` in line ${error.line}, column ${error.column}` : '';
+    throw new Error(`${file}: is not valid TOML${place}`);
+  }
+}
+
+function isSame(entry: unknown, sha256: unknown): boolean {
+  return typeof sha256 === 'string' && (entry as { readonly sha256?: unknown }).sha256 === sha256;
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && ID_PATTERN.test(value);
 }

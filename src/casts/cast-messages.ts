@@ -1,5 +1,8 @@
 import { CreateVolumeRequest as ScheduleCreateVolume } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
-import { CreateVolumeRequest as MakeVolume, DeleteVolumeRequest as DestroyVolume } from '../gen/cinder/volume/v3/volume_manager.js';
+import {
+  CreateVolumeRequest as MakeVolume,
+  DeleteVolumeRequest as DestroyVolume,
+} from '../gen/cinder/volume/v3/volume_manager.js';
 import type { CastMessage } from '../db/workers.js';
 import type { FilterProperties, RequestSpec } from '../objects/request-spec.js';
 import type { Volume } from '../objects/volume.js';

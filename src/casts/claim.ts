@@ -13,6 +13,8 @@ export interface Claim extends WorkerKey {
   readonly method: string;
   /** How often the work was begun, this time included. */
   readonly claims: number;
+  /** Since the work was asked for, ms by the database's clock. */
+  readonly ageMs: number;
   /** Whether another owner had begun it before us: its traces may be there. */
   readonly resumed: boolean;
   /** On whose behalf. */
@@ -28,28 +30,35 @@ export class Fenced extends Error {
   }
 }
 
+/** A step that ends the row, or our hold on it. It demands our row, and so is a fence itself. */
+export interface EndOfWork extends Step {
+  readonly endsWork: true;
+}
+
 /**
- * Writes `steps` in one transaction if the claim still holds; the row lock makes a take-over wait or win, never both.
- * Throws Fenced, or RowCountMismatch for a step of the unit (counted without the fence).
- * Rule: docs/protocols.md §W FENCE.
+ * Writes `steps` in one transaction if the claim still holds; the row lock makes a take-over wait or win, never both. An end
+ * of the work among the steps comes first, in the place of the fence.
+ * Throws Fenced, or RowCountMismatch for a step of the unit. Rule: docs/protocols.md §W FENCE.
  */
 export async function applyFenced(store: Store, claim: Claim, steps: readonly Step[]): Promise<readonly Done[]> {
+  const end = steps.find(isEndOfWork);
   try {
-    const done = await store.apply([fenceWorker(claim), ...steps]);
-    return done.slice(1);
+    return await store.apply([end ?? fenceWorker(claim), ...steps.filter((step) => step !== end)]);
   } catch (error) {
-    if (!(error instanceof RowCountMismatch)) throw error;
-    if (error.step === 0) throw new Fenced(claim);
-    throw new RowCountMismatch(error.step - 1, error.expected, error.actual);
+    throw error instanceof RowCountMismatch && error.step === 0 ? new Fenced(claim) : error;
   }
 }
 
+function isEndOfWork(step: Step): step is EndOfWork {
+  return 'endsWork' in step;
+}
+
 /** The work is done: the row goes, in the transaction that finishes the work. */
-export function finish(claim: Claim): Step {
-  return deleteWorker(claim);
+export function finish(claim: Claim): EndOfWork {
+  return { ...deleteWorker(claim), endsWork: true };
 }
 
 /** The work goes on elsewhere: the row goes to another binary, in the transaction that says so in the record. */
-export function handOver(claim: Claim, next: HandOver): Step {
-  return handOverWorker(claim, next);
+export function handOver(claim: Claim, next: HandOver): EndOfWork {
+  return { ...handOverWorker(claim, next), endsWork: true };
 }

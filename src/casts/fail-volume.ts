@@ -4,12 +4,7 @@ import { insertMessage } from '../db/messages.js';
 import type { Step } from '../db/store.js';
 import { transition } from '../db/volume-transitions.js';
 import type { RequestContext } from '../objects/request-context.js';
-import {
-  MESSAGE_ACTIONS,
-  MESSAGE_DETAILS,
-  type MessageAction,
-  type MessageDetail,
-} from '../objects/user-message.js';
+import { MESSAGE_ACTIONS, MESSAGE_DETAILS, type MessageAction, type MessageDetail } from '../objects/user-message.js';
 
 /** `message_ttl` of Cinder, ms: how long a user message is kept. */
 const MESSAGE_TTL_MS = 30 * 86_400_000;

@@ -2,6 +2,9 @@ import type { Step } from '../db/store.js';
 import { deleteReadyWorker, type ReadyWorker } from '../db/workers.js';
 import { failVolume } from './fail-volume.js';
 
+/** Age at which work that nobody could do is given up, ms. Rule: docs/protocols.md §W SEND, age. */
+export const GIVE_UP_AFTER_MS = 24 * 3_600_000;
+
 /** Ends work that no process has taken for too long. Rule: docs/protocols.md §W SEND, age. */
 export function giveUp(cast: ReadyWorker): readonly Step[] {
   return end(cast, 'No service has taken the work for too long.');

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   claimWorker,
   findOrphans,
@@ -7,8 +8,9 @@ import {
   takeOverWorker,
   type WorkerKey,
 } from '../db/workers.js';
-import type { Store } from '../db/store.js';
+import { RowCountMismatch, type Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
+import { deadlineIn, pause } from '../redis/deadline.js';
 import { BUSY, type CastDispatcher, type CastOutcome, CLAIMED, type IncomingCast, SUPERSEDED } from '../rpc/casts.js';
 import { refusal } from '../rpc/casts-on-the-wire.js';
 import { applyFenced, type Claim, Fenced, finish } from './claim.js';
@@ -17,8 +19,16 @@ import type { CastHandler } from './handler.js';
 /** How often work may be begun before it is given up. */
 export const MAX_CLAIMS = 5;
 
-/** Rows taken over in one round. */
+/** Orphans read at once. */
 const ROUND = 64;
+
+const DEFAULT_IN_FLIGHT = 1_024;
+
+/** A cast for a service of ours. */
+interface Claimable {
+  readonly cast: IncomingCast;
+  readonly serviceId: string;
+}
 
 export interface ReceiverOptions {
   readonly store: Store;
@@ -47,14 +57,16 @@ export interface ReceiverOptions {
 export class CastReceiver implements CastDispatcher {
   readonly #options: ReceiverOptions;
   readonly #inFlight = new Map<Promise<void>, Claim>();
+  /** Transactions that claim, and how many casts are in them. */
+  readonly #claiming = new Map<Promise<unknown>, number>();
   readonly #aborting = new AbortController();
-  #claiming = 0;
   #stopping = false;
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
+    setMaxListeners(0, this.#aborting.signal); // each piece of work may listen: `maxInFlight` bounds them
   }
 
   get inFlight(): number {
@@ -68,22 +80,23 @@ export class CastReceiver implements CastDispatcher {
   }
 
   /**
-   * Claims nothing more and waits for the work under way; after `graceMs` the rest is aborted: its rows stay claimed by a
-   * stopped incarnation, and the next owner goes on with them.
+   * Claims nothing more, gives back what is claimed and not begun, and waits for the work under way; after `graceMs` the
+   * rest is aborted: its rows stay claimed by a stopped incarnation, and the next owner goes on with them.
    */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);
     await this.#round;
     const deadline = setTimeout(() => this.#aborting.abort(), graceMs);
+    await Promise.allSettled(this.#claiming.keys());
     await Promise.allSettled(this.#inFlight.keys());
     clearTimeout(deadline);
+    this.#aborting.abort();
   }
 
   /** Claims what it can, in one transaction; the answers are durable. The work begins after they are given. */
   async deliver(casts: readonly IncomingCast[]): Promise<readonly CastOutcome[]> {
-    const limit = this.#options.maxInFlight ?? 1_024;
-    let room = this.#stopping ? 0 : limit - this.#inFlight.size - this.#claiming;
+    let room = this.#room;
     const plans = casts.map((cast) => {
       const serviceId = this.#options.serviceFor(cast.target || null);
       if (serviceId === undefined) return refusal(new Fault('NotMyBackend', { target: cast.target }));
@@ -93,58 +106,73 @@ export class CastReceiver implements CastDispatcher {
       return { cast, serviceId };
     });
     const claims = plans.filter((plan) => 'cast' in plan);
-    this.#claiming += claims.length;
-    try {
-      const done = await this.#options.store.apply(
+    const outcomes = (await this.#claim(claims)).values();
+    return plans.map((plan) => ('cast' in plan ? (outcomes.next().value ?? SUPERSEDED) : plan));
+  }
+
+  /** Takes over what dead owners left. One round; called by a timer. Returns how many rows were taken. */
+  async takeOver(): Promise<number> {
+    const { store, binary, downAfterMs = 60_000 } = this.#options;
+    let taken = 0;
+    // what others must take, e.g. the owner of a backend that is down, does not stand in the way of what is ours
+    let skip = 0;
+    while (this.#room > 0) {
+      const orphans = await findOrphans(store, { binary, downAfterMs, limit: ROUND, skip });
+      for (const orphan of orphans) {
+        if (await this.#takeOverOne(orphan)) taken += 1;
+        else skip += 1;
+      }
+      if (orphans.length < ROUND) break;
+    }
+    return taken;
+  }
+
+  /** How many casts may be claimed now. */
+  get #room(): number {
+    if (this.#stopping) return 0;
+    const claiming = [...this.#claiming.values()].reduce((sum, count) => sum + count, 0);
+    return (this.#options.maxInFlight ?? DEFAULT_IN_FLIGHT) - this.#inFlight.size - claiming;
+  }
+
+  async #claim(claims: readonly Claimable[]): Promise<readonly CastOutcome[]> {
+    if (claims.length === 0) return [];
+    const { store, owner, binary } = this.#options;
+    const claiming = store
+      .apply(
         claims.map(({ cast, serviceId }) =>
           claimWorker({
             ...keyOf(cast),
             epoch: cast.epoch ?? null,
-            owner: this.#options.owner,
-            binary: this.#options.binary,
+            owner,
+            binary,
             target: cast.target || null,
             serviceId,
           }),
         ),
-      );
-      let next = 0;
-      return plans.map((plan) => {
-        if (!('cast' in plan)) return plan;
-        const row = done[next++]?.returned[0];
-        if (!row) return SUPERSEDED;
-        this.#begin(claimOf(plan.cast, this.#options.owner, row), plan.cast.args);
-        return CLAIMED;
-      });
-    } finally {
-      this.#claiming -= claims.length;
-    }
-  }
-
-  /** Takes over what dead owners left. One round; called by a timer. */
-  async takeOver(): Promise<number> {
-    const orphans = await findOrphans(this.#options.store, {
-      binary: this.#options.binary,
-      downAfterMs: this.#options.downAfterMs ?? 60_000,
-      limit: ROUND,
-    });
-    let taken = 0;
-    for (const orphan of orphans) if (await this.#takeOverOne(orphan)) taken += 1;
-    return taken;
+      )
+      .then((done) =>
+        claims.map(({ cast }, index) => {
+          const row = done[index]?.returned[0];
+          if (!row) return SUPERSEDED;
+          this.#begin(claimOf(cast, owner, row), cast.args);
+          return CLAIMED;
+        }),
+      )
+      .finally(() => this.#claiming.delete(claiming));
+    this.#claiming.set(claiming, claims.length);
+    return claiming;
   }
 
   async #takeOverOne(orphan: OrphanedWorker): Promise<boolean> {
     const serviceId = this.#options.serviceFor(orphan.target);
-    const limit = this.#options.maxInFlight ?? 1_024;
     const mine = orphan.owner === this.#options.owner;
     // A method that this version does not know waits for a process that does.
     const known = this.#options.handlers.has(orphan.message.method);
-    if (serviceId === undefined || mine || !known || this.#stopping || this.#inFlight.size >= limit) return false;
-    const [done] = await this.#options.store.apply([
-      takeOverWorker(orphan, { owner: this.#options.owner, serviceId }),
-    ]);
+    if (serviceId === undefined || mine || !known || this.#room <= 0) return false;
+    const [done] = await this.#options.store.apply([takeOverWorker(orphan, { owner: this.#options.owner, serviceId })]);
     const claims = done?.returned[0]?.['claims'];
     if (claims === undefined) return false;
-    const { resourceType, resourceId, target, context } = orphan;
+    const { resourceType, resourceId, target, context, ageMs } = orphan;
     const { method, payload } = orphan.message;
     const epoch = orphan.epoch + 1;
     this.#begin(
@@ -157,6 +185,7 @@ export class CastReceiver implements CastDispatcher {
         epoch,
         owner: this.#options.owner,
         claims: Number(claims),
+        ageMs,
         resumed: true,
       },
       payload,
@@ -174,7 +203,7 @@ export class CastReceiver implements CastDispatcher {
     // The answer to the sender goes out first.
     await new Promise<void>((resolve) => setImmediate(resolve));
     const handler = this.#options.handlers.get(claim.method);
-    if (!handler) return this.#giveBack(claim);
+    if (!handler || this.#stopping) return this.#giveBack(claim);
     try {
       await attempt(claim, handler, args, this.#aborting.signal);
       this.#options.onWork?.(claim, 'done');
@@ -203,9 +232,9 @@ export class CastReceiver implements CastDispatcher {
         await store.apply([giveBackWorker(claim, pauseMs)]);
         return;
       } catch (error) {
-        if (error instanceof Error && error.name === 'RowCountMismatch') return;
+        if (error instanceof RowCountMismatch) return; // somebody else has it
         this.#options.onError?.(error);
-        await pause(pauseMs, this.#aborting.signal);
+        await pause(pauseMs, deadlineIn(pauseMs, this.#aborting.signal));
       }
     }
   }
@@ -215,13 +244,10 @@ export class CastReceiver implements CastDispatcher {
     this.#timer = setTimeout(() => {
       this.#round = this.takeOver()
         .then(
-          (taken) => (taken === ROUND ? 0 : (this.#options.takeOverIntervalMs ?? 1_000)),
-          (error: unknown) => {
-            this.#options.onError?.(error);
-            return this.#options.takeOverIntervalMs ?? 1_000;
-          },
+          () => undefined,
+          (error: unknown) => this.#options.onError?.(error),
         )
-        .then((nextMs) => this.#schedule(nextMs));
+        .then(() => this.#schedule(this.#options.takeOverIntervalMs ?? 1_000));
     }, afterMs);
   }
 }
@@ -243,14 +269,8 @@ function claimOf(cast: IncomingCast, owner: string, row: Record<string, unknown>
     target: cast.target || null,
     method: cast.method,
     claims: Number(row['claims']),
+    ageMs: Number(row['age']),
     resumed: false,
     context: cast.context,
   };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
 }

@@ -1,6 +1,7 @@
-import { delayWorker, type ReadyWorker, SEND_LEASE_MS, takeForSending } from '../db/workers.js';
+import { setMaxListeners } from 'node:events';
+import { delayWorker, type ReadyWorker, takeForSending } from '../db/workers.js';
 import type { Store } from '../db/store.js';
-import { giveUp, refuse } from './give-up.js';
+import { GIVE_UP_AFTER_MS, giveUp, refuse } from './give-up.js';
 import type { CastTransport } from './transport.js';
 
 /** Casts in one `Deliver` call, as the proto says. */
@@ -11,9 +12,6 @@ const CALLS_PER_LANE = 4;
 
 /** Casts kept in memory. What does not fit stays in its row and is sent by the sweep. */
 const QUEUE_LIMIT = 8_192;
-
-/** Deadline of one `Deliver`; shorter than the send lease, so that a row is not sent twice at once. */
-const SEND_DEADLINE_MS = SEND_LEASE_MS - 200;
 
 export interface SenderOptions {
   readonly store: Store;
@@ -30,7 +28,9 @@ export interface SenderOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+/** Casts for one target, and the calls that carry them; it lives as long as there are any. */
 interface Lane {
+  readonly key: string;
   readonly queue: ReadyWorker[];
   calls: number;
 }
@@ -51,6 +51,7 @@ export class CastSender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    setMaxListeners(0, this.#stopping.signal); // one a call
   }
 
   start(): void {
@@ -70,7 +71,7 @@ export class CastSender {
     if (this.#stopping.signal.aborted || this.#queued >= QUEUE_LIMIT) return;
     const key = `${cast.message.binary}\n${cast.target ?? ''}`;
     let lane = this.#lanes.get(key);
-    if (!lane) this.#lanes.set(key, (lane = { queue: [], calls: 0 }));
+    if (!lane) this.#lanes.set(key, (lane = { key, queue: [], calls: 0 }));
     lane.queue.push(cast);
     this.#queued += 1;
     this.#pumpSoon();
@@ -98,11 +99,13 @@ export class CastSender {
       });
       this.#calls.add(call);
     }
+    if (lane.calls === 0) this.#lanes.delete(lane.key);
   }
 
   async #deliver(casts: readonly ReadyWorker[]): Promise<void> {
-    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(SEND_DEADLINE_MS)]);
-    const answers = await this.#options.transport.deliver(casts, signal).catch((error: unknown) => error);
+    const answers = await this.#options.transport
+      .deliver(casts, this.#stopping.signal)
+      .catch((error: unknown) => error);
     const settled = casts.map((cast, index) => this.#settle(cast, answers, index));
     await Promise.all(settled).catch((error: unknown) => this.#options.onError?.(error));
   }
@@ -133,8 +136,8 @@ export class CastSender {
   /** A send that did not arrive is repeated later, at longer and longer intervals; too old, and the work is given up. */
   async #delay(cast: ReadyWorker, problem: string): Promise<void> {
     this.#options.onProblem?.(cast, problem);
-    const limit = this.#options.giveUpAfterMs ?? 24 * 3_600_000;
-    if (cast.ageMs > limit) await this.#apply(cast, giveUp(cast));
+    const limitMs = this.#options.giveUpAfterMs ?? GIVE_UP_AFTER_MS;
+    if (cast.ageMs > limitMs) await this.#apply(cast, giveUp(cast));
     else await this.#options.store.apply([delayWorker(cast, this.#backoff(cast.sends))]);
   }
 

@@ -13,7 +13,7 @@ export interface CastAnswer {
 export interface CastTransport {
   /**
    * Hands casts of one binary and one target to one living peer, in the form it understands; one answer for each.
-   * Throws when no peer answers.
+   * Throws when no peer answers before the row may be sent by others (`SEND_LEASE_MS`).
    */
   deliver(casts: readonly ReadyWorker[], signal: AbortSignal): Promise<readonly CastAnswer[]>;
 }

@@ -34,6 +34,11 @@ export function appendVolumeEvent(event: {
   return { statement: append.with({ volumeId, type, requestId }), rows: 1 };
 }
 
+/** Whether a step appends an event, so that watchers have something to read. */
+export function isEvent({ statement }: Step): boolean {
+  return statement.statement === (append as unknown);
+}
+
 /** The next events after a cursor, in their order, at most `limit`. */
 export async function readEvents(store: Store, { tx, seq }: EventCursor, limit: number): Promise<readonly EventRow[]> {
   return store.read(readAfter.with({ tx, seq, limit }));

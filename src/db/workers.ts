@@ -68,7 +68,8 @@ export function insertStagedWorker(worker: NewWorker, owner: string): Step {
 
 /**
  * Records work that may begin at once; replaces the row of an older operation on the resource, whose owner is fenced by
- * the higher epoch. Returns the row's `epoch`.
+ * the higher epoch. A new row begins at the clock's ms: no epoch of a resource ever comes back, so that messages and owners
+ * of work that is over stay fenced. Returns the row's `epoch`.
  */
 export function putReadyWorker(worker: NewWorker): Step {
   return { statement: putReady.with(columns(worker)), rows: 1 };
@@ -89,7 +90,7 @@ export interface ClaimOfWorker extends WorkerKey {
   readonly serviceId: string | null;
 }
 
-/** Makes a ready row ours if the message is still current. Returns `epoch` and `claims`; no row: superseded. */
+/** Makes a ready row ours if the message is still current. Returns `epoch`, `claims` and `age` in ms; no row: superseded. */
 export function claimWorker(hold: ClaimOfWorker): Step {
   return {
     statement: claimReady.with({
@@ -177,12 +178,13 @@ export interface OrphanedWorker extends ReadyWorker {
   readonly claims: number;
 }
 
-/** Claimed rows of a binary whose owner has died, stopped or restarted. Rule: docs/protocols.md §W TAKEOVER. */
+/** Claimed rows of a binary whose owner has died, stopped or restarted, after the first `skip`. Rule: docs/protocols.md §W TAKEOVER. */
 export async function findOrphans(
   store: Store,
-  query: { readonly binary: string; readonly downAfterMs: number; readonly limit: number },
+  query: { readonly binary: string; readonly downAfterMs: number; readonly limit: number; readonly skip?: number },
 ): Promise<readonly OrphanedWorker[]> {
-  const rows = await store.read(orphans.with({ binary: query.binary, down: query.downAfterMs, limit: query.limit }));
+  const { binary, downAfterMs, limit, skip = 0 } = query;
+  const rows = await store.read(orphans.with({ binary, down: downAfterMs, limit, skip }));
   return rows.map((row) => ({ ...toReady(row), owner: row.owner, claims: row.claims }));
 }
 
@@ -312,7 +314,7 @@ const putReady = statement<Columns>()(({ db, now }, p) =>
       context: p.context,
       owner: null,
       state: 'ready',
-      epoch: 1,
+      epoch: now,
       service_id: null,
       claims: 0,
       sends: 1,
@@ -375,7 +377,7 @@ const claimReady = statement<
     .where('epoch', '<=', p.last_epoch)
     .where('binary', '=', p.binary)
     .where((eb) => eb.or([eb('target', 'is', null), eb('target', '=', p.target)]))
-    .returning(['epoch', 'claims']),
+    .returning(['epoch', 'claims', sql<number>`${now} - created_at`.as('age')]),
 );
 
 const fence = statement<Held>()(({ db, now }, p) =>
@@ -489,15 +491,15 @@ const takeDue = statement<{ limit: number; lease: number }>()(({ db, dialect, no
   return db
     .updateTable('workers')
     .set({ send_until: sql<number>`${now} + ${p.lease}`, sends: sql<number>`sends + 1` })
-    .where(({ eb, refTuple }) =>
+    .where((eb) =>
       // SQLite and PostgreSQL both compare row values; Kysely's types ask for an expression of tuples.
-      eb(refTuple('resource_type', 'resource_id'), 'in', locked.$asTuple('resource_type', 'resource_id')),
+      eb(eb.refTuple('resource_type', 'resource_id'), 'in', locked.$asTuple('resource_type', 'resource_id')),
     )
     .returningAll()
     .returning(now.as('now'));
 });
 
-const orphans = statement<{ binary: string; down: number; limit: number }>()(({ db, now }, p) =>
+const orphans = statement<{ binary: string; down: number; limit: number; skip: number }>()(({ db, now }, p) =>
   db
     .selectFrom('workers as w')
     .leftJoin('processes as p', 'p.incarnation', 'w.owner')
@@ -515,7 +517,9 @@ const orphans = statement<{ binary: string; down: number; limit: number }>()(({ 
       ]),
     )
     .orderBy('w.updated_at')
-    .limit(p.limit),
+    .orderBy('w.resource_id')
+    .limit(p.limit)
+    .offset(p.skip),
 );
 
 const stranded = statement<{ method: string; down: number; limit: number }>()(({ db, now }, p) =>

@@ -74,6 +74,16 @@ function retry(retryAfterMs: number | undefined): { readonly retryAfterMs?: numb
   return retryAfterMs === undefined ? {} : { retryAfterMs };
 }
 
+/** Characters of a message that name bad fields; the details name all of them. */
+const MAX_VIOLATION_TEXT = 300;
+
+/** How many from the start fit. */
+function countWithin(texts: readonly string[], maxLength: number): number {
+  let length = 0;
+  const firstOver = texts.findIndex((one) => (length += one.length) > maxLength);
+  return firstOver < 0 ? texts.length : firstOver;
+}
+
 const consumed = ({ inUse, reserved }: Over): number => inUse + reserved;
 
 /**
@@ -84,9 +94,12 @@ export const FAULTS = {
   InvalidInput: entry(
     'INVALID_ARGUMENT',
     { violations: json<readonly FieldViolation[]>(), omitted: number },
-    ({ violations, omitted }) =>
-      `Invalid input: ${violations.map(({ field, description }) => `${field}: ${description}`).join('; ')}` +
-      (omitted > 0 ? `; and ${omitted} more.` : '.'),
+    ({ violations, omitted }) => {
+      const texts = violations.map(({ field, description }) => `${field}: ${description}`);
+      const named = texts.slice(0, Math.max(1, countWithin(texts, MAX_VIOLATION_TEXT)));
+      const more = texts.length - named.length + omitted;
+      return `Invalid input: ${named.join('; ')}${more > 0 ? `; and ${more} more.` : '.'}`;
+    },
   ),
   VolumeNotFound: entry('NOT_FOUND', { volumeId: text }, ({ volumeId }) => `Volume ${volumeId} could not be found.`, {
     reschedule: false,

@@ -159,7 +159,7 @@ export class VolumeEvents {
         const page = await this.#page(reader.cursor);
         for (const event of page) {
           reader.cursor = { tx: event.tx, seq: event.seq };
-          if (!wants(reader, event.projectId, event.resourceId)) continue;
+          if (!changesTheVolume(event) || !wants(reader, event.projectId, event.resourceId)) continue;
           yield { volume: volumeOfPayload(event.payload), cursor: reader.cursor };
         }
         if (page.length === CATCH_UP_PAGE) continue;
@@ -203,12 +203,17 @@ export class VolumeEvents {
     for (const event of events) {
       let live: Live | undefined;
       for (const reader of this.#readers) {
-        if (!wants(reader, event.projectId, event.resourceId)) continue;
+        if (!changesTheVolume(event) || !wants(reader, event.projectId, event.resourceId)) continue;
         live ??= { event, volume: volumeOfPayload(event.payload) };
         reader.queue.push(live);
       }
     }
   }
+}
+
+/** That work has begun is a notification: the volume is as it was. */
+function changesTheVolume({ type }: EventRow): boolean {
+  return !type.endsWith('.start');
 }
 
 function wants({ request, volumeIds }: Reader, projectId: string, volumeId: string): boolean {

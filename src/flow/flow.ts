@@ -64,7 +64,8 @@ export class Flow<Input extends object, State extends object = Input> {
   step<Needs extends object, Gives extends object>(
     task: State extends Needs ? Task<Needs, Gives> : Task<State, Gives>,
   ): Flow<Input, State & Gives> {
-    if (this.#tasks.some(({ name }) => name === task.name)) throw new Error(`${this.name}: two tasks named ${task.name}`);
+    if (this.#tasks.some(({ name }) => name === task.name))
+      throw new Error(`${this.name}: two tasks named ${task.name}`);
     return new Flow<Input, State & Gives>(this.name, [...this.#tasks, task as unknown as AnyTask]);
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { cachedZones } from '../api/zones.js';
+import { defaultTypes } from '../api/default-types.js';
 import { pageTokens } from '../api/page-tokens.js';
 import { allows } from '../api/policy.js';
 import { messages, pools, services } from '../api/services/operations.js';
@@ -58,7 +59,9 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
             if (!type) throw new Fault('VolumeTypeNotFound', { volumeType: idOrName });
             return type;
           },
-          default: (projectId) => defaultVolumeType(store, { projectId, configuredName: config.defaultVolumeType }),
+          default: defaultTypes((projectId) =>
+            defaultVolumeType(store, { projectId, configuredName: config.defaultVolumeType }),
+          ),
         },
         zones: cachedZones(
           async () => (await servicesOf(store, 'cinder-volume')).map(({ availabilityZone }) => availabilityZone),
@@ -71,6 +74,8 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         undoDeadlineMs: config.apiFlowDeadlineMs,
         releaseGraceMs: quota.graceMs,
         releaseQuota: quota.release,
+        onReleaseLeft: ({ resourceId }, error) =>
+          parts.log.info('a release is left to recovery', { resourceId, error }),
         send: (cast) => sender.send(cast),
         listeners: parts.listeners,
       }),

@@ -3,7 +3,12 @@ import type { FlowListener } from '../flow/listeners.js';
 import type { Log } from '../log/log.js';
 
 /** Codes of errors that a caller made: they are no news for an operator. */
-const CALLERS_OWN: ReadonlySet<string> = new Set(['INVALID_ARGUMENT', 'NOT_FOUND', 'RESOURCE_EXHAUSTED', 'UNIMPLEMENTED']);
+const CALLERS_OWN: ReadonlySet<string> = new Set([
+  'INVALID_ARGUMENT',
+  'NOT_FOUND',
+  'RESOURCE_EXHAUSTED',
+  'UNIMPLEMENTED',
+]);
 
 /**
  * Logs the transitions of flows: what goes well at debug, what goes wrong at warn, and what could not be undone at error.
@@ -11,9 +16,15 @@ const CALLERS_OWN: ReadonlySet<string> = new Set(['INVALID_ARGUMENT', 'NOT_FOUND
  */
 export function flowLog(log: Log): FlowListener {
   return ({ flow, requestId }, transition) => {
-    const fields = { flow, requestId, state: transition.state, ...(transition.kind === 'task' && { task: transition.task }) };
+    const fields = {
+      flow,
+      requestId,
+      state: transition.state,
+      ...(transition.kind === 'task' && { task: transition.task }),
+    };
     if (!('error' in transition)) log.debug(transition.kind, fields);
-    else if (transition.state === 'REVERT_FAILURE') log.error('a revert failed', { ...fields, error: transition.error });
+    else if (transition.state === 'REVERT_FAILURE')
+      log.error('a revert failed', { ...fields, error: transition.error });
     else if (isCallersOwn(transition.error)) log.debug(transition.kind, { ...fields, error: transition.error });
     else log.warn(transition.kind, { ...fields, error: transition.error });
   };

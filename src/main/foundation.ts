@@ -67,7 +67,8 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     ...given('rpcVersion', config.rpcVersion[binary]),
     ...given('pin', config.rpcPins[binary]),
     ...given('secret', config.internalRpcSecret),
-    onDropped: (method, fields, cap) => log.warn('left out what a peer is too old for', { method, fields, cap: String(cap) }),
+    onDropped: (method, fields, cap) =>
+      log.warn('left out what a peer is too old for', { method, fields, cap: String(cap) }),
     onStale: (error) => log.warn('the records of services cannot be read; the last ones are used', { error }),
   });
   const scheduler = new SchedulerClient(clientOptions('cinder-scheduler'));

@@ -29,10 +29,14 @@ export async function present(
     reportIntervalMs: config.reportIntervalMs,
     newId: randomUUID,
     onTrouble: (error) => {
-      if (error === undefined) return log.info('heartbeats are written again', { binary });
+      if (error === undefined) {
+        log.info('heartbeats are written again', { binary });
+        return;
+      }
       log.warn('a heartbeat was not written', { binary, error });
       const silentMs = presence.silentMs;
-      if (silentMs > config.serviceDownTimeMs - config.reportIntervalMs) end(`${binary} could not write a heartbeat for too long`);
+      if (silentMs > config.serviceDownTimeMs - config.reportIntervalMs)
+        end(`${binary} could not write a heartbeat for too long`);
     },
     onReplaced: () => end(`a newer ${binary} has taken over a service of this host`),
   });

@@ -41,7 +41,11 @@ export async function quotaEngine({ config, log, store }: Foundation): Promise<Q
   const ttlMs = config.reservationExpireMs;
   const graceMs = graceMsOf(ttlMs);
   const scripts = loadQuotaScripts();
-  const limits = new Limits({ store, defaults: defaultLimits(config), useDefaultQuotaClass: config.useDefaultQuotaClass });
+  const limits = new Limits({
+    store,
+    defaults: defaultLimits(config),
+    useDefaultQuotaClass: config.useDefaultQuotaClass,
+  });
   const rebuild = new Rebuild({ redis, scripts, store, graceMs, log });
   const quota = new Quota({ redis, scripts, limits, rebuild, ttlMs, log });
   const settlements = new Settlements({ quota, rebuild, store });

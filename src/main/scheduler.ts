@@ -30,7 +30,9 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
   const filterScheduler = new FilterScheduler({
     pools,
     filters: filtersByName(config.schedulerDefaultFilters),
-    weighers: weighersByName(config.schedulerDefaultWeighers, { capacityWeightMultiplier: config.capacityWeightMultiplier }),
+    weighers: weighersByName(config.schedulerDefaultWeighers, {
+      capacityWeightMultiplier: config.capacityWeightMultiplier,
+    }),
     maxAttempts: config.schedulerMaxAttempts,
   });
   const readiness = new Readiness({ pools, initWaitMs: config.schedulerDriverInitWaitTimeMs });
@@ -96,16 +98,26 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
   );
   await services.start();
   await casts.start();
-  const stranded = takeBackStranded({ store, downAfterMs: config.serviceDownTimeMs, owner: incarnation, send: (cast) => sender.send(cast), log });
+  const stranded = takeBackStranded({
+    store,
+    downAfterMs: config.serviceDownTimeMs,
+    owner: incarnation,
+    send: (cast) => sender.send(cast),
+    log,
+  });
   stranded.start();
   server.setServing(true);
-  void parts.volume.publishServiceCapabilities(nobody()).catch((error: unknown) => log.info('nobody to ask for reports', { error }));
+  void parts.volume
+    .publishServiceCapabilities(nobody())
+    .catch((error: unknown) => log.info('nobody to ask for reports', { error }));
 
   /** A backend that was unknown can take what waited for one. */
   async function reported(host: string): Promise<void> {
     if (!services.hasUp(host)) {
       await services.refresh();
-      await store.apply([hastenWorkers('cinder-scheduler')]).catch((error: unknown) => log.warn('waiting work was not hastened', { error }));
+      await store
+        .apply([hastenWorkers('cinder-scheduler')])
+        .catch((error: unknown) => log.warn('waiting work was not hastened', { error }));
     }
     readiness.changed();
   }

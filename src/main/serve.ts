@@ -95,7 +95,11 @@ function background(
   let purging: Promise<unknown> = Promise.resolve();
   const retentionMs = config.retentionDays * 86_400_000;
   const timer = setInterval(() => {
-    const retention = { deletedVolumesMs: retentionMs, eventsMs: retentionMs, idempotencyMs: config.idempotencyRetentionMs };
+    const retention = {
+      deletedVolumesMs: retentionMs,
+      eventsMs: retentionMs,
+      idempotencyMs: config.idempotencyRetentionMs,
+    };
     purging = purge(store, retention, stopping.signal).then(
       (purged) => log.info('purged', { ...purged }),
       (error: unknown) => log.warn('nothing could be purged', { error }),

@@ -53,7 +53,8 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
       serviceIdOf: (backend) => presence.serviceId(backend),
       releaseGraceMs: quota.graceMs,
       releaseQuota: quota.release,
-      onReleaseLeft: (release, error) => log.info('a release is left to recovery', { resourceId: release.resourceId, error }),
+      onReleaseLeft: (release, error) =>
+        log.info('a release is left to recovery', { resourceId: release.resourceId, error }),
       onProgress: () => undefined,
       listeners: parts.listeners,
     }),

@@ -1,6 +1,7 @@
+import { isEvent } from '../db/events.js';
 import type { Store } from '../db/store.js';
 
-/** A store that says when something was written, so that watchers need not wait for their next look. */
+/** A store that says when an event was written, so that watchers need not wait for their next look. */
 export function wakingStore(store: Store, wake: () => void): Store {
   return {
     dialect: store.dialect,
@@ -8,7 +9,7 @@ export function wakingStore(store: Store, wake: () => void): Store {
     close: () => store.close(),
     async apply(unit) {
       const done = await store.apply(unit);
-      wake();
+      if (unit.some(isEvent)) wake();
       return done;
     },
   };

@@ -1,9 +1,9 @@
-import {
+import type {
   FilterProperties as WireFilterProperties,
   RequestSpec as WireRequestSpec,
-  VolumeProperties as WireVolumeProperties,
 } from '../gen/cinder/objects/v1/request_spec.js';
-import { Volume as WireVolume, VolumeType as WireVolumeType } from '../gen/cinder/objects/v1/volume.js';
+import { VolumeProperties as WireVolumeProperties } from '../gen/cinder/objects/v1/request_spec.js';
+import type { Volume as WireVolume, VolumeType as WireVolumeType } from '../gen/cinder/objects/v1/volume.js';
 import type { FilterProperties, RequestSpec, Retry, VolumeProperties } from '../objects/request-spec.js';
 import type { AttachStatus, Volume } from '../objects/volume.js';
 import type { VolumeStatus } from '../objects/volume-status.js';

@@ -20,6 +20,7 @@ export class Readiness {
   #graceEnds = Infinity;
   readonly #waiting = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(options: ReadinessOptions) {
     this.#pools = options.pools;
@@ -34,22 +35,32 @@ export class Readiness {
     else if (this.#waiting.size > 0) this.#setTimer();
   }
 
-  /** Returns when the scheduler may decide. Throws the signal's reason. */
-  async wait(signal: AbortSignal): Promise<void> {
-    while (!this.#isReady()) {
+  /** Returns when the scheduler may decide: true; or when it stops and may not: false. Throws the signal's reason. */
+  async wait(signal: AbortSignal): Promise<boolean> {
+    while (!this.#stopped && !this.#isReady()) {
       signal.throwIfAborted();
-      await new Promise<void>((resolve) => {
-        this.#waiting.add(resolve);
-        this.#setTimer();
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      await this.#woken(signal);
     }
+    return !this.#stopped;
   }
 
-  /** Ends all waiting; nobody is to be kept by a scheduler that stops. */
+  /** Ends all waiting: a scheduler that stops decides nothing more with what little it knows. */
   stop(): void {
-    this.#graceEnds = 0;
+    this.#stopped = true;
     this.#wake();
+  }
+
+  async #woken(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        signal.removeEventListener('abort', wake);
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      signal.addEventListener('abort', wake);
+      this.#setTimer();
+    });
   }
 
   #isReady(): boolean {
@@ -66,7 +77,6 @@ export class Readiness {
 
   #wake(): void {
     clearTimeout(this.#timer);
-    for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
+    for (const wake of [...this.#waiting]) wake();
   }
 }

@@ -1,8 +1,17 @@
 import { createVolumeOnScheduler, readCreateVolumeOnVolume } from '../casts/cast-messages.js';
+import { failVolume } from '../casts/fail-volume.js';
 import { appendVolumeEvent } from '../db/events.js';
-import { RowCountMismatch, type Store } from '../db/store.js';
+import { RowCountMismatch, type Step, type Store } from '../db/store.js';
 import { unplaceVolume } from '../db/volume-transitions.js';
-import { findStranded, handOverWorker, type OrphanedWorker, type ReadyWorker, takeOverWorker } from '../db/workers.js';
+import {
+  type CastMessage,
+  deleteWorker,
+  findStranded,
+  handOverWorker,
+  type OrphanedWorker,
+  type ReadyWorker,
+  takeOverWorker,
+} from '../db/workers.js';
 import type { Log } from '../log/log.js';
 
 /** Rows taken back in one round. */
@@ -55,35 +64,62 @@ export function takeBackStranded(options: StrandedOptions): Rounds {
 }
 
 async function once(options: StrandedOptions): Promise<void> {
-  const { store, downAfterMs, log } = options;
+  const { store, downAfterMs } = options;
   const stranded = await findStranded(store, { method: 'CreateVolume', downAfterMs, limit: ROUND });
   for (const row of stranded) {
     try {
       await takeBack(options, row);
-      log.info('a volume goes to another backend: its own is down', { resourceId: row.resourceId, target: row.target });
     } catch (error) {
       if (!(error instanceof RowCountMismatch)) throw error; // else somebody was faster
     }
   }
 }
 
-async function takeBack({ store, owner, send }: StrandedOptions, row: OrphanedWorker): Promise<void> {
-  const { volume, requestSpec, filterProperties } = readCreateVolumeOnVolume(row.message.payload);
-  const { retry } = filterProperties;
-  const message = createVolumeOnScheduler({
-    volume: { ...volume, host: null },
-    ...(requestSpec && { requestSpec }),
-    filterProperties: {
-      ...filterProperties,
-      ...(retry && { retry: { ...retry, exc: [`${row.target ?? ''} is down`] } }),
-    },
-  });
+async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<void> {
+  const { store, owner, send, log } = options;
+  const { resourceId, target, context } = row;
   const ours = { ...row, epoch: row.epoch + 1, owner };
+  const taken: Step = { ...takeOverWorker(row, { owner, serviceId: null }), rows: 1 };
+  const message = anew(row);
+  if (message instanceof Error) {
+    log.warn('a volume on a backend that is down is given up: its work cannot be read', { resourceId, error: message });
+    await store.apply([taken, ...failVolume(row, unreadable(context.requestId)), deleteWorker(ours)]);
+    return;
+  }
   await store.apply([
-    { ...takeOverWorker(row, { owner, serviceId: null }), rows: 1 },
-    unplaceVolume(row.resourceId),
-    appendVolumeEvent({ volumeId: row.resourceId, type: 'volume.create.reschedule', requestId: row.context.requestId }),
+    taken,
+    unplaceVolume(resourceId),
+    appendVolumeEvent({ volumeId: resourceId, type: 'volume.create.reschedule', requestId: context.requestId }),
     handOverWorker(ours, { status: 'creating', target: null, message }),
   ]);
+  log.info('a volume goes to another backend: its own is down', { resourceId, target });
   send({ ...row, epoch: row.epoch + 2, target: null, message, sends: 1, status: 'creating' });
+}
+
+/** The message to the scheduler, or why there can be none. */
+function anew({ message, target }: OrphanedWorker): CastMessage | Error {
+  try {
+    const { volume, requestSpec, filterProperties } = readCreateVolumeOnVolume(message.payload);
+    const { retry } = filterProperties;
+    return createVolumeOnScheduler({
+      volume: { ...volume, host: null },
+      ...(requestSpec && { requestSpec }),
+      filterProperties: {
+        ...filterProperties,
+        ...(retry && { retry: { ...retry, exc: [`${target ?? ''} is down`] } }),
+      },
+    });
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** A payload that nobody can read is never tried twice, and does not keep the others. */
+function unreadable(requestId: string): Parameters<typeof failVolume>[1] {
+  return {
+    work: 'create',
+    reason: `The operators find the cause in the log under ${requestId}.`,
+    action: 'SCHEDULE_ALLOCATE_VOLUME',
+    detail: 'UNKNOWN_ERROR',
+  };
 }

@@ -42,9 +42,15 @@ export class CapabilityReporter {
     await Promise.all(this.#underWay.values());
   }
 
-  /** Reports every backend that is up, now. Rule: `PublishServiceCapabilities`. */
+  /** Reports every backend that is up, to everybody who is there now. Rule: `PublishServiceCapabilities`. */
   async reportAll(): Promise<void> {
-    await Promise.all(this.#options.backends.map((backend) => this.report(backend)));
+    await Promise.all(
+      this.#options.backends.map(async (backend) => {
+        // a report under way may have been addressed before the one who asks was there
+        await this.#underWay.get(backend);
+        await this.report(backend);
+      }),
+    );
   }
 
   /** Reports a backend if it is up; a report that is under way is joined. Never rejects. */

@@ -56,14 +56,14 @@ export function volumeDeleted(claim: Claim, release: Release | null, graceMs: nu
 export function creationFailed(claim: Claim, error: unknown): readonly Step[] {
   const detail = detailOf(error, 'DRIVER_FAILED_CREATE');
   const failure = { work: 'create', action: 'CREATE_VOLUME_FROM_BACKEND', detail } as const;
-  return failVolume(claim, { ...failure, reason: reasonOf(claim, error) }).map(ifStillSo);
+  return failVolume(claim, { ...failure, reason: reasonOf(claim, error) });
 }
 
 /** What the engine writes when a deletion is given up; it adds the fence and ends the row. */
 export function deletionFailed(claim: Claim, error: unknown): readonly Step[] {
   const detail = detailOf(error, 'DRIVER_FAILED_DELETE');
   const failure = { work: 'delete', action: 'DELETE_VOLUME', detail } as const;
-  return failVolume(claim, { ...failure, reason: reasonOf(claim, error) }).map(ifStillSo);
+  return failVolume(claim, { ...failure, reason: reasonOf(claim, error) });
 }
 
 /** What a project gets back for a volume; `id` is the release's own. */
@@ -79,11 +79,6 @@ export function releaseOf(volume: Volume, id: string): Release {
 
 function event({ resourceId, context }: Claim, action: string): Step {
   return appendVolumeEvent({ volumeId: resourceId, type: `volume.${action}`, requestId: context.requestId });
-}
-
-/** A failed piece of work must end even if the record is gone, or in a status that we did not expect. */
-function ifStillSo(step: Step): Step {
-  return { statement: step.statement, rows: 'any' };
 }
 
 /** Why, in a user's words: the names of hosts and pools, which are in the error, are not a user's business. */

@@ -27,12 +27,23 @@ export interface CreateVolumeParts extends CreateVolumeFlowParts {
 /** `Volumes/CreateVolume`. Rule: cinder/api/v3/volumes.py, `create`. */
 export function createVolume(parts: CreateVolumeParts): PublicHandler<typeof VolumesService.createVolume> {
   const flow = createVolumeFlow(parts);
+  /** Keys of requests under way here: a retry beside the first request must not be refused the room that the first holds. */
+  const deciding = new Set<string>();
 
   return async (message, call) => {
     const request = readCreateVolume(message);
     const { context } = call;
-    const first = request.idempotency && (await answerBefore(parts.store, context, request.idempotency));
-    return { volume: volumeView(first ?? (await create(request, context, call))) };
+    if (!request.idempotency) return { volume: volumeView(await create(request, context, call)) };
+    const { key } = request.idempotency;
+    const owned = JSON.stringify([context.projectId, context.userId, key]);
+    if (deciding.has(owned)) throw new Fault('IdempotencyKeyInProgress', { key });
+    deciding.add(owned);
+    try {
+      const first = await answerBefore(parts.store, context, request.idempotency);
+      return { volume: volumeView(first ?? (await create(request, context, call))) };
+    } finally {
+      deciding.delete(owned);
+    }
   };
 
   async function create(
@@ -49,7 +60,8 @@ export function createVolume(parts: CreateVolumeParts): PublicHandler<typeof Vol
       );
       return entry.volume;
     } catch (error) {
-      if (error instanceof InDoubt) throw new Fault('OutcomeUnknown', { resourceId: error.resourceId }, { cause: error });
+      if (error instanceof InDoubt)
+        throw new Fault('OutcomeUnknown', { resourceId: error.resourceId }, { cause: error });
       if (!(error instanceof DuplicateRequest)) throw error;
       const winner = await answerBefore(parts.store, context, error.idempotency);
       if (winner) return winner;

@@ -16,6 +16,7 @@ import { volumeAmounts } from '../../quota/resources.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { idempotencyKeyOf } from '../idempotency-key.js';
 import { allows } from '../policy.js';
+import type { IdempotencyKey } from '../requests.js';
 import { Violations } from '../validation.js';
 import { visibleVolume } from '../visible-volume.js';
 
@@ -25,8 +26,10 @@ export interface DeleteVolumeParts {
   readonly send: (cast: ReadyWorker) => void;
   /** For how long a release may be applied, ms. */
   readonly releaseGraceMs: number;
-  /** Gives amounts back and settles the release; best effort, recovery does what is left. */
+  /** Gives amounts back and settles the release; recovery does what is left when it throws. */
   readonly releaseQuota: (release: NewSettlement) => Promise<void>;
+  /** Told of a release that is left to recovery; never throws. */
+  readonly onReleaseLeft: (release: NewSettlement, error: unknown) => void;
 }
 
 const DELETE_VOLUME_RPC = 'cinder.api.v3.Volumes/DeleteVolume';
@@ -38,27 +41,39 @@ export function deleteVolume(parts: DeleteVolumeParts): PublicHandler<typeof Vol
     const idempotency = idempotencyKeyOf(request.idempotencyKey, hashed(request), bad);
     bad.check();
     const key = { ...context, rpc: DELETE_VOLUME_RPC, key: idempotency?.key ?? '' };
-    const before = idempotency && (await findIdempotency(parts.store, key));
-    if (before) {
-      if (before.requestHash === idempotency.requestHash) return {};
-      throw new Fault('IdempotencyKeyReused', { key: idempotency.key });
-    }
+    if (idempotency && (await wasAccepted(parts.store, key, idempotency))) return {};
     if (request.force && !allows('volume:force_delete', context)) {
       throw new Fault('PolicyNotAuthorized', { action: 'volume:force_delete' });
     }
-    const volume = await visibleVolume(parts.store, context, request.volumeId);
-    const { requestHash } = idempotency ?? {};
-    const taken: readonly Step[] = requestHash ? [insertIdempotency(key, { requestHash, resourceId: volume.id })] : [];
     try {
+      const volume = await visibleVolume(parts.store, context, request.volumeId);
+      const { requestHash } = idempotency ?? {};
+      const taken = requestHash ? [insertIdempotency(key, { requestHash, resourceId: volume.id })] : [];
       await (volume.host === null
         ? destroy(parts, context, volume, taken)
         : begin(parts, context, volume, request, taken));
     } catch (error) {
-      if (error instanceof UniqueViolation && idempotency) throw new Fault('IdempotencyKeyInProgress', idempotency);
+      // the same request, sent twice at once: the other one has just deleted the volume, and that is the answer to both
+      if (idempotency && isPerhapsRepeated(error) && (await wasAccepted(parts.store, key, idempotency))) return {};
       throw error;
     }
     return {};
   };
+}
+
+/** Whether the request was accepted before. Throws IdempotencyKeyReused when the key stands for other parameters. */
+async function wasAccepted(
+  store: Store,
+  key: Parameters<typeof findIdempotency>[1],
+  { requestHash }: IdempotencyKey,
+): Promise<boolean> {
+  const before = await findIdempotency(store, key);
+  if (before && before.requestHash !== requestHash) throw new Fault('IdempotencyKeyReused', { key: key.key });
+  return before !== undefined;
+}
+
+function isPerhapsRepeated(error: unknown): boolean {
+  return error instanceof UniqueViolation || Fault.is(error, 'InvalidVolume') || Fault.is(error, 'VolumeNotFound');
 }
 
 /** The same parameters are the same bytes: these are all of them. */
@@ -92,7 +107,7 @@ async function begin(
 
 /** No backend has it: the record goes at once, in whatever status it is. */
 async function destroy(
-  { store, releaseGraceMs, releaseQuota }: DeleteVolumeParts,
+  { store, releaseGraceMs, releaseQuota, onReleaseLeft }: DeleteVolumeParts,
   { requestId }: RequestContext,
   volume: Volume,
   taken: readonly Step[],
@@ -108,7 +123,7 @@ async function destroy(
       ...taken,
     ]),
   );
-  if (volume.useQuota) void releaseQuota(release);
+  if (volume.useQuota) void releaseQuota(release).catch((error: unknown) => onReleaseLeft(release, error));
 }
 
 /** Says in words why a volume cannot be deleted now. */

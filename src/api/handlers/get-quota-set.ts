@@ -4,14 +4,18 @@ import { isAdmin } from '../../objects/request-context.js';
 import { deadlineIn } from '../../redis/deadline.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { limitsOf, type QuotaSetParts, usageOf } from '../quota-sets.js';
+import { Violations } from '../validation.js';
 
-/** `Quotas/GetQuotaSet`. Throws PolicyNotAuthorized for another project's quota, QuotaUnavailable. */
+/** `Quotas/GetQuotaSet`. Throws InvalidInput, PolicyNotAuthorized for another project's quota, QuotaUnavailable. */
 export function getQuotaSet(parts: QuotaSetParts): PublicHandler<typeof QuotasService.getQuotaSet> {
   return async (request, { context, deadline, signal }) => {
     const projectId = request.projectId || context.projectId;
     if (projectId !== context.projectId && !isAdmin(context)) {
       throw new Fault('PolicyNotAuthorized', { action: 'volume_extension:quotas:show' });
     }
+    const bad = new Violations();
+    bad.projectId('project_id', projectId);
+    bad.check();
     if (!request.usage) return { quotaSet: await limitsOf(parts, projectId) };
     return { quotaSet: await usageOf(parts, projectId, deadlineIn(deadline - Date.now(), signal)) };
   };

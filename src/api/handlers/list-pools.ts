@@ -9,7 +9,9 @@ export interface PoolsOfScheduler {
     context: RequestContext,
     filters: ReadonlyMap<string, string>,
     options: SendOptions,
-  ): Promise<{ readonly pools: readonly { readonly name: string; readonly capabilities?: Record<string, unknown> | undefined }[] }>;
+  ): Promise<{
+    readonly pools: readonly { readonly name: string; readonly capabilities?: Record<string, unknown> | undefined }[];
+  }>;
 }
 
 export interface ListPoolsParts {
@@ -22,7 +24,10 @@ export function listPools({ scheduler }: ListPoolsParts): PublicHandler<typeof P
     const filters = new Map(name === '' ? [] : [['name', name]]);
     const { pools } = await scheduler.getPools(context, filters, { deadline, signal });
     return {
-      pools: pools.map(({ name: pool, capabilities }) => ({ name: pool, capabilities: detail ? capabilities : undefined })),
+      pools: pools.map(({ name: pool, capabilities }) => ({
+        name: pool,
+        capabilities: detail ? capabilities : undefined,
+      })),
     };
   };
 }

@@ -7,14 +7,13 @@ import { limitsOf, type QuotaSetParts, resourceKeys, usageOf } from '../quota-se
 import { Violations } from '../validation.js';
 
 const MAX_LIMITS = 300;
-const PROJECT_ID = /^[A-Za-z0-9._:-]{1,255}$/;
 
 /** `Quotas/UpdateQuotaSet`: all limits or none. Throws InvalidInput. Rule: cinder/api/contrib/quotas.py, `update`. */
 export function updateQuotaSet(parts: QuotaSetParts): PublicHandler<typeof QuotasService.updateQuotaSet> {
   return async ({ projectId, limits }, { deadline, signal }) => {
     const keys = await resourceKeys(parts.store);
     const bad = new Violations();
-    if (!PROJECT_ID.test(projectId)) bad.add('project_id', 'must be 1 to 255 characters of A-Z, a-z, 0-9 and "._:-"');
+    bad.projectId('project_id', projectId);
     if (limits.size === 0) bad.add('limits', 'must name at least one resource');
     if (limits.size > MAX_LIMITS) bad.add('limits', `must name at most ${MAX_LIMITS} resources`);
     for (const [name, limit] of limits) {

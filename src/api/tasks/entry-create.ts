@@ -85,7 +85,7 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
   },
 
   /** Destroys the record once, whoever is first: this revert, or recovery. */
-  async revert({ reservation }, outcome) {
+  async revert({ reservation, context: { requestId } }, outcome) {
     if ('failed' in outcome) return; // nothing was written
     const { id } = outcome.gave.entry.volume;
     try {
@@ -94,6 +94,7 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
         transition('undoCreate', { id }),
         deleteAnyWorker({ resourceType: 'Volume', resourceId: id }),
         deleteIdempotencyOf(id),
+        appendVolumeEvent({ volumeId: id, type: 'volume.create.undone', requestId }),
       ]);
     } catch (error) {
       if (!(error instanceof RowCountMismatch)) throw error; // else: recovery has undone it

@@ -50,7 +50,7 @@ export const volumeCast = (parts: VolumeCastParts): Task<Needs> => ({
 });
 
 /** Somebody else has settled it: forward, and all is well, or back. */
-async function wentForward(store: Store, volumeId: string): Promise<Record<never, never>> {
+async function wentForward(store: Store, volumeId: string): Promise<object> {
   const [volume, state] = await Promise.all([
     findVolume(store, { id: volumeId }),
     findWorkerState(store, { resourceType: 'Volume', resourceId: volumeId }),

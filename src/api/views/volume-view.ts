@@ -1,12 +1,13 @@
-import { Volume as WireVolume, VolumeStatus as WireStatus } from '../../gen/cinder/api/v3/volumes.js';
+import type { Volume as WireVolume } from '../../gen/cinder/api/v3/volumes.js';
+import { VolumeStatus as WireStatus } from '../../gen/cinder/api/v3/volumes.js';
 import type { Volume } from '../../objects/volume.js';
-import { VOLUME_STATUSES } from '../../objects/volume-status.js';
+import { VOLUME_STATUSES, type VolumeStatus } from '../../objects/volume-status.js';
 
-/** `in-use` → `VOLUME_STATUS_IN_USE`. */
-const STATUS_ON_THE_WIRE: ReadonlyMap<string, WireStatus> = new Map(
+/** `in-use` → `VOLUME_STATUS_IN_USE`: the names of the proto's values are made so. */
+const STATUS_ON_THE_WIRE: ReadonlyMap<VolumeStatus, WireStatus> = new Map(
   VOLUME_STATUSES.map((status) => {
-    const wire = `VOLUME_STATUS_${status.replaceAll('-', '_').toUpperCase()}`;
-    return [status, wire as WireStatus];
+    const key = status.replaceAll('-', '_').toUpperCase() as keyof typeof WireStatus;
+    return [status, WireStatus[key]];
   }),
 );
 

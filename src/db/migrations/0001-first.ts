@@ -179,8 +179,8 @@ async function createWorkers(db: Kysely<Schema>, { text, blob }: Types): Promise
     ['target', 'owner', 'service_id'],
   );
   workers = columns(workers, blob, ['payload']);
-  workers = columns(workers, 'integer', ['epoch', 'claims', 'sends']);
-  await columns(workers, 'bigint', ['not_before', 'send_until', 'created_at', 'updated_at'])
+  workers = columns(workers, 'integer', ['claims', 'sends']);
+  await columns(workers, 'bigint', ['epoch', 'not_before', 'send_until', 'created_at', 'updated_at'])
     .addPrimaryKeyConstraint('workers_key', ['resource_type', 'resource_id'])
     .execute();
   await db.schema.createIndex('workers_to_send').on('workers').columns(['state', 'binary', 'not_before']).execute();

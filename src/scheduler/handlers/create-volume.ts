@@ -1,9 +1,12 @@
 import type { Claim } from '../../casts/claim.js';
 import { type CreateVolumeOnScheduler, readCreateVolumeOnScheduler } from '../../casts/cast-messages.js';
 import { failVolume } from '../../casts/fail-volume.js';
+import { GIVE_UP_AFTER_MS } from '../../casts/give-up.js';
 import type { CastHandler } from '../../casts/handler.js';
 import { giveBackWorker } from '../../db/workers.js';
+import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
+import { detailByName } from '../../objects/user-message.js';
 import { createVolumeFlow } from '../flows/create-volume.js';
 import type { Readiness } from '../readiness.js';
 import type { ScheduleCreateVolumeParts } from '../tasks/schedule-create-volume.js';
@@ -15,6 +18,8 @@ export interface CreateVolumeParts extends ScheduleCreateVolumeParts {
   readonly readiness: Readiness;
   /** Whether any volume service is up, enabled or not. */
   readonly anyVolumeService: () => boolean;
+  /** Age at which a volume that no service could take is given up, ms. @default 24 h */
+  readonly giveUpAfterMs?: number;
   readonly listeners: readonly FlowListener[];
 }
 
@@ -25,7 +30,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
     decode: readCreateVolumeOnScheduler,
 
     async run(claim, cast, signal) {
-      await parts.readiness.wait(signal);
+      if (!(await parts.readiness.wait(signal))) return giveBack(parts, claim, 0);
       if (!parts.anyVolumeService()) return rest(parts, claim);
       await flow.run({ claim, cast }, { signal, requestId: claim.context.requestId, listeners: parts.listeners });
     },
@@ -33,14 +38,23 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
     fail: (claim, error) =>
       failVolume(claim, {
         work: 'create',
-        reason: error instanceof Error ? error.message : String(error),
+        reason: Fault.is(error, 'NoValidBackend')
+          ? error.message
+          : `The operators find the cause in the log under ${claim.context.requestId}.`,
         action: 'SCHEDULE_ALLOCATE_VOLUME',
-        detail: 'UNKNOWN_ERROR',
+        detail: detailByName(error) ?? 'UNKNOWN_ERROR',
       }),
   };
 }
 
-/** Nobody could do the work now: that is no failure of the request. */
+/** Nobody could do the work now: that is no failure of the request, until it has become too old. */
 async function rest(parts: CreateVolumeParts, claim: Claim): Promise<void> {
-  await parts.store.apply([giveBackWorker(claim, REST_MS)]);
+  if (claim.ageMs > (parts.giveUpAfterMs ?? GIVE_UP_AFTER_MS)) {
+    throw new Fault('NoValidBackend', { reason: 'No storage service has been up for too long.' });
+  }
+  await giveBack(parts, claim, REST_MS);
+}
+
+async function giveBack({ store }: CreateVolumeParts, claim: Claim, restMs: number): Promise<void> {
+  await store.apply([giveBackWorker(claim, restMs)]);
 }

@@ -2,7 +2,6 @@ import type { SchedulerManagerService } from '../../gen/cinder/scheduler/v3/sche
 import type { InternalHandler } from '../../rpc/versioned-server.js';
 import type { CapacityNotice } from '../capacity-usage.js';
 import type { Pools } from '../pools.js';
-import type { ValueMap } from '../python/value.js';
 
 export interface NotifyServiceCapabilitiesParts {
   readonly pools: Pools;
@@ -23,7 +22,7 @@ export function notifyServiceCapabilities(
       host: name,
       clusterName: null,
       timestamp: timestamp?.getTime() ?? parts.now(),
-      capabilities: (capabilities ?? {}) as ValueMap,
+      capabilities: capabilities ?? {},
     });
     if (notice) parts.announce(notice);
     return {};

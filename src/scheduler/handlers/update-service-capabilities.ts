@@ -1,7 +1,9 @@
-import type { SchedulerManagerService, UpdateServiceCapabilitiesRequest } from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
+import type {
+  SchedulerManagerService,
+  UpdateServiceCapabilitiesRequest,
+} from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { InternalHandler } from '../../rpc/versioned-server.js';
 import type { Pools } from '../pools.js';
-import type { ValueMap } from '../python/value.js';
 import type { ReportPart, ReportParts } from '../report-parts.js';
 
 export interface UpdateServiceCapabilitiesParts {
@@ -31,7 +33,7 @@ function partOf(request: UpdateServiceCapabilitiesRequest, now: number): ReportP
     clusterName: request.clusterName ?? null,
     timestamp: request.timestamp?.getTime() ?? now,
     // JSON by the wire's own rules
-    capabilities: (request.capabilities ?? {}) as ValueMap,
+    capabilities: request.capabilities ?? {},
     reportId: request.reportId,
     part: request.part,
     partCount: request.partCount,

@@ -92,7 +92,11 @@ async function place(parts: ScheduleCreateVolumeParts, needs: Needs, placement: 
       clusterName: placement.clusterName,
       availabilityZone: placement.availabilityZone ?? cast.volume.availabilityZone ?? '',
     }),
-    appendVolumeEvent({ volumeId: claim.resourceId, type: 'volume.create.scheduled', requestId: claim.context.requestId }),
+    appendVolumeEvent({
+      volumeId: claim.resourceId,
+      type: 'volume.create.scheduled',
+      requestId: claim.context.requestId,
+    }),
     handOver(claim, { status: 'creating', target, message }),
   ]);
   parts.send({

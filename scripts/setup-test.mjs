@@ -1,0 +1,94 @@
+// usage: npm run setup:test    brings the programs that some tests need, each only where it is missing
+
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+import { cacheFolder } from './cache.mjs';
+import { libraryPath, unpackPackages } from './debian.mjs';
+import { redisServer } from './install-redis.mjs';
+import { findProgram, run } from './run.mjs';
+
+const GRPCURL = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3';
+const PYTHON_PACKAGES = ['grpcio==1.76.0', 'grpcio-tools==1.76.0'];
+
+const say = (line) => console.log(line);
+const cache = cacheFolder(process.env);
+const bin = join(cache, 'bin');
+const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', PATH: [bin, process.env.PATH].join(delimiter) };
+
+/** What tests use beside Node: where it is, and how it comes. */
+const TOOLS = [
+  {
+    name: 'redis-server',
+    find: () => findProgram('redis-server', env.PATH),
+    bring: () => redisServer({ env, say }),
+  },
+  { name: 'postgres', find: () => findProgram('postgres', env.PATH) ?? debianPostgres('/'), bring: bringPostgres },
+  { name: 'python3 with grpcio', find: () => existing(join(cache, 'python/bin/python3')), bring: bringPython },
+  { name: 'grpcurl', find: () => findProgram('grpcurl', env.PATH), bring: bringGrpcurl },
+];
+
+mkdirSync(bin, { recursive: true });
+let missing = 0;
+for (const { name, find, bring } of TOOLS) {
+  let why = '';
+  if (find() === undefined) {
+    say(`bringing ${name}`);
+    await bring().catch((error) => (why = error.message));
+  }
+  const path = find();
+  if (path === undefined) missing++;
+  say(`${name}: ${path ?? `missing; the tests that need it are skipped. ${why}`}`);
+}
+process.exitCode = missing > 0 ? 1 : 0;
+
+/** Root's tests run PostgreSQL as another user, who cannot read root's cache: root installs, everybody else unpacks. */
+async function bringPostgres() {
+  if (process.getuid?.() === 0) return aptInstall(['postgresql']);
+  const folder = join(cache, 'postgresql');
+  if (!existsSync(folder)) await unpackPackages(['postgresql'], folder, { env, say });
+  const programs = debianPostgres(folder);
+  if (programs === undefined) throw new Error('The unpacked packages hold no postgres.');
+  for (const program of ['postgres', 'initdb', 'pg_ctl']) {
+    const target = programs.replace(/postgres$/, program);
+    writeFileSync(join(bin, program), `#!/bin/sh\nLD_LIBRARY_PATH='${libraryPath(folder)}' exec '${target}' "$@"\n`, {
+      mode: 0o755,
+    });
+  }
+}
+
+/** Debian keeps PostgreSQL's programs off the PATH. */
+function debianPostgres(root) {
+  const folder = join(root, 'usr/lib/postgresql');
+  if (!existsSync(folder)) return undefined;
+  const versions = readdirSync(folder).toSorted((a, b) => Number(b) - Number(a));
+  return versions.map((version) => join(folder, version, 'bin/postgres')).find(existsSync);
+}
+
+async function bringPython() {
+  const python = findProgram('python3', env.PATH);
+  if (python === undefined) await aptInstall(['python3', 'python3-venv']);
+  const folder = join(cache, 'python');
+  await run(python ?? 'python3', ['-m', 'venv', '--clear', folder], { env });
+  await run(join(folder, 'bin/python3'), ['-m', 'pip', 'install', '--quiet', ...PYTHON_PACKAGES], { env });
+}
+
+async function bringGrpcurl() {
+  const go = [findProgram('go', env.PATH), '/usr/local/go/bin/go', '/usr/lib/go/bin/go'].find(
+    (path) => path !== undefined && existsSync(path),
+  );
+  if (go === undefined) throw new Error('It is built with Go, and there is none.');
+  await run(go, ['install', GRPCURL], { env: { ...env, GOBIN: bin, GOFLAGS: '-trimpath' } });
+}
+
+async function aptInstall(packages) {
+  const install = ['install', '-y', '-qq', '--no-install-recommends', ...packages];
+  await run('apt-get', install, { env }).catch(async () => {
+    await run('apt-get', ['update', '-qq'], { env });
+    await run('apt-get', install, { env });
+  });
+}
+
+function existing(path) {
+  return existsSync(path) ? path : undefined;
+}

@@ -1,0 +1,78 @@
+import { fileURLToPath } from 'node:url';
+import { relative } from 'node:path';
+
+import { Argument, type Command } from 'commander';
+
+import type { LoadedConfig } from '../config/load.js';
+import { createLog } from '../log/log.js';
+import type { CliParts, Running, ServiceName } from './parts.js';
+
+const SERVICES: readonly ServiceName[] = ['api', 'scheduler', 'volume'];
+/** Above graceful_shutdown_timeout; then the process ends without having stopped. */
+const EXTRA_STOP_MS = 10_000;
+
+/** Adds `serve`: runs services until SIGTERM or SIGINT. A second signal ends the process at once. */
+export function addServeCommand(
+  program: Command,
+  parts: CliParts,
+  configured: (command: Command) => Command,
+  load: (command: Command) => LoadedConfig,
+): void {
+  const command = configured(program.command('serve').description('Run services, until SIGTERM or SIGINT'));
+  command
+    .addArgument(new Argument('[service]', 'which').choices(['all', ...SERVICES]).default('all'))
+    .addHelpText(
+      'after',
+      '\nEvery option is also one of the file and of the environment: see `cinder-grpc config show`.',
+    )
+    .action(async (service: ServiceName | 'all') => {
+      const { config, warnings } = load(command);
+      const log = createLog({ level: config.logLevel, format: config.logFormat, stream: parts.stderr });
+      for (const warning of warnings) log.warn(warning);
+
+      const told = firstSignal(parts);
+      const running = await parts.serve(config, service === 'all' ? SERVICES : [service]);
+      const { api } = running.addresses;
+      if (api !== undefined) parts.stdout.write(firstVolume(api, config.authStrategy));
+
+      log.info('stopping', { signal: await told });
+      await stopWithin(running, config.gracefulShutdownTimeoutMs + EXTRA_STOP_MS);
+    });
+}
+
+/** The first SIGTERM or SIGINT. The second ends the process at once, with the code a shell gives it. */
+function firstSignal({ signals, exit }: CliParts): Promise<string> {
+  return new Promise((resolve) => {
+    let count = 0;
+    const told = (signal: string, code: number) => (): void => {
+      if (++count > 1) exit(code);
+      resolve(signal);
+    };
+    signals.on('SIGTERM', told('SIGTERM', 143));
+    signals.on('SIGINT', told('SIGINT', 130));
+  });
+}
+
+async function stopWithin(running: Running, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`The services did not stop within ${limitMs / 1_000} s.`)), limitMs);
+  });
+  try {
+    await Promise.race([running.stop(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Two commands that make a first volume, to be copied. */
+function firstVolume(api: string, authStrategy: string): string {
+  const isOpen = authStrategy === 'noauth';
+  const cli = relative(process.cwd(), fileURLToPath(new URL('main.js', import.meta.url)));
+  return [
+    `cinder-grpc answers at ${api}. A first volume, by gRPC or by command:`,
+    `  grpcurl -plaintext -H '${isOpen ? 'x-project-id: demo' : 'x-auth-token: TOKEN'}' -d '{"size": 1, "name": "first"}' ${api} cinder.api.v3.Volumes/CreateVolume`,
+    `  node ${cli} --api ${api} ${isOpen ? '--project demo' : '--token TOKEN'} volume create --size 1 --wait first`,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,290 @@
+import { join } from 'node:path';
+
+import { LOG_LEVELS } from '../log/log.js';
+import type { BackendOptions } from './backends.js';
+import { LISTEN_SHAPE } from './listen.js';
+import { choice, decimal, derivedText, flag, integer, list, optionalText, seconds, text, versions } from './kinds.js';
+import type { Option } from './option.js';
+
+const DAY_S = 86_400;
+/** Cinder's largest amount (`cinder/db/constants.py`, MAX_INT). */
+const MAX_INT = 2_147_483_647;
+/** Cinder's words for a quota without limit. */
+const QUOTA = { min: -1, max: MAX_INT } as const;
+const RATIO = { pattern: /^(auto|[1-9]\d*(\.\d+)?)$/, shape: "'auto', or a number of 1 or more in quotes" } as const;
+
+/**
+ * Every option of the product, one entry each: field of `Config`, then name, default, range, help. Times are written in
+ * seconds and held in milliseconds. Backends have tables of their own: `backends.ts`.
+ */
+export const SCHEMA = {
+  // where things are
+  dataDir: derivedText(
+    'data_dir',
+    '$XDG_STATE_HOME/cinder-grpc, else ~/.local/state/cinder-grpc',
+    (_, { environment, home }) => join(environment['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'cinder-grpc'),
+    { help: 'Folder of everything that is kept.' },
+  ),
+  host: derivedText('host', "the machine's name", (_, { hostname }) => hostname, {
+    pattern: /^[A-Za-z0-9_.-]{1,200}$/,
+    shape: 'a host name without @ and #',
+    help: 'Name of this host in host@backend#pool; never change it while it has volumes.',
+  }),
+  databaseUrl: derivedText(
+    'database_url',
+    'sqlite:<data_dir>/cinder.db',
+    ({ dataDir }) => `sqlite:${join(String(dataDir), 'cinder.db')}`,
+    {
+      isSecret: true,
+      pattern: /^(sqlite:.+|postgres(ql)?:\/\/.+)$/,
+      shape: 'sqlite:PATH or postgres://…',
+      help: 'The records. The embedded file belongs to one process; several need PostgreSQL.',
+    },
+  ),
+  redisUrl: optionalText('redis_url', {
+    isSecret: true,
+    pattern: /^rediss?:\/\/.+$/,
+    shape: 'redis://… or rediss://…',
+    help: 'Quota usage. Unset: a private redis-server child.',
+  }),
+  redisServer: optionalText('redis_server', {
+    help: 'Program to run as the private child. Unset: redis-server of the PATH.',
+  }),
+
+  // listeners
+  apiListen: text('api_listen', '127.0.0.1:8776', { ...LISTEN_SHAPE, help: 'Public API (gRPC).' }),
+  schedulerListen: text('scheduler_listen', '127.0.0.1:8786', { ...LISTEN_SHAPE, help: 'Scheduler (gRPC, internal).' }),
+  volumeListen: text('volume_listen', '127.0.0.1:8796', { ...LISTEN_SHAPE, help: 'Volume service (gRPC, internal).' }),
+  metricsListen: text('metrics_listen', '127.0.0.1:8775', { ...LISTEN_SHAPE, help: 'Metrics and health over HTTP.' }),
+  schedulerAdvertise: optionalText('scheduler_advertise', {
+    ...LISTEN_SHAPE,
+    help: 'Address at which others reach the scheduler. Unset: where it listens.',
+  }),
+  volumeAdvertise: optionalText('volume_advertise', {
+    ...LISTEN_SHAPE,
+    help: 'Address at which others reach the volume service. Unset: where it listens.',
+  }),
+
+  // log
+  logLevel: choice('log_level', LOG_LEVELS, 'info', { help: 'The least important level that is written.' }),
+  logFormat: choice('log_format', ['auto', 'json', 'pretty'], 'auto', {
+    help: 'auto: pretty on a terminal, else JSON lines.',
+  }),
+
+  // who may
+  authStrategy: choice('auth_strategy', ['noauth', 'tokens'], 'noauth', {
+    help: 'noauth believes x-project-id and listens on loopback only.',
+  }),
+  authTokensFile: optionalText('auth_tokens_file', { help: 'Tokens of auth_strategy tokens.' }),
+  internalRpcSecret: optionalText('internal_rpc_secret', {
+    isSecret: true,
+    pattern: /^.{16,}$/s,
+    shape: 'at least 16 characters',
+    help: 'Shared by all services; needed where an internal listener is not on loopback.',
+  }),
+
+  // volumes: zones, types, limits
+  storageAvailabilityZone: text('storage_availability_zone', 'nova', { help: 'Zone of this host.' }),
+  defaultAvailabilityZone: optionalText('default_availability_zone', {
+    help: 'Zone of volumes that ask for none. Unset: storage_availability_zone.',
+  }),
+  allowAvailabilityZoneFallback: flag('allow_availability_zone_fallback', false, {
+    help: 'Use the default zone where the one asked for does not exist.',
+  }),
+  defaultVolumeType: text('default_volume_type', '__DEFAULT__', { help: 'Type of volumes that ask for none.' }),
+  quotaVolumes: integer('quota_volumes', 10, { ...QUOTA, help: 'Volumes of a project; -1: any number.' }),
+  quotaSnapshots: integer('quota_snapshots', 10, { ...QUOTA, help: 'Snapshots of a project.' }),
+  quotaGigabytes: integer('quota_gigabytes', 1_000, {
+    ...QUOTA,
+    unit: 'GiB',
+    help: 'Volumes and snapshots of a project together.',
+  }),
+  quotaBackups: integer('quota_backups', 10, { ...QUOTA, help: 'Backups of a project.' }),
+  quotaBackupGigabytes: integer('quota_backup_gigabytes', 1_000, {
+    ...QUOTA,
+    unit: 'GiB',
+    help: 'Backups of a project together.',
+  }),
+  quotaGroups: integer('quota_groups', 10, { ...QUOTA, help: 'Groups of a project.' }),
+  perVolumeSizeLimit: integer('per_volume_size_limit', -1, {
+    ...QUOTA,
+    unit: 'GiB',
+    help: 'Largest volume; -1: no limit.',
+  }),
+  useDefaultQuotaClass: flag('use_default_quota_class', true, {
+    help: "Let the quota class 'default' override the quota_* options.",
+  }),
+  noSnapshotGbQuota: flag('no_snapshot_gb_quota', false, { help: 'Leave snapshots out of quota_gigabytes.' }),
+  reservationExpireMs: seconds('reservation_expire', 600, {
+    min: 10,
+    max: DAY_S,
+    help: 'After this a quota reservation nobody decided gives its amounts back. At least 4 x api_flow_deadline.',
+  }),
+
+  // services and versions
+  reportIntervalMs: seconds('report_interval', 10, { min: 1, max: 3_600, help: 'Between two heartbeats.' }),
+  serviceDownTimeMs: seconds('service_down_time', 60, {
+    min: 1,
+    max: DAY_S,
+    help: 'A service silent for longer is down.',
+  }),
+  serviceVersionTtlMs: seconds('service_version_ttl', DAY_S, {
+    min: 60,
+    help: 'A service down for longer no longer holds back RPC versions.',
+  }),
+  rpcVersion: versions('rpc_version', { help: 'Run as these older versions.' }),
+  rpcPins: versions('rpc_pins', { help: 'Send nothing newer than this, whatever the services speak.' }),
+
+  // scheduling
+  schedulerMaxAttempts: integer('scheduler_max_attempts', 3, {
+    min: 1,
+    max: 100,
+    help: 'Backends tried for a volume.',
+  }),
+  schedulerDefaultFilters: list(
+    'scheduler_default_filters',
+    ['AvailabilityZoneFilter', 'CapacityFilter', 'CapabilitiesFilter', 'IgnoreAttemptedHostsFilter'],
+    { help: "Filters, in this order. The last one, which Cinder's default lacks, makes a second choice another pool." },
+  ),
+  schedulerDefaultWeighers: list('scheduler_default_weighers', ['CapacityWeigher'], { help: 'Weighers.' }),
+  schedulerDriverInitWaitTimeMs: seconds('scheduler_driver_init_wait_time', 60, {
+    min: 1,
+    max: 3_600,
+    help: 'How long a new scheduler waits for the first report of every backend.',
+  }),
+  capacityWeightMultiplier: decimal('capacity_weight_multiplier', 1, {
+    min: -1_000_000,
+    max: 1_000_000,
+    help: 'Above 0 spreads volumes, below 0 stacks them.',
+  }),
+  maxOverSubscriptionRatio: text('max_over_subscription_ratio', '20.0', {
+    ...RATIO,
+    help: 'Provisioned to real capacity of thin pools.',
+  }),
+  reservedPercentage: integer('reserved_percentage', 0, {
+    min: 0,
+    max: 100,
+    unit: '%',
+    help: 'Part of a pool that is never given out.',
+  }),
+  backendStatsPollingIntervalMs: seconds('backend_stats_polling_interval', 60, {
+    min: 3,
+    max: 3_600,
+    help: 'Between two capacity reports of a backend.',
+  }),
+
+  // time limits and bounds
+  apiFlowDeadlineMs: seconds('api_flow_deadline', 30, {
+    min: 1,
+    max: 3_600,
+    help: 'A request that is not accepted by then is undone.',
+  }),
+  rpcResponseTimeoutMs: seconds('rpc_response_timeout', 60, {
+    min: 1,
+    max: 3_600,
+    help: 'Longest wait for the answer to a call.',
+  }),
+  gracefulShutdownTimeoutMs: seconds('graceful_shutdown_timeout', 60, {
+    min: 0,
+    max: 3_600,
+    help: 'Longest wait for running work when stopped.',
+  }),
+  cleanupGiveUpTimeMs: seconds('cleanup_give_up_time', 3_600, {
+    min: 60,
+    help: 'A deletion whose backend is away for longer becomes error_deleting.',
+  }),
+  maxRequestBytes: integer('max_request_bytes', 1_048_576, {
+    min: 4_096,
+    max: 67_108_864,
+    unit: 'bytes',
+    help: 'Largest public request.',
+  }),
+  maxInternalMessageBytes: integer('max_internal_message_bytes', 16_777_216, {
+    min: 65_536,
+    max: 268_435_456,
+    unit: 'bytes',
+    help: 'Largest message between services.',
+  }),
+  maxConcurrentRequestsPerProject: integer('max_concurrent_requests_per_project', 2_000, {
+    min: 1,
+    max: 100_000,
+    help: 'Public requests of a project at the same time.',
+  }),
+  volumeConcurrency: integer('volume_concurrency', 32, {
+    min: 1,
+    max: 1_000,
+    help: 'Volumes a backend makes at the same time.',
+  }),
+  castMaxInFlight: integer('cast_max_in_flight', 1_024, {
+    min: 1,
+    max: 100_000,
+    help: 'Casts a process works on at the same time.',
+  }),
+  watchBuffer: integer('watch_buffer', 10_000, {
+    min: 1,
+    max: 100_000,
+    help: 'Changes kept for a slow reader of WatchVolumes.',
+  }),
+
+  // what is kept
+  retentionDays: integer('retention_days', 7, {
+    min: 1,
+    max: 36_500,
+    unit: 'days',
+    help: 'Deleted records and events are kept.',
+  }),
+  messageTtlMs: seconds('message_ttl', 30 * DAY_S, { min: 60, help: 'User messages are kept.' }),
+  idempotencyRetentionMs: seconds('idempotency_retention', DAY_S, { min: 60, help: 'Idempotency keys are kept.' }),
+
+  enabledBackends: list('enabled_backends', ['file'], {
+    help: 'Backends of this host, each with a table [backends.NAME].',
+  }),
+} as const satisfies Readonly<Record<string, Option<unknown>>>;
+
+export type OptionField = keyof typeof SCHEMA;
+type ValueOf<O> = O extends Option<infer T> ? T : never;
+
+/** The product's options, checked and frozen. Modules take a slice of it, never all of it. */
+export type Config = { readonly [Field in OptionField]: ValueOf<(typeof SCHEMA)[Field]> } & {
+  /** The enabled backends, in order. */
+  readonly backends: readonly BackendOptions[];
+};
+
+/** What quota needs to know. */
+export type QuotaOptions = Pick<
+  Config,
+  | 'quotaVolumes'
+  | 'quotaSnapshots'
+  | 'quotaGigabytes'
+  | 'quotaBackups'
+  | 'quotaBackupGigabytes'
+  | 'quotaGroups'
+  | 'perVolumeSizeLimit'
+  | 'useDefaultQuotaClass'
+  | 'noSnapshotGbQuota'
+  | 'reservationExpireMs'
+  | 'apiFlowDeadlineMs'
+>;
+
+/** What filters, weighers and retries need to know. */
+export type SchedulerOptions = Pick<
+  Config,
+  | 'schedulerMaxAttempts'
+  | 'schedulerDefaultFilters'
+  | 'schedulerDefaultWeighers'
+  | 'schedulerDriverInitWaitTimeMs'
+  | 'capacityWeightMultiplier'
+  | 'storageAvailabilityZone'
+>;
+
+/** What a process says about itself and how it judges others. */
+export type ServiceOptions = Pick<
+  Config,
+  'host' | 'reportIntervalMs' | 'serviceDownTimeMs' | 'serviceVersionTtlMs' | 'rpcVersion' | 'rpcPins'
+>;
+
+/** What the backends of a host need to know. */
+export type VolumeServiceOptions = Pick<Config, 'backends' | 'volumeConcurrency' | 'backendStatsPollingIntervalMs'>;
+
+/** How long things are kept. */
+export type RetentionOptions = Pick<Config, 'retentionDays' | 'messageTtlMs' | 'idempotencyRetentionMs'>;

@@ -1,0 +1,44 @@
+import type { LoadedConfig } from './load.js';
+import type { Option } from './option.js';
+import { SCHEMA } from './schema.js';
+
+/** One line of `config show`. */
+export interface ShownOption {
+  readonly name: string;
+  /** As it would be written in the file, secrets masked; empty when unset. */
+  readonly value: string;
+  /** Where the value came from. */
+  readonly source: string;
+}
+
+/** The configuration with every secret masked, one line an option. */
+export function redact({ config, sources }: LoadedConfig): readonly ShownOption[] {
+  const options = Object.entries<Option<unknown>>(SCHEMA).map(([field, option]) => {
+    const value = option.show((config as Readonly<Record<string, unknown>>)[field]);
+    return {
+      name: option.name,
+      value: option.isSecret ? masked(value) : value,
+      source: sources[field as keyof typeof SCHEMA],
+    };
+  });
+  const backends = config.backends.map(({ name, ...rest }) => ({
+    name: `backends.${name}`,
+    value: JSON.stringify(rest),
+    source: sources.enabledBackends,
+  }));
+  return [...options, ...backends];
+}
+
+/** A URL keeps what is not secret; anything else is hidden whole. */
+function masked(value: string): string {
+  if (value === '' || value.startsWith('sqlite:')) return value;
+  try {
+    const url = new URL(value);
+    if (url.password !== '') url.password = '***';
+    for (const key of [...url.searchParams.keys()])
+      if (/pass|secret|token/i.test(key)) url.searchParams.set(key, '***');
+    return url.href;
+  } catch {
+    return '***';
+  }
+}

@@ -1,0 +1,90 @@
+import { createLogger, format, transports, type Logger } from 'winston';
+
+import type { LogFields } from './fields.js';
+import { prettyLine } from './pretty.js';
+import { safe, safeText } from './safe.js';
+
+/** From the fewest lines to the most. */
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What every part of the product logs through. Calls below the level cost one comparison. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  /** Writes the stack of `fields.error`, which the other levels leave out. */
+  error(message: string, fields?: LogFields): void;
+}
+
+/** A log whose level may be changed while it is in use. */
+export interface LeveledLog extends Log {
+  level: LogLevel;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** `json`: one JSON object a line; `pretty`: for people; `auto`: pretty on a terminal. */
+  readonly format: 'auto' | 'json' | 'pretty';
+  /** Where lines go. Must not be an object-mode stream. */
+  readonly stream: NodeJS.WritableStream;
+  /** Fields of every line, e.g. `host`. @default none */
+  readonly fields?: LogFields;
+}
+
+/** Makes a log. Lines carry `time` (ISO 8601, UTC), `level`, `message` and the fields, secrets masked. */
+export function createLog({ level, format: lines, stream, fields: always = {} }: LogOptions): LeveledLog {
+  const isPretty = lines === 'pretty' || (lines === 'auto' && isTerminal(stream));
+  const logger = createLogger({
+    // the levels are checked below, before anything is formatted
+    level: 'debug',
+    format: format.printf((info) => (isPretty ? prettyLine(info, isTerminal(stream)) : jsonLine(info))),
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's own typings
+    transports: [new transports.Stream({ stream, eol: '\n' })],
+  });
+  let limit = LOG_LEVELS.indexOf(level);
+
+  const at =
+    (name: LogLevel, severity = LOG_LEVELS.indexOf(name)) =>
+    (message: string, fields?: LogFields): void => {
+      if (severity <= limit) write(logger, name, message, always, fields);
+    };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    get level() {
+      return LOG_LEVELS[limit] ?? 'error';
+    },
+    set level(next) {
+      limit = LOG_LEVELS.indexOf(next);
+    },
+  };
+}
+
+/** The same log with fields added to every line, e.g. those of one request. */
+export function withFields(log: Log, fields: LogFields): Log {
+  const at =
+    (name: LogLevel) =>
+    (message: string, more?: LogFields): void =>
+      log[name](message, more ? { ...fields, ...more } : fields);
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** Writes nothing. */
+export const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+function write(logger: Logger, level: LogLevel, message: string, always: LogFields, fields?: LogFields): void {
+  const details = safe({ ...always, ...fields }, level === 'error') as object;
+  // one object: winston would append the message of a second argument to ours
+  logger.log({ ...details, time: new Date().toISOString(), level, message: safeText(message) });
+}
+
+function jsonLine({ time, level, message, ...fields }: Record<string, unknown>): string {
+  return JSON.stringify({ time, level, message, ...fields });
+}
+
+function isTerminal(stream: NodeJS.WritableStream): boolean {
+  return 'isTTY' in stream && stream.isTTY === true;
+}

@@ -1,0 +1,149 @@
+import { type ReadyWorker, SEND_LEASE_MS } from '../db/workers.js';
+import { Fault, isFault } from '../errors/fault.js';
+import { type Cast, DeliverRequest, DeliverResponse } from '../gen/cinder/rpc/v1/casts.js';
+import { BUSY, type CastOutcome, CLAIMED, MAX_CASTS } from './casts.js';
+import { refusal, resultFromWire } from './casts-on-the-wire.js';
+import type { WireMethod } from './channels.js';
+import { contextToCast } from './context.js';
+import type { Peer } from './peers.js';
+import type { AnyService } from './service-definition.js';
+import type { Cap } from './version-cap.js';
+import { formatVersion } from './version-number.js';
+import { type SendOptions, VersionedClient } from './versioned-client.js';
+
+/** A row of `workers` that is to be sent. */
+export type OutgoingCast = Pick<
+  ReadyWorker,
+  'resourceType' | 'resourceId' | 'epoch' | 'target' | 'message' | 'context'
+>;
+
+/** A cast in the form for a peer, or why there is none. */
+type Worded = { readonly cast: Cast } | { readonly refused: CastOutcome };
+
+const DELIVER: WireMethod<DeliverRequest, DeliverResponse> = {
+  path: '/cinder.rpc.v1.Casts/Deliver',
+  serialize: (request) => Buffer.from(DeliverRequest.encode(request).finish()),
+  deserialize: (bytes) => DeliverResponse.decode(bytes),
+};
+
+/** Nobody in particular: each cast carries its own context. */
+const NOBODY = { requestId: '', projectId: '', userId: '', roles: [], traceparent: '' };
+/** Shorter than the send lease, so that no row is sent twice at once. */
+const DELIVER_TIMEOUT_MS = SEND_LEASE_MS - 200;
+/** Refusals after which another look at the records may help. */
+const TOO_NEW = ['UNSUPPORTED_VERSION', 'NO_SUCH_METHOD'];
+const MOVED = 'NOT_MY_BACKEND';
+
+/** A versioned client that also hands over durable casts, many at a time. */
+export class CastClient<S extends AnyService> extends VersionedClient<S> {
+  /** Endpoints of processes so old that they take single RPCs only. */
+  readonly #single = new Set<string>();
+
+  /**
+   * Hands casts of one target to one living process; one outcome for each, in their order. What was refused as too new, or
+   * because the backend has moved, is sent once more after a fresh look. Throws ServiceUnavailable when no process answers:
+   * then each may or may not have been claimed.
+   */
+  async deliver(casts: readonly OutgoingCast[], signal?: AbortSignal): Promise<readonly CastOutcome[]> {
+    if (casts.length > MAX_CASTS) throw new Error(`${casts.length} casts are more than ${MAX_CASTS}`);
+    const deadline = Date.now() + DELIVER_TIMEOUT_MS;
+    const options: SendOptions = { target: casts[0]?.target ?? '', deadline, ...(signal && { signal }) };
+    const outcomes = [...(await this.#deliverOnce(casts, options))];
+    const again = outcomes.flatMap((outcome, index) => (this.#isWorthAnotherLook(outcome) ? [index] : []));
+    if (again.length === 0) return outcomes;
+    const retried = await this.#deliverOnce(
+      again.flatMap((index) => casts[index] ?? []),
+      options,
+    );
+    again.forEach((index, position) => (outcomes[index] = retried[position] ?? BUSY));
+    return outcomes;
+  }
+
+  async #deliverOnce(casts: readonly OutgoingCast[], options: SendOptions): Promise<readonly CastOutcome[]> {
+    const cap = await this.cap();
+    const worded = casts.map((cast) => this.#worded(cast, cap));
+    const sent = worded.flatMap((one) => ('cast' in one ? [one.cast] : []));
+    const answers =
+      sent.length > 0
+        ? await this.router.toPeer(options.target ?? '', true, (peer) => this.#hand(peer, sent, options))
+        : [];
+    let next = 0;
+    return worded.map((one) => ('refused' in one ? one.refused : (answers[next++] ?? BUSY)));
+  }
+
+  async #hand(peer: Peer, casts: readonly Cast[], options: SendOptions): Promise<readonly CastOutcome[]> {
+    if (this.#single.has(peer.endpoint)) return this.#handSingly(peer, casts, options);
+    try {
+      // each cast has its own version; the call itself is as old as the API
+      const metadata = this.metadata(NOBODY, formatVersion(this.api.baseline), {});
+      const { results } = await this.router.send(peer, DELIVER, { casts: [...casts] }, metadata, options);
+      return results.map(resultFromWire);
+    } catch (error) {
+      if (!Fault.is(error, 'NoSuchMethod')) throw error;
+      if (this.#single.size >= 1_000) this.#single.clear();
+      this.#single.add(peer.endpoint);
+      return this.#handSingly(peer, casts, options);
+    }
+  }
+
+  #handSingly(peer: Peer, casts: readonly Cast[], options: SendOptions): Promise<readonly CastOutcome[]> {
+    return Promise.all(casts.map((cast) => this.#handOne(peer, cast, options)));
+  }
+
+  async #handOne(peer: Peer, cast: Cast, options: SendOptions): Promise<CastOutcome> {
+    const method: WireMethod<Buffer, undefined> = {
+      path: `/${this.api.service}/${cast.method}`,
+      serialize: (bytes) => bytes,
+      deserialize: () => undefined,
+    };
+    const context = cast.context ?? NOBODY;
+    try {
+      await this.router.send(
+        peer,
+        method,
+        cast.args,
+        this.metadata(context, cast.version, { ...options, epoch: cast.epoch }),
+        options,
+      );
+      return CLAIMED;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      return error.code === 'UNIMPLEMENTED' || Fault.is(error, 'NotMyBackend') ? refusal(error) : BUSY;
+    }
+  }
+
+  #worded(cast: OutgoingCast, cap: Cap): Worded {
+    try {
+      const { method } = cast.message;
+      return { cast: { ...wireCast(cast), method, ...this.#argsFor(cast, cap) } };
+    } catch (error) {
+      return { refused: refusal(isFault(error) ? error : unreadable(error)) };
+    }
+  }
+
+  /** The row holds the newest, full form: where the peer knows all of it, the bytes go as they are. */
+  #argsFor({ message }: OutgoingCast, cap: Cap): { version: string; args: Buffer } {
+    const { method: name, payload, payloadVersion } = message;
+    if (this.passes(name, cap) && cap.canSendVersion(payloadVersion)) return { version: payloadVersion, args: payload };
+    const method = this.definition[name.charAt(0).toLowerCase() + name.slice(1)];
+    if (!method) throw new Fault('NoSuchMethod', { method: name });
+    const older = this.formFor(name, method.requestDeserialize(payload) as object, cap);
+    return { version: older.version, args: (method.requestSerialize as (message: object) => Buffer)(older.message) };
+  }
+
+  #isWorthAnotherLook({ outcome, reason }: CastOutcome): boolean {
+    if (outcome !== 'refused' || !(TOO_NEW.includes(reason) || reason === MOVED)) return false;
+    this.reset();
+    return true;
+  }
+}
+
+function wireCast(cast: OutgoingCast): Omit<Cast, 'method' | 'version' | 'args'> {
+  const { resourceType, resourceId, epoch, target } = cast;
+  return { resourceType, resourceId, epoch, target: target ?? '', context: contextToCast(cast.context) };
+}
+
+function unreadable(error: unknown): Fault {
+  const violations = [{ field: 'payload', description: String(error) }];
+  return new Fault('InvalidInput', { violations, omitted: 0 });
+}

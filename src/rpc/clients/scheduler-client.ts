@@ -1,0 +1,66 @@
+import {
+  type CreateVolumeRequest,
+  type GetPoolsResponse,
+  SchedulerManagerService,
+  type UpdateServiceCapabilitiesRequest,
+} from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
+import type { RequestContext } from '../../objects/request-context.js';
+import { CastClient } from '../cast-client.js';
+import type { FanOut, SendOptions, VersionedClientOptions } from '../versioned-client.js';
+
+/** A capability report whose changes are to be announced. */
+export interface CapabilityNotice {
+  readonly serviceName: string;
+  /** `host@backend`. */
+  readonly backend: string;
+  readonly capabilities: Record<string, unknown>;
+  readonly timestamp: Date;
+}
+
+/** Client of the scheduler's RPC; any scheduler will do. Version rules: proto/cinder/scheduler/v3/scheduler_manager.proto. */
+export class SchedulerClient extends CastClient<typeof SchedulerManagerService> {
+  constructor(options: VersionedClientOptions) {
+    super(SchedulerManagerService, options);
+  }
+
+  /** Below 3.10 `backupId` is left out by its `since`: the request spec carries it too. */
+  async createVolume(context: RequestContext, request: CreateVolumeRequest, options: SendOptions = {}): Promise<void> {
+    await this.call('CreateVolume', context, request, options);
+  }
+
+  /** The pools one scheduler knows. `filters`: capability name → wanted value. */
+  getPools(
+    context: RequestContext,
+    filters: ReadonlyMap<string, string>,
+    options: SendOptions = {},
+  ): Promise<GetPoolsResponse> {
+    return this.call('GetPools', context, { filters: new Map(filters) }, options);
+  }
+
+  /** To every scheduler. Below 3.3 `clusterName` and `timestamp` are left out by their `since`. */
+  updateServiceCapabilities(
+    context: RequestContext,
+    report: UpdateServiceCapabilitiesRequest,
+    options: SendOptions = {},
+  ): Promise<FanOut> {
+    return this.fanout('UpdateServiceCapabilities', context, report, options);
+  }
+
+  /** To one scheduler. Below 3.5 the backend is called `host` and there is no time. Rule: cinder/scheduler/rpcapi.py. */
+  async notifyServiceCapabilities(
+    context: RequestContext,
+    notice: CapabilityNotice,
+    options: SendOptions = {},
+  ): Promise<void> {
+    const { serviceName, backend, capabilities, timestamp } = notice;
+    await this.call(
+      'NotifyServiceCapabilities',
+      context,
+      (cap) =>
+        cap.canSendVersion('3.5')
+          ? { serviceName, capabilities, backend, timestamp }
+          : { serviceName, capabilities, host: backend },
+      options,
+    );
+  }
+}

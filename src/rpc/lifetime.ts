@@ -1,0 +1,32 @@
+/** A call that can be ended before it is ready. */
+export interface Cuttable {
+  cut(): void;
+}
+
+/** The life of a server as its calls see it: first it is asked to stop, later what is still open is cut. */
+export class Lifetime {
+  readonly #stopping = new AbortController();
+  readonly #open = new Set<Cuttable>();
+
+  /** Aborted when the server begins to stop: for streams, which end by no other means. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  enter(call: Cuttable): void {
+    this.#open.add(call);
+  }
+
+  leave(call: Cuttable): void {
+    this.#open.delete(call);
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** Answers all open calls that they must be tried elsewhere. */
+  cut(): void {
+    for (const call of [...this.#open]) call.cut();
+  }
+}

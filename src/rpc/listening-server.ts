@@ -1,0 +1,134 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Descriptors } from './descriptors.js';
+import { Health } from './health.js';
+import { wholeRequestsWithin } from './interceptors/half-open.js';
+import { Lifetime } from './lifetime.js';
+import { Reflection } from './reflection.js';
+
+/** Where a server listens and what it takes. */
+export interface ListenOptions {
+  /** `address:port`; port 0: any free one. */
+  readonly address: string;
+  /** Largest message, of requests and responses, bytes. */
+  readonly maxMessageBytes: number;
+  /** Most streams of one connection at a time. @default 2000 */
+  readonly maxConcurrentStreams?: number;
+  /** How long the bytes of a request may take to arrive, ms. @default 30000 */
+  readonly requestTimeoutMs?: number;
+  /** @default plaintext */
+  readonly credentials?: ServerCredentials;
+}
+
+/** A gRPC server with health and reflection, from its binding to its end. */
+export class ListeningServer {
+  /** `address:port` with the port that was bound. */
+  readonly address: string;
+  readonly port: number;
+  readonly #server: Server;
+  readonly #health: Health;
+  readonly #reflection: Reflection;
+  readonly #lifetime: Lifetime;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(address: string, port: number, parts: Parts) {
+    this.port = port;
+    this.address = address.replace(/:\d+$/, `:${port}`);
+    this.#server = parts.server;
+    this.#health = parts.health;
+    this.#reflection = parts.reflection;
+    this.#lifetime = parts.lifetime;
+  }
+
+  /**
+   * Binds a server. `addServices` registers what it serves; the lifetime tells calls that the server stops. Throws when the
+   * address cannot be bound.
+   */
+  static async listen(
+    options: ListenOptions,
+    descriptors: Descriptors,
+    services: readonly string[],
+    addServices: (server: Server, lifetime: Lifetime) => void,
+  ): Promise<ListeningServer> {
+    const health = new Health(services);
+    const reflection = new Reflection(descriptors, [...services, 'grpc.health.v1.Health']);
+    const lifetime = new Lifetime();
+    const server = new Server({
+      ...serverOptions(options),
+      interceptors: [wholeRequestsWithin(options.requestTimeoutMs ?? 30_000)],
+    });
+    health.addTo(server);
+    reflection.addTo(server);
+    addServices(server, lifetime);
+    const port = await bind(server, options);
+    return new ListeningServer(options.address, port, { server, health, reflection, lifetime });
+  }
+
+  /** What health checks say of one service, or of all. */
+  setServing(serving: boolean, service?: string): void {
+    this.#health.setServing(serving, service);
+  }
+
+  /**
+   * Says NOT_SERVING, takes no new calls, lets running ones end and streams say goodbye; what is still open after `graceMs` is
+   * answered with ServiceStopping and cut. Never rejects; safe to repeat.
+   */
+  stop(graceMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.#health.setServing(false);
+    this.#lifetime.stop();
+    this.#health.close();
+    this.#reflection.close();
+    // tryShutdown alone waits for ever for a client that keeps its connection; forceShutdown cuts nobody without channelz
+    this.#server.drain(this.address, graceMs + GOODBYE_MS);
+    const cut = setTimeout(() => this.#lifetime.cut(), graceMs);
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(resolve, graceMs + GOODBYE_MS + CUT_MS);
+      this.#server.tryShutdown(() => {
+        clearTimeout(limit);
+        resolve();
+      });
+    });
+    clearTimeout(cut);
+    this.#server.forceShutdown();
+  }
+}
+
+/** For the last answers to be written before connections are cut. */
+const GOODBYE_MS = 200;
+/** How long it may take until connections that were cut are gone. */
+const CUT_MS = 1_000;
+
+interface Parts {
+  readonly server: Server;
+  readonly health: Health;
+  readonly reflection: Reflection;
+  readonly lifetime: Lifetime;
+}
+
+function bind(server: Server, { address, credentials }: ListenOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials ?? ServerCredentials.createInsecure(), (error, port) => {
+      if (error) reject(error);
+      else resolve(port);
+    });
+  });
+}
+
+const MIB = 1_048_576;
+
+function serverOptions({ maxMessageBytes, maxConcurrentStreams = 2_000 }: ListenOptions): Record<string, number> {
+  return {
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_send_message_length': maxMessageBytes,
+    'grpc.max_concurrent_streams': maxConcurrentStreams,
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+    // node's own bound, in MiB, which grpc-js lifts
+    'grpc-node.max_session_memory': Math.max(64, Math.ceil((8 * maxMessageBytes) / MIB)),
+    'grpc.enable_channelz': 0,
+  };
+}

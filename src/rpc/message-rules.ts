@@ -1,0 +1,118 @@
+import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
+import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt';
+import { type Cut, type FieldPlace, isSet, messagesAt } from './message-cut.js';
+import type { RpcOptions } from './rpc-options.js';
+import { type Version, versionOf } from './version-number.js';
+
+/** A field that has a rule. */
+export interface FieldRule {
+  /** As in the proto, e.g. `backup_id`. */
+  readonly name: string;
+  readonly place: FieldPlace;
+  /** Of the API in a request, of the object in a versioned object; absent: it was always there. */
+  readonly since: Version | undefined;
+  /** Whether a request that holds it is refused rather than sent without it. */
+  readonly refuseBelow: boolean;
+  readonly adminOnly: boolean;
+  readonly secret: boolean;
+}
+
+/** A message and the rules of its fields and of the messages in them. Messages without any have none. */
+export interface MessageRules {
+  readonly typeName: string;
+  /** Cinder's name and version of a versioned object. */
+  readonly object: { readonly name: string; readonly version: Version } | undefined;
+  readonly fields: readonly FieldRule[];
+  readonly inside: readonly { readonly place: FieldPlace; readonly rules: MessageRules }[];
+}
+
+/** Reads the rules of a message. A type inside itself, and Google's own types, have none: ts-proto gives those other forms. */
+export function messageRules(desc: DescMessage, options: RpcOptions, outer: readonly string[] = []): MessageRules {
+  const path = [...outer, desc.typeName];
+  const object = options.objectOf(desc);
+  return {
+    typeName: desc.typeName,
+    object: object && { name: object.name, version: versionOf(object.version) },
+    fields: desc.fields.map((field) => fieldRule(field, options)).filter(hasRule),
+    inside: desc.fields.flatMap((field) => {
+      const inner = messageIn(field);
+      if (!inner || inner.typeName.startsWith('google.') || path.includes(inner.typeName)) return [];
+      const rules = messageRules(inner, options, path);
+      return rules.object !== undefined || rules.fields.length > 0 || rules.inside.length > 0
+        ? [{ place: placeOf(field), rules }]
+        : [];
+    }),
+  };
+}
+
+/** The cut that takes out every field `unwanted` says; undefined when there is none, so that nothing need be walked. */
+export function cutOf(
+  rules: MessageRules,
+  unwanted: (field: FieldRule, owner: MessageRules) => boolean,
+): Cut | undefined {
+  const clear = rules.fields.filter((field) => unwanted(field, rules)).map(({ place }) => place);
+  const inside = rules.inside.flatMap(({ place, rules: inner }) => {
+    const cut = cutOf(inner, unwanted);
+    return cut ? [{ place, cut }] : [];
+  });
+  return clear.length > 0 || inside.length > 0 ? { clear, inside } : undefined;
+}
+
+function fieldRule(field: DescField, options: RpcOptions): FieldRule {
+  const { since, refuseBelow, adminOnly, secret } = options.fieldOf(field);
+  return {
+    name: field.name,
+    place: placeOf(field),
+    since: since ? versionOf(since) : undefined,
+    refuseBelow,
+    adminOnly,
+    secret,
+  };
+}
+
+function hasRule({ since, adminOnly, secret }: FieldRule): boolean {
+  return since !== undefined || adminOnly || secret;
+}
+
+/** `localName` is ts-proto's property name, except that a oneof's fields share the property of the oneof. */
+export function placeOf(field: DescField): FieldPlace {
+  return field.oneof
+    ? { property: field.oneof.localName, oneofCase: field.localName, empty: undefined }
+    : { property: field.localName, empty: emptyOf(field) };
+}
+
+const NO_ITEMS: readonly never[] = [];
+const NO_ENTRIES: ReadonlyMap<never, never> = new Map<never, never>();
+const NO_BYTES = Buffer.alloc(0);
+
+function emptyOf(field: DescField): unknown {
+  if (field.fieldKind === 'list') return NO_ITEMS;
+  if (field.fieldKind === 'map') return NO_ENTRIES;
+  if (field.fieldKind === 'message' || field.presence !== FeatureSet_FieldPresence.IMPLICIT) return undefined;
+  // stringEnums: an enum's zero value is its name
+  return field.fieldKind === 'enum' ? field.enum.values[0]?.name : zeroOf(field.scalar);
+}
+
+function zeroOf(scalar: ScalarType): unknown {
+  if (scalar === ScalarType.BOOL) return false;
+  if (scalar === ScalarType.STRING) return '';
+  return scalar === ScalarType.BYTES ? NO_BYTES : 0;
+}
+
+function messageIn(field: DescField): DescMessage | undefined {
+  if (field.fieldKind === 'message') return field.message;
+  if (field.fieldKind === 'list' && field.listKind === 'message') return field.message;
+  if (field.fieldKind === 'map' && field.mapKind === 'message') return field.message;
+  return undefined;
+}
+
+/** The fields with rules that are set in a message, at any depth, each with the message type it belongs to. */
+export function* setFields(
+  message: object,
+  rules: MessageRules,
+): Generator<{ readonly field: FieldRule; readonly owner: MessageRules }> {
+  for (const field of rules.fields) if (isSet(message, field.place)) yield { field, owner: rules };
+  for (const { place, rules: inner } of rules.inside) {
+    for (const nested of messagesAt(message, place)) yield* setFields(nested, inner);
+  }
+}

@@ -1,0 +1,134 @@
+import { beatProcess, type ProcessRecord, putProcess, stopProcess } from '../db/processes.js';
+import { beatServices, putService, stopServices } from '../db/services.js';
+import { type Done, RowCountMismatch, type Step, type Store } from '../db/store.js';
+
+export interface PresenceOptions {
+  readonly store: Store;
+  readonly process: ProcessRecord;
+  /** The rows of `services` it stands for; none for an API process. */
+  readonly services: readonly PresentService[];
+  /** Between two heartbeats, ms. @default 10000 */
+  readonly reportIntervalMs?: number;
+  /** Makes the ids of new rows. */
+  readonly newId: () => string;
+  /** Monotonic ms. @default performance.now */
+  readonly clock?: () => number;
+  /** Told when a heartbeat could not be written, and when the next one could (undefined). @default nobody */
+  readonly onTrouble?: (error: unknown) => void;
+  /** Told once when a newer run has taken over a service of this one: this process must end. @default nobody */
+  readonly onReplaced?: () => void;
+}
+
+export interface PresentService {
+  /** `host`, or `host@backend`. */
+  readonly host: string;
+  readonly clusterName: string | null;
+  readonly availabilityZone: string;
+}
+
+/** Keeps a process and its services in the records while it runs. Rule: docs/protocols.md §W PROCESS; cinder/service.py. */
+export class Presence {
+  readonly #options: PresenceOptions;
+  readonly #clock: () => number;
+  readonly #ids = new Map<string, string>();
+  readonly #services: PresentService[];
+  #writtenAt = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  #beating: Promise<void> | undefined;
+  #replaced = false;
+  #stopped = false;
+
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+    this.#services = [...options.services];
+    this.#clock = options.clock ?? (() => performance.now());
+  }
+
+  /** Registers, and reports for duty from now on. Throws what the store throws: without a row there is no service. */
+  async start(): Promise<void> {
+    await this.#register();
+    this.#schedule();
+  }
+
+  /** Registers one more service, e.g. a backend that has come up late. Throws what the store throws. */
+  async add(service: PresentService): Promise<void> {
+    const [done] = await this.#options.store.apply([this.#row(service)]);
+    this.#ids.set(service.host, idIn(done));
+    this.#services.push(service);
+  }
+
+  /** Age of the last heartbeat that was written, ms: the owner must stop before others presume the process dead. */
+  get silentMs(): number {
+    return this.#clock() - this.#writtenAt;
+  }
+
+  /** Id of the row of a service, by its host; undefined before `start` and for services of others. */
+  serviceId(host: string): string | undefined {
+    return this.#ids.get(host);
+  }
+
+  /** Writes a heartbeat now. Never rejects. */
+  beat(): Promise<void> {
+    this.#beating ??= this.#beat().finally(() => (this.#beating = undefined));
+    return this.#beating;
+  }
+
+  /** Ends the heartbeat and says goodbye in the records. Throws what the store throws; then the rows age by themselves. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#beating;
+    const { incarnation } = this.#options.process;
+    await this.#options.store.apply([stopServices(incarnation), stopProcess(incarnation)]);
+  }
+
+  async #beat(): Promise<void> {
+    const { store, process, onTrouble, onReplaced } = this.#options;
+    const wasSilent = this.silentMs > this.#intervalMs * 1.5;
+    const begun = this.#clock();
+    try {
+      const [, beaten] = await store.apply([beatProcess(process.incarnation), beatServices(process.incarnation)]);
+      this.#writtenAt = begun;
+      if (wasSilent) onTrouble?.(undefined);
+      if (beaten && beaten.rows < this.#services.length && !this.#replaced) {
+        this.#replaced = true;
+        onReplaced?.();
+      }
+    } catch (error) {
+      // the row was purged although the process lives: a long pause
+      if (error instanceof RowCountMismatch && !this.#replaced)
+        await this.#register().catch((again: unknown) => onTrouble?.(again));
+      else onTrouble?.(error);
+    }
+  }
+
+  async #register(): Promise<void> {
+    const begun = this.#clock();
+    const { store, process } = this.#options;
+    const services = [...this.#services];
+    const done = await store.apply([putProcess(process), ...services.map((service) => this.#row(service))]);
+    services.forEach(({ host }, index) => this.#ids.set(host, idIn(done[index + 1])));
+    this.#writtenAt = begun;
+  }
+
+  #row(service: PresentService): Step {
+    const { process, newId } = this.#options;
+    const { binary, rpcVersion, objectVersion, incarnation } = process;
+    return putService({ ...service, id: newId(), binary, rpcVersion, objectVersion, incarnation });
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => void this.beat().then(() => this.#schedule()), this.#intervalMs);
+  }
+
+  get #intervalMs(): number {
+    return this.#options.reportIntervalMs ?? 10_000;
+  }
+}
+
+function idIn(done: Done | undefined): string {
+  const id = done?.returned[0]?.['id'];
+  if (typeof id !== 'string') throw new Error('the store did not return the id of a service');
+  return id;
+}
