@@ -46,6 +46,9 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     onError: (error) => log.warn('the volume services cannot be read; the last list is used', { error }),
   });
 
+  /** Backends that have reported to this run. */
+  const heard = new Set<string>();
+
   const casts = new CastReceiver({
     store,
     binary: 'cinder-scheduler',
@@ -111,9 +114,11 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     .publishServiceCapabilities(nobody())
     .catch((error: unknown) => log.info('nobody to ask for reports', { error }));
 
-  /** A backend that was unknown can take what waited for one. */
+  /** A backend that was unknown, or not heard of by this run, can take what waited for one. */
   async function reported(host: string): Promise<void> {
-    if (!services.hasUp(host)) {
+    const isNews = !services.hasUp(host) || !heard.has(host);
+    heard.add(host);
+    if (isNews) {
       await services.refresh();
       await store
         .apply([hastenWorkers('cinder-scheduler')])

@@ -1,6 +1,6 @@
 /**
  * The product, with a listener that kills its process at one transition of one flow, the first time it is reached:
- * `node crashing-server.js FLOW TASK STATE`.
+ * `node crashing-server.js FLOW TASK STATE [SERVICE]`.
  */
 import { homedir, hostname } from 'node:os';
 import { runCli } from '#src/cli/program.js';
@@ -8,14 +8,14 @@ import { migrate } from '#src/db/migrate.js';
 import type { FlowListener } from '#src/flow/listeners.js';
 import { serve } from '#src/main/serve.js';
 
-const [flow, task, state] = process.argv.slice(2);
+const [flow, task, state, service = 'all'] = process.argv.slice(2);
 
 const crash: FlowListener = (run, transition) => {
   if (transition.kind !== 'task' || run.flow !== flow || transition.task !== task || transition.state !== state) return;
   process.kill(process.pid, 'SIGKILL');
 };
 
-await runCli(['serve', 'all'], {
+await runCli(['serve', service], {
   environment: process.env,
   hostname: hostname(),
   home: homedir(),

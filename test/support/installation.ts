@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ChannelCredentials, Metadata } from '@grpc/grpc-js';
-import type { ExecutionContext } from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import Database from 'libsql';
 import { QuotasClient } from '#src/gen/cinder/api/v3/quotas.js';
 import {
@@ -12,6 +12,7 @@ import {
   VolumesClient,
   VolumeStatus,
 } from '#src/gen/cinder/api/v3/volumes.js';
+import { folderFor } from './folder.js';
 import { CLI, processFor, type TestProcess } from './process.js';
 import { REDIS_SERVER } from './redis.js';
 
@@ -29,15 +30,47 @@ export interface Books {
   readonly halfMade: number;
 }
 
+/** What outlives a call: a test, or a file of tests. */
+export type Lifetime = Pick<ExecutionContext, 'teardown'>;
+
+/** An installation of this test's own, running. */
+export async function installationFor(
+  t: ExecutionContext,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Installation> {
+  const installation = new Installation(t, await folderFor(t), environment);
+  await installation.start();
+  return installation;
+}
+
+/** An installation that the tests of a file share; their projects keep them apart. To be called once, on top of the file. */
+export function sharedInstallation(environment: Readonly<Record<string, string>> = {}): () => Installation {
+  const teardowns: (() => unknown)[] = [];
+  let running: Installation | undefined;
+
+  test.before('the installation starts', async () => {
+    const lifetime: Lifetime = { teardown: (end) => void teardowns.unshift(end) };
+    running = new Installation(lifetime, await folderFor(lifetime), environment);
+    await running.start();
+  });
+  test.after.always('the installation is gone', async () => {
+    for (const end of teardowns) await end();
+  });
+  return () => {
+    if (!running) throw new Error('the installation does not run');
+    return running;
+  };
+}
+
 /** One installation in a folder of its own: it may be run, killed and run again. */
 export class Installation {
-  readonly #t: ExecutionContext;
+  readonly #t: Lifetime;
   readonly folder: string;
   readonly #environment: Readonly<Record<string, string>>;
   #running: TestProcess | undefined;
   #address = '';
 
-  constructor(t: ExecutionContext, folder: string, environment: Readonly<Record<string, string>> = {}) {
+  constructor(t: Lifetime, folder: string, environment: Readonly<Record<string, string>> = {}) {
     this.#t = t;
     this.folder = folder;
     this.#environment = {
@@ -50,6 +83,16 @@ export class Installation {
       CINDER_LOG_FORMAT: 'json',
       ...environment,
     };
+  }
+
+  /** Where the public API listens. */
+  get address(): string {
+    return this.#address;
+  }
+
+  /** For a command line of the same installation. */
+  get environment(): Readonly<Record<string, string>> {
+    return this.#environment;
   }
 
   get process(): TestProcess {
@@ -73,19 +116,20 @@ export class Installation {
   /** A client of one project, closed with the test. */
   client(projectId = 'demo', roles = 'member'): Client {
     const client = new Client(this.#address, projectId, roles);
-    this.#t.teardown(() => client.close());
+    this.#t.teardown(() => {
+      client.close();
+    });
     return client;
   }
 
-  /** Reads the books of a stopped installation. */
-  books(): Books {
-    const database = new Database(join(this.folder, 'cinder.db'));
-    const all = <T>(sql: string): T[] => database.prepare(sql).all() as T[];
-    const records = all<{ id: string; status: string }>('select id, status from volumes where deleted_at is null');
-    const workers = all('select 1 from workers').length;
-    const settlements = all('select 1 from quota_settlements').length;
-    database.close();
-    const names = readdirSync(join(this.folder, 'volumes', 'file', 'pool'));
+  /** Reads the books of a stopped installation. `pool`: its folder. */
+  books(pool = 'file/pool'): Books {
+    const records = this.#all<{ id: string; status: string }>(
+      'select id, status from volumes where deleted_at is null',
+    );
+    const workers = this.#all('select 1 from workers').length;
+    const settlements = this.#all('select 1 from quota_settlements').length;
+    const names = readdirSync(join(this.folder, 'volumes', pool));
     return {
       records: new Map(records.map(({ id, status }) => [id, status])),
       workers,
@@ -93,6 +137,21 @@ export class Installation {
       files: names.filter((name) => name.startsWith('volume-')).map((name) => name.slice('volume-'.length)),
       halfMade: names.filter((name) => name.startsWith('.volume-')).length,
     };
+  }
+
+  /** What happened to a volume, in order; of a stopped installation. */
+  events(volumeId: string): readonly string[] {
+    const rows = this.#all<{ type: string }>('select type from events where resource_id = ? order by seq', volumeId);
+    return rows.map(({ type }) => type);
+  }
+
+  #all<Row>(sql: string, ...values: string[]): Row[] {
+    const database = new Database(join(this.folder, 'cinder.db'));
+    try {
+      return database.prepare(sql).all(...values) as Row[];
+    } finally {
+      database.close();
+    }
   }
 }
 
@@ -121,10 +180,15 @@ export class Client {
   async create(request: Partial<CreateVolumeRequest> = {}, deadlineMs = 20_000): Promise<Volume> {
     const options = { deadline: Date.now() + deadlineMs };
     const { volume } = await new Promise<{ volume?: Volume | undefined }>((resolve, reject) => {
-      this.#volumes.createVolume(CreateVolume.create({ size: 1, ...request }), this.#metadata, options, (error, answer) => {
-        if (error) reject(error);
-        else resolve(answer);
-      });
+      this.#volumes.createVolume(
+        CreateVolume.create({ size: 1, ...request }),
+        this.#metadata,
+        options,
+        (error, answer) => {
+          if (error) reject(error);
+          else resolve(answer);
+        },
+      );
     });
     if (!volume) throw new Error('the answer has no volume');
     return volume;
@@ -163,13 +227,13 @@ export class Client {
   async usage(): Promise<Readonly<Record<'volumes' | 'gigabytes', readonly [inUse: number, reserved: number]>>> {
     return new Promise((resolve, reject) => {
       const request = { projectId: this.projectId, usage: true };
-      this.#quotas.getQuotaSet(request, this.#metadata, { deadline: Date.now() + 20_000 }, (error, { quotaSet } = { quotaSet: undefined }) => {
-        if (error) return reject(error);
+      this.#quotas.getQuotaSet(request, this.#metadata, { deadline: Date.now() + 20_000 }, (error, answer) => {
         const of = (name: string): readonly [number, number] => {
-          const { inUse = NaN, reserved = NaN } = quotaSet?.usage.get(name) ?? {};
+          const { inUse = NaN, reserved = NaN } = answer.quotaSet?.usage.get(name) ?? {};
           return [inUse, reserved];
         };
-        resolve({ volumes: of('volumes'), gigabytes: of('gigabytes') });
+        if (error) reject(error);
+        else resolve({ volumes: of('volumes'), gigabytes: of('gigabytes') });
       });
     });
   }
@@ -191,9 +255,11 @@ export class Client {
 
 /** Asks until there is an answer. Throws at the deadline. */
 export async function until<T>(ask: () => Promise<T | undefined>, what: string, deadlineMs = 40_000): Promise<T> {
-  for (const end = performance.now() + deadlineMs; performance.now() < end; await delay(50)) {
+  const end = performance.now() + deadlineMs;
+  while (performance.now() < end) {
     const answer = await ask();
     if (answer !== undefined) return answer;
+    await delay(50);
   }
   throw new Error(`waited ${deadlineMs} ms for ${what}`);
 }

@@ -33,7 +33,7 @@ export interface TestProcess {
  * SIGTERM, then by SIGKILL; the test waits for it.
  */
 export function processFor(
-  t: ExecutionContext,
+  t: Pick<ExecutionContext, 'teardown'>,
   command: string,
   args: readonly string[],
   { env = {}, cwd = ROOT }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},

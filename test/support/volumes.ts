@@ -21,7 +21,7 @@ export async function recorded(store: Store, values: Partial<NewVolume> = {}): P
   const volume = newVolume(values);
   await store.apply([
     ...insertVolume(volume),
-    appendVolumeEvent({ volumeId: volume.id, type: 'volume.create.start', requestId: 'req-1' }),
+    appendVolumeEvent({ volumeId: volume.id, type: 'volume.create.accepted', requestId: 'req-1' }),
   ]);
   return volume;
 }

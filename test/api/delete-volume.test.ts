@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { deleteVolume, type DeleteVolumeParts } from '#src/api/handlers/delete-volume.js';
+import type { NewSettlement } from '#src/db/quota-settlements.js';
+import type { Store } from '#src/db/store.js';
+import { placeVolume, transition } from '#src/db/volume-transitions.js';
+import { findVolume } from '#src/db/volumes.js';
+import type { ReadyWorker } from '#src/db/workers.js';
+import { Fault } from '#src/errors/fault.js';
+import { DeleteVolumeRequest } from '#src/gen/cinder/api/v3/volumes.js';
+import { eventsOf, CONTEXT, rowOf } from '../casts/rows.js';
+import { eventually } from '../support/redis.js';
+import { sqliteStore, storesFor } from '../support/sql.js';
+import { recorded } from '../support/volumes.js';
+
+storesFor('a deletion marks the volume and hands the work to its backend in one transaction', async (t, store) => {
+  const { ask, sent } = deletions(store);
+  const id = await placed(store);
+  await ask({ volumeId: id });
+  t.is((await findVolume(store, { id }))?.status, 'deleting');
+  t.like(await rowOf(store, id), { state: 'ready', binary: 'cinder-volume', target: 'h1@b', status: 'deleting' });
+  t.like(sent[0], { resourceId: id, target: 'h1@b', epoch: (await rowOf(store, id))?.epoch });
+  t.is((await eventsOf(store, id)).at(-1), 'volume.delete.accepted');
+});
+
+storesFor('a volume that no backend has goes at once, and its quota is given back', async (t, store) => {
+  const { ask, sent, released } = deletions(store);
+  const { id } = await recorded(store, { projectId: CONTEXT.projectId });
+  await ask({ volumeId: id });
+  t.is(await findVolume(store, { id }), undefined);
+  t.deepEqual(sent, []);
+  t.like(released, [{ resourceId: id, projectId: CONTEXT.projectId }]);
+});
+
+test('a release that cannot be applied is left to recovery: the volume is deleted all the same', async (t) => {
+  const store = await sqliteStore(t);
+  const away = new Fault('QuotaUnavailable', { reason: 'away' });
+  const { ask, left } = deletions(store, { releaseQuota: () => Promise.reject(away) });
+  const { id } = await recorded(store, { projectId: CONTEXT.projectId });
+  await ask({ volumeId: id });
+  await eventually('it is told', () => left.length === 1);
+  t.is(left[0], away);
+});
+
+for (const isPlaced of [true, false]) {
+  const what = isPlaced ? 'on a backend' : 'that no backend has';
+  storesFor(`the same deletion of a volume ${what}, sent several times at once, is done once`, async (t, store) => {
+    const { ask, sent, released } = deletions(store);
+    const id = isPlaced ? await placed(store) : (await recorded(store, { projectId: CONTEXT.projectId })).id;
+    const request = { volumeId: id, idempotencyKey: 'once' };
+    await t.notThrowsAsync(Promise.all([1, 2, 3, 4].map(() => ask(request))));
+    await ask(request);
+    t.is(sent.length + released.length, 1);
+    await t.throwsAsync(ask({ ...request, cascade: true }), { name: 'IdempotencyKeyReused' });
+  });
+}
+
+test('without a key the second deletion is refused, in words', async (t) => {
+  const store = await sqliteStore(t);
+  const { ask } = deletions(store);
+  const id = await placed(store);
+  await ask({ volumeId: id });
+  await t.throwsAsync(ask({ volumeId: id }), { name: 'InvalidVolume', message: /Its status is deleting\.$/ });
+});
+
+test('only an administrator may force a deletion', async (t) => {
+  const store = await sqliteStore(t);
+  const { ask } = deletions(store);
+  const id = await placed(store);
+  await t.throwsAsync(ask({ volumeId: id, force: true }), { name: 'PolicyNotAuthorized' });
+  t.is((await findVolume(store, { id }))?.status, 'available');
+  await ask({ volumeId: id, force: true }, ['admin']);
+  t.is((await findVolume(store, { id }))?.status, 'deleting');
+});
+
+test('another project’s volume, and one that never was, are not found', async (t) => {
+  const store = await sqliteStore(t);
+  const { ask } = deletions(store);
+  const { id } = await recorded(store, { projectId: 'another' });
+  for (const volumeId of [id, randomUUID()]) await t.throwsAsync(ask({ volumeId }), { name: 'VolumeNotFound' });
+  await t.throwsAsync(ask({ volumeId: 'x' }), { name: 'InvalidInput' });
+});
+
+/** The handler, and what became of its work. */
+function deletions(store: Store, parts: Partial<DeleteVolumeParts> = {}) {
+  const sent: ReadyWorker[] = [];
+  const released: NewSettlement[] = [];
+  const left: unknown[] = [];
+  const handler = deleteVolume({
+    store,
+    send: (cast) => sent.push(cast),
+    releaseGraceMs: 60_000,
+    releaseQuota: async (release) => void released.push(release),
+    onReleaseLeft: (_release, error) => left.push(error),
+    ...parts,
+  });
+  const ask = (request: Partial<DeleteVolumeRequest>, roles = CONTEXT.roles) => {
+    const call = {
+      context: { ...CONTEXT, roles },
+      deadline: Date.now() + 10_000,
+      signal: new AbortController().signal,
+    };
+    return handler(DeleteVolumeRequest.create(request), call);
+  };
+  return { ask, sent, released, left };
+}
+
+/** A volume that is available on a backend. */
+async function placed(store: Store): Promise<string> {
+  const { id } = await recorded(store, { projectId: CONTEXT.projectId });
+  await store.apply([
+    placeVolume({ id, host: 'h1@b#p', clusterName: null, availabilityZone: 'nova' }),
+    transition('finishCreate', { id }),
+  ]);
+  return id;
+}

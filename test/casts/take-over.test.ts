@@ -1,0 +1,158 @@
+import test from 'ava';
+import { applyFenced, type Claim, Fenced, finish } from '#src/casts/claim.js';
+import { stopProcess } from '#src/db/processes.js';
+import type { Store } from '#src/db/store.js';
+import { claimWorker, type ReadyWorker } from '#src/db/workers.js';
+import { eventually } from '../support/redis.js';
+import { sqliteStore, storesFor } from '../support/sql.js';
+import { receiverFor, working } from './receiver-for.js';
+import { alive, BACKEND, CONTEXT, everything, eventsOf, note, readyRow, registered, rowOf, silent } from './rows.js';
+
+const DOWN_MS = 60_000;
+const CREATE = { work: 'create' } as const;
+
+/** Ways in which an owner goes, and whether its work may then be taken over. */
+const GOES: Record<string, { readonly taken: boolean; readonly go: (store: Store) => unknown }> = {
+  'lives and was heard of': { taken: false, go: () => undefined },
+  'was not heard of for long': { taken: true, go: (store) => silent(store, 'owner', DOWN_MS + 1_000) },
+  'was not heard of for a while': { taken: false, go: (store) => silent(store, 'owner', DOWN_MS - 10_000) },
+  'has stopped in good order': { taken: true, go: (store) => store.apply([stopProcess('owner')]) },
+  'was replaced by a newer run of its service': {
+    taken: true,
+    go: (store) => registered(store, BACKEND, 'newer run'),
+  },
+};
+
+for (const [how, { taken, go }] of Object.entries(GOES)) {
+  storesFor(`work whose owner ${how} is ${taken ? 'taken over' : 'left alone'}`, async (t, store) => {
+    await alive(store, 'owner');
+    const row = await readyRow(store, CREATE);
+    const former = await claimed(store, row, 'owner', await registered(store, BACKEND, 'owner'));
+    await go(store);
+    const { receiver, next } = receiverFor(t, store, { downAfterMs: DOWN_MS });
+
+    t.is(await receiver.takeOver(), taken ? 1 : 0);
+
+    if (!taken) {
+      t.like(await rowOf(store, row.resourceId), { owner: 'owner', epoch: 2 });
+      return;
+    }
+    const { ended, claim } = await next();
+    t.is(ended, 'done');
+    t.like(claim, { epoch: 3, claims: 2, resumed: true, owner: 'me', target: BACKEND, context: CONTEXT });
+    t.deepEqual(await eventsOf(store, row.resourceId), ['made by me']);
+    await t.throwsAsync(applyFenced(store, former, [note(row.resourceId, 'late')]), { instanceOf: Fenced });
+  });
+}
+
+storesFor('a former owner who comes back to life writes nothing while the new one works', async (t, store) => {
+  const row = await readyRow(store, CREATE);
+  const former = await claimed(store, row, 'dead');
+  let before: unknown;
+  const handlers = new Map([
+    [
+      'CreateVolume',
+      working(store, async () => {
+        before = await everything(store, row.resourceId);
+        await t.throwsAsync(applyFenced(store, former, [note(row.resourceId, 'late'), finish(former)]), {
+          instanceOf: Fenced,
+        });
+        t.deepEqual(await everything(store, row.resourceId), before);
+      }),
+    ],
+  ]);
+  const { receiver, next } = receiverFor(t, store, { handlers });
+  await receiver.takeOver();
+  t.is((await next()).ended, 'done');
+  t.truthy(before);
+});
+
+storesFor('of many who find the same orphans each is taken by one', async (t, store) => {
+  const rows = await Promise.all(Array.from({ length: 12 }, () => readyRow(store, CREATE)));
+  for (const row of rows) await claimed(store, row, 'dead');
+  const heirs = ['one', 'two', 'three'];
+  for (const heir of heirs) await alive(store, heir);
+  const receivings = heirs.map((owner) => receiverFor(t, store, { owner }));
+  const taken = await Promise.all(receivings.map(({ receiver }) => receiver.takeOver()));
+  t.is(
+    taken.reduce((sum, count) => sum + count),
+    rows.length,
+  );
+  await eventually('all are done', () => receivings.flatMap(({ endings }) => endings).length === rows.length);
+  for (const { resourceId } of rows) t.is((await eventsOf(store, resourceId)).length, 1);
+});
+
+test('orphans of a backend that is down do not keep those of this one waiting', async (t) => {
+  const store = await sqliteStore(t);
+  for (let i = 0; i < 70; i++)
+    await claimed(store, await readyRow(store, { work: 'delete', target: 'beta@file' }), 'dead');
+  const mine = await readyRow(store, CREATE);
+  await claimed(store, mine, 'dead');
+  const { receiver, next } = receiverFor(t, store);
+  t.is(await receiver.takeOver(), 1);
+  t.is((await next()).claim.resourceId, mine.resourceId);
+});
+
+test('what is not for this process stays where it is: other backends, other binaries, unknown methods', async (t) => {
+  const store = await sqliteStore(t);
+  const rows = [
+    await readyRow(store, { ...CREATE, target: 'beta@file' }),
+    await readyRow(store),
+    await readyRow(store, { ...CREATE, method: 'FlyVolume' }),
+  ];
+  for (const row of rows) await claimed(store, row, 'dead');
+  const before = await Promise.all(rows.map(({ resourceId }) => rowOf(store, resourceId)));
+  const { receiver } = receiverFor(t, store);
+  t.is(await receiver.takeOver(), 0);
+  t.deepEqual(await Promise.all(rows.map(({ resourceId }) => rowOf(store, resourceId))), before);
+});
+
+test('a receiver takes over no more than it has room for, and the rest when there is room', async (t) => {
+  const store = await sqliteStore(t);
+  await alive(store, 'me');
+  for (let i = 0; i < 5; i++) await claimed(store, await readyRow(store, CREATE), 'dead');
+  const { receiver, endings, next } = receiverFor(t, store, { maxInFlight: 2, takeOverIntervalMs: 10 });
+  t.is(await receiver.takeOver(), 2);
+  await Promise.all([next(), next()]);
+  await receiver.start();
+  await eventually('all are taken over', () => endings.length === 5);
+  t.true(endings.every(({ ended }) => ended === 'done'));
+});
+
+test('a take-over that cannot read is told of, and the next round goes on', async (t) => {
+  const store = await sqliteStore(t);
+  await alive(store, 'me');
+  const row = await readyRow(store, CREATE);
+  await claimed(store, row, 'dead');
+  let failures = 2;
+  const flaky: Store = {
+    ...{ dialect: store.dialect, apply: (unit) => store.apply(unit), close: () => store.close() },
+    read: (bound) => (failures-- > 0 ? Promise.reject(new Error('away')) : store.read(bound)),
+  };
+  const { receiver, errors, next } = receiverFor(t, flaky, { takeOverIntervalMs: 10 });
+  await receiver.start();
+  t.is((await next()).ended, 'done');
+  t.is(errors.length, 2);
+});
+
+/** Claims a row for an owner that does nothing with it. */
+async function claimed(store: Store, row: ReadyWorker, owner: string, serviceId: string | null = null): Promise<Claim> {
+  const { resourceType, resourceId, epoch, target, message, context } = row;
+  const { binary, method } = message;
+  const [done] = await store.apply([
+    { ...claimWorker({ resourceType, resourceId, epoch, owner, binary, target, serviceId }), rows: 1 },
+  ]);
+  const claims = Number(done?.returned[0]?.['claims']);
+  return {
+    resourceType,
+    resourceId,
+    epoch: epoch + 1,
+    owner,
+    target,
+    method,
+    claims,
+    ageMs: 0,
+    resumed: false,
+    context,
+  };
+}
