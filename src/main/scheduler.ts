@@ -58,6 +58,7 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
       scheduler: filterScheduler,
       readiness,
       anyVolumeService: () => services.anyUp,
+      nobodyHasReported: () => pools.list().length === 0 && pools.silentBackends.size > 0,
       send: (cast) => sender.send(cast),
       onRefusal: ({ resourceId, context }, reason) =>
         log.warn('no valid backend was found', { resourceId, requestId: context.requestId, reason }),

@@ -181,7 +181,24 @@ test('a scheduler that stops before backends have reported gives the work back i
   t.like(after, { state: 'ready', epoch: 3, claims: 0, owner: null });
 });
 
+test('a volume waits for the first report of a backend that has just come up, for a minute', async (t) => {
+  const store = await sqliteStore(t);
+  const scheduler = schedulerOn(t, store, { 'h1@b': undefined }, { initWaitMs: 0 });
+  const row = await readyRow(store);
+  t.is(await scheduler.work(row), 'done');
+  const { volume, row: after } = await everything(store, row.resourceId);
+  t.is(volume?.status, 'creating');
+  t.like(after, { state: 'ready', binary: 'cinder-scheduler', claims: 0, owner: null });
+
+  const old = await readyRow(store);
+  await aged(store, old.resourceId, 61_000);
+  t.is(await scheduler.work(old), 'done');
+  t.is((await everything(store, old.resourceId)).volume?.status, 'error');
+});
+
 interface SchedulerOptions {
+  /** Longest wait for first reports, ms. @default an hour */
+  readonly initWaitMs?: number;
   /** Where the scheduler itself reads and writes. @default the store */
   readonly parts?: Store;
   readonly owner?: string;
@@ -192,7 +209,7 @@ function schedulerOn(
   t: ExecutionContext,
   store: Store,
   backends: Readonly<Record<string, number | undefined>>,
-  { parts = store, owner = 'scheduler' }: SchedulerOptions = {},
+  { parts = store, owner = 'scheduler', initWaitMs = HOUR_MS }: SchedulerOptions = {},
 ) {
   const pools = new Pools({ maxOverSubscriptionRatio: '20.0', now: () => Date.now() });
   const flags = { clusterName: null, up: true, disabled: false, frozen: false };
@@ -202,7 +219,7 @@ function schedulerOn(
     const pool = { pool_name: 'p', total_capacity_gb: 100, free_capacity_gb: freeGib };
     pools.report({ host, clusterName: null, timestamp: 1, capabilities: { pools: [pool] } });
   }
-  const readiness = new Readiness({ pools, initWaitMs: HOUR_MS });
+  const readiness = new Readiness({ pools, initWaitMs });
   t.teardown(() => readiness.stop());
   const sent: ReadyWorker[] = [];
   const refusals: string[] = [];
@@ -221,6 +238,7 @@ function schedulerOn(
       }),
       readiness,
       anyVolumeService: () => Object.keys(backends).length > 0,
+      nobodyHasReported: () => pools.list().length === 0 && pools.silentBackends.size > 0,
       send: (cast) => sent.push(cast),
       onRefusal: (_claim, reason) => refusals.push(reason),
       listeners: [],

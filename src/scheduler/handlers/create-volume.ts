@@ -14,10 +14,15 @@ import type { ScheduleCreateVolumeParts } from '../tasks/schedule-create-volume.
 /** How long work rests while there is no volume service; the first report of one ends the rest early. */
 const REST_MS = 10_000;
 
+/** Age up to which a volume waits for the first report of services that are up; then it ends in `error`, as in Cinder. */
+const REPORT_PATIENCE_MS = 60_000;
+
 export interface CreateVolumeParts extends ScheduleCreateVolumeParts {
   readonly readiness: Readiness;
   /** Whether any volume service is up, enabled or not. */
   readonly anyVolumeService: () => boolean;
+  /** Whether services are up and none of them has reported yet: they have just come. */
+  readonly nobodyHasReported: () => boolean;
   /** Age at which a volume that no service could take is given up, ms. @default 24 h */
   readonly giveUpAfterMs?: number;
   readonly listeners: readonly FlowListener[];
@@ -31,7 +36,8 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
 
     async run(claim, cast, signal) {
       if (!(await parts.readiness.wait(signal))) return giveBack(parts, claim, 0);
-      if (!parts.anyVolumeService()) return rest(parts, claim);
+      const tooEarly = parts.nobodyHasReported() && claim.ageMs < REPORT_PATIENCE_MS;
+      if (tooEarly || !parts.anyVolumeService()) return rest(parts, claim);
       await flow.run({ claim, cast }, { signal, requestId: claim.context.requestId, listeners: parts.listeners });
     },
 
