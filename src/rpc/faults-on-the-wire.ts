@@ -40,7 +40,10 @@ const MAX_VIOLATIONS = 50;
 /** Most resources one answer says to be over: a request charges no more. */
 const MAX_OVER = 6;
 /** In bytes. Peers refuse more than 8 KiB of trailers: gRPC's C core by default, and proxies. */
-const MAX_LIST_BYTES = 2_000;
+const MAX_VIOLATION_BYTES = 3_600;
+const MAX_OVER_BYTES = 1_000;
+/** What an entry of a list takes beside its texts. */
+const ENTRY_BYTES = 8;
 const MAX_TEXT_BYTES = 400;
 
 /** A fault as a gRPC status with its details (AIP-193). The metadata is fresh: the caller may add to it. */
@@ -100,9 +103,9 @@ function bounded(fault: Fault): Fault {
   const facts: Record<string, unknown> = { ...fault.facts };
   for (const [key, value] of Object.entries(facts)) if (typeof value === 'string') facts[key] = wellFormed(value);
   // each resource is said twice, as a fact and in the QuotaFailure with the project's id
-  if (Array.isArray(facts['over'])) facts['over'] = firstOf(facts['over'] as Over[], MAX_OVER, MAX_LIST_BYTES / 2);
+  if (Array.isArray(facts['over'])) facts['over'] = firstOf(facts['over'] as Over[], MAX_OVER, MAX_OVER_BYTES);
   if (Fault.is(fault, 'InvalidInput')) {
-    const violations = firstOf(fault.facts.violations, MAX_VIOLATIONS, MAX_LIST_BYTES);
+    const violations = firstOf(fault.facts.violations, MAX_VIOLATIONS, MAX_VIOLATION_BYTES);
     const omitted = fault.facts.omitted + fault.facts.violations.length - violations.length;
     return new Fault('InvalidInput', { violations, omitted });
   }
@@ -119,7 +122,8 @@ function firstOf<T extends object>(list: readonly T[], maxCount: number, maxByte
       typeof value === 'string' ? wellFormed(value) : value,
     ]);
     const short = Object.fromEntries(texts) as T;
-    bytes += Buffer.byteLength(JSON.stringify(short));
+    bytes +=
+      ENTRY_BYTES + Object.values(short).reduce((sum: number, value) => sum + Buffer.byteLength(String(value)), 0);
     if (bytes > maxBytes) break;
     kept.push(short);
   }

@@ -10,7 +10,7 @@ function noting<Gives extends object>(
   name: string,
   notes: string[],
   gives: Gives,
-  options: { readonly fails?: unknown; readonly revertFails?: unknown } = {},
+  options: { readonly fails?: Error; readonly revertFails?: Error } = {},
 ): Task<object, Gives> {
   return {
     name,
@@ -153,7 +153,10 @@ test('an aborted run does not begin the next task and reverts the ones before it
       return {};
     },
   };
-  const flow = Flow.named('f').step(noting('A', notes, {})).step(aborts).step(noting('B', notes, {}));
+  const flow = Flow.named('f')
+    .step(noting('A', notes, {}))
+    .step(aborts)
+    .step(noting('B', notes, {}));
   t.is(await t.throwsAsync(flow.run({}, { signal: abort.signal })), boom);
   t.deepEqual(notes, ['A', 'undo A: gave']);
 });

@@ -25,7 +25,13 @@ type Ends = 'made' | 'never was';
  * incarnation afterwards: then what was recorded and not yet settled is undone; a Redis that lives on has decided it.
  * See docs/protocols.md §Q, crash points, and §W.
  */
-const CREATE: readonly (readonly [flow: string, task: string, state: string, redis: 'private' | 'lasting', ends: Ends])[] = [
+const CREATE: readonly (readonly [
+  flow: string,
+  task: string,
+  state: string,
+  redis: 'private' | 'lasting',
+  ends: Ends,
+])[] = [
   ['volume_create_api', 'QuotaReserve', 'RUNNING', 'private', 'never was'],
   ['volume_create_api', 'QuotaReserve', 'SUCCESS', 'private', 'never was'],
   ['volume_create_api', 'QuotaReserve', 'SUCCESS', 'lasting', 'never was'],
@@ -77,7 +83,7 @@ const survivesCreate = test.macro({
     t.deepEqual(books.files, [...books.records.keys()]);
     t.like(books, { workers: 0, settlements: 0, halfMade: 0 });
   },
-  title: (_, flow, task, state, redis, ends) =>
+  title: (_, flow: string, task: string, state: string, redis: string, ends: string) =>
     `a volume ${ends} when the process dies as ${task} of ${flow} is ${state}, with a ${redis} Redis`,
 });
 
@@ -110,7 +116,8 @@ const survivesDelete = test.macro({
     t.deepEqual(books.files, [kept.id]);
     t.like(books, { workers: 0, halfMade: 0 });
   },
-  title: (_, flow, task, state) => `a deletion is finished after the process died as ${task} of ${flow} was ${state}`,
+  title: (_, flow: string, task: string, state: string) =>
+    `a deletion is finished after the process died as ${task} of ${flow} was ${state}`,
 });
 
 /** Waits until nothing is undecided: the volumes there are, and the usage, are what they should be. */
