@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { createVolumeOnScheduler } from '../../casts/cast-messages.js';
 import { appendVolumeEvent } from '../../db/events.js';
 import { deleteIdempotencyOf, insertIdempotency } from '../../db/idempotency.js';
@@ -11,6 +10,7 @@ import type { Task } from '../../flow/flow.js';
 import { InDoubt } from '../../flow/in-doubt.js';
 import type { RequestContext } from '../../objects/request-context.js';
 import type { RequestSpec } from '../../objects/request-spec.js';
+import { timeOrderedId } from '../../objects/time-ordered-id.js';
 import type { Volume } from '../../objects/volume.js';
 import type { Reservation } from '../../quota/quota.js';
 import { DuplicateRequest } from '../duplicate-request.js';
@@ -122,7 +122,7 @@ async function whatWasCommitted(
 function recordOf(context: RequestContext, request: CreateVolume, spec: VolumeSpec): NewVolume {
   const [zone, ...others] = spec.availabilityZones;
   return {
-    id: randomUUID(),
+    id: timeOrderedId(),
     projectId: context.projectId,
     userId: context.userId,
     name: request.name,

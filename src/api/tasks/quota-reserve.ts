@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { Task } from '../../flow/flow.js';
 import type { RequestContext } from '../../objects/request-context.js';
+import { timeOrderedId } from '../../objects/time-ordered-id.js';
 import type { Limits } from '../../quota/limits.js';
 import { checkVolumeSize, overflow, overQuota } from '../../quota/over-quota.js';
 import type { Quota, Reservation } from '../../quota/quota.js';
@@ -32,7 +32,7 @@ export const quotaReserve = (
     const { sizeGib, volumeType } = spec;
     checkVolumeSize(sizeGib, await parts.limits.of(context.projectId));
     const amounts = volumeAmounts({ sizeGib, volumeTypeId: volumeType.id });
-    const answer = await parts.quota.reserve(context.projectId, amounts, { id: randomUUID(), deadline });
+    const answer = await parts.quota.reserve(context.projectId, amounts, { id: timeOrderedId(), deadline });
     if (answer.answer === 'reserved') return { reservation: answer.reservation };
     const typeNames = new Map([[volumeType.id, volumeType.name]]);
     throw answer.answer === 'over' ? overQuota(answer.over, { sizeGib, typeNames }) : overflow(answer.over, typeNames);
