@@ -74,7 +74,12 @@ export function insertVolume(volume: NewVolume): readonly [Step, ...Step[]] {
 export function insertedVolume(volume: NewVolume, done: Done): Volume {
   const [row] = done.returned as readonly Pick<VolumeRow, 'created_at' | 'updated_at'>[];
   if (!row) throw new TypeError('not the step that records a volume');
-  return { ...volume, ...UNPLACED, createdAt: row.created_at, updatedAt: row.updated_at };
+  return unplacedVolume(volume, row.created_at);
+}
+
+/** A volume as it is when its record has just been made. `createdAt` in ms; 0 while the database has not said it. */
+export function unplacedVolume(volume: NewVolume, createdAt: number): Volume {
+  return { ...volume, ...UNPLACED, createdAt, updatedAt: createdAt };
 }
 
 /** The live volume, if the project has it. */

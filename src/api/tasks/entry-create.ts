@@ -4,7 +4,7 @@ import { deleteIdempotencyOf, insertIdempotency } from '../../db/idempotency.js'
 import { findSettlement, insertCharge, markUndo } from '../../db/quota-settlements.js';
 import { CommitUnknown, RowCountMismatch, type Store, UniqueViolation } from '../../db/store.js';
 import { transition } from '../../db/volume-transitions.js';
-import { insertedVolume, insertVolume, type NewVolume } from '../../db/volumes.js';
+import { insertedVolume, insertVolume, type NewVolume, unplacedVolume } from '../../db/volumes.js';
 import { type CastMessage, deleteAnyWorker, insertStagedWorker } from '../../db/workers.js';
 import type { Task } from '../../flow/flow.js';
 import { InDoubt } from '../../flow/in-doubt.js';
@@ -50,7 +50,7 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
   async execute({ context, request, spec, reservation }) {
     const record = recordOf(context, request, spec);
     const message = createVolumeOnScheduler({
-      volume: { ...BLANK, ...record },
+      volume: unplacedVolume(record, 0),
       requestSpec: requestSpecOf(record, spec),
       filterProperties: { schedulerHints: request.schedulerHints },
     });
@@ -116,7 +116,7 @@ async function whatWasCommitted(
 ): Promise<Entry> {
   const charge = await findSettlement(store, reservation.id).catch(() => undefined);
   if (!charge) throw new InDoubt(`it is not known whether ${record.id} was recorded`, record.id, { cause });
-  return { volume: { ...BLANK, ...record, createdAt: charge.createdAt, updatedAt: charge.createdAt }, message };
+  return { volume: unplacedVolume(record, charge.createdAt), message };
 }
 
 function recordOf(context: RequestContext, request: CreateVolume, spec: VolumeSpec): NewVolume {
@@ -165,27 +165,3 @@ function requestSpecOf(record: NewVolume, spec: VolumeSpec): RequestSpec {
     availabilityZones: spec.availabilityZones,
   };
 }
-
-/** What a record that was just made has in the fields that a new volume does not choose. */
-const BLANK = {
-  statusReason: null,
-  previousStatus: null,
-  attachStatus: 'detached',
-  migrationStatus: null,
-  host: null,
-  clusterName: null,
-  replicationStatus: null,
-  nameId: null,
-  providerId: null,
-  providerLocation: null,
-  providerAuth: null,
-  serviceId: null,
-  sharedTargets: true,
-  revision: 1,
-  scheduledAt: null,
-  launchedAt: null,
-  terminatedAt: null,
-  createdAt: 0,
-  updatedAt: 0,
-  deletedAt: null,
-} as const;
