@@ -1,13 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import {
-  claimWorker,
-  findOrphans,
-  giveBackWorker,
-  hastenWorkers,
-  type OrphanedWorker,
-  takeOverWorker,
-  type WorkerKey,
-} from '../db/workers.js';
+import { claimWorker, giveBackWorker, hastenWorkers, takeOverWorker, type WorkerKey } from '../db/workers.js';
+import { findOrphans, type OrphanedWorker } from '../db/worker-search.js';
 import { RowCountMismatch, type Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 import { deadlineIn, pause } from '../redis/deadline.js';

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { delayWorker, type ReadyWorker, takeForSending } from '../db/workers.js';
+import { delayWorker, type ReadyWorker } from '../db/workers.js';
+import { takeForSending } from '../db/worker-search.js';
 import type { Store } from '../db/store.js';
 import { GIVE_UP_AFTER_MS, giveUp, refuse } from './give-up.js';
 import type { CastTransport } from './transport.js';

@@ -1,8 +1,7 @@
 import { sql } from 'kysely';
 import type { RequestContext } from '../objects/request-context.js';
-import type { WorkersTable } from './schema.js';
 import { statement } from './statement.js';
-import type { Step, Store } from './store.js';
+import type { Step } from './store.js';
 
 /** Whose work it is. */
 export interface WorkerKey {
@@ -160,43 +159,6 @@ export function hastenWorkers(binary: string): Step {
   return { statement: hasten.with({ binary }) };
 }
 
-/** Takes up to `limit` ready rows that nobody is sending, for sending. */
-export async function takeForSending(store: Store, limit: number): Promise<readonly ReadyWorker[]> {
-  const [done] = await store.apply([{ statement: takeDue.with({ limit, lease: SEND_LEASE_MS }) }]);
-  return (done?.returned ?? []).map((row) => toReady(row as unknown as Row));
-}
-
-/** Where the work on a resource stands; undefined: there is none. */
-export async function findWorkerState(store: Store, key: WorkerKey): Promise<WorkersTable['state'] | undefined> {
-  const [row] = await store.read(stateOf.with({ type: key.resourceType, id: key.resourceId }));
-  return row?.state;
-}
-
-/** A claimed row whose owner is dead, and what another owner needs to go on. */
-export interface OrphanedWorker extends ReadyWorker {
-  readonly owner: string | null;
-  readonly claims: number;
-}
-
-/** Claimed rows of a binary whose owner has died, stopped or restarted, after the first `skip`. Rule: docs/protocols.md §W TAKEOVER. */
-export async function findOrphans(
-  store: Store,
-  query: { readonly binary: string; readonly downAfterMs: number; readonly limit: number; readonly skip?: number },
-): Promise<readonly OrphanedWorker[]> {
-  const { binary, downAfterMs, limit, skip = 0 } = query;
-  const rows = await store.read(orphans.with({ binary, down: downAfterMs, limit, skip }));
-  return rows.map((row) => ({ ...toReady(row), owner: row.owner, claims: row.claims }));
-}
-
-/** Rows for a backend that is down, claimed or not, while another backend is alive. */
-export async function findStranded(
-  store: Store,
-  query: { readonly method: string; readonly downAfterMs: number; readonly limit: number },
-): Promise<readonly OrphanedWorker[]> {
-  const rows = await store.read(stranded.with({ method: query.method, down: query.downAfterMs, limit: query.limit }));
-  return rows.map((row) => ({ ...toReady(row), owner: row.owner, claims: row.claims }));
-}
-
 /** Makes a row of a dead owner ours. No row: somebody was faster. Returns `claims`. */
 export function takeOverWorker(
   orphan: WorkerKey & { readonly epoch: number },
@@ -250,28 +212,6 @@ function columns(worker: NewWorker): Columns {
     payload: worker.message.payload,
     payload_version: worker.message.payloadVersion,
     context: JSON.stringify(worker.context),
-  };
-}
-
-/** A row, and the clock when it was read. */
-type Row = WorkersTable & { readonly now: number };
-
-function toReady(row: Row): ReadyWorker {
-  return {
-    resourceType: row.resource_type as WorkerKey['resourceType'],
-    resourceId: row.resource_id,
-    epoch: row.epoch,
-    target: row.target,
-    message: {
-      binary: row.binary as CastMessage['binary'],
-      method: row.method,
-      payload: Buffer.from(row.payload),
-      payloadVersion: row.payload_version,
-    },
-    context: JSON.parse(row.context) as RequestContext,
-    sends: row.sends,
-    ageMs: row.now - row.created_at,
-    status: row.status,
   };
 }
 
@@ -476,83 +416,6 @@ const hasten = statement<{ binary: string }>()(({ db }, p) =>
     .where('state', '=', 'ready')
     .where('binary', '=', p.binary)
     .where('not_before', '>', 0),
-);
-
-const takeDue = statement<{ limit: number; lease: number }>()(({ db, dialect, now }, p) => {
-  const due = db
-    .selectFrom('workers')
-    .select(['resource_type', 'resource_id'])
-    .where('state', '=', 'ready')
-    .where('not_before', '<=', now)
-    .where('send_until', '<', now)
-    .orderBy('not_before')
-    .limit(p.limit);
-  const locked = dialect === 'postgres' ? due.forUpdate().skipLocked() : due;
-  return db
-    .updateTable('workers')
-    .set({ send_until: sql<number>`${now} + ${p.lease}`, sends: sql<number>`sends + 1` })
-    .where((eb) =>
-      // SQLite and PostgreSQL both compare row values; Kysely's types ask for an expression of tuples.
-      eb(eb.refTuple('resource_type', 'resource_id'), 'in', locked.$asTuple('resource_type', 'resource_id')),
-    )
-    .returningAll()
-    .returning(now.as('now'));
-});
-
-const orphans = statement<{ binary: string; down: number; limit: number; skip: number }>()(({ db, now }, p) =>
-  db
-    .selectFrom('workers as w')
-    .leftJoin('processes as p', 'p.incarnation', 'w.owner')
-    .leftJoin('services as s', 's.id', 'w.service_id')
-    .selectAll('w')
-    .select(now.as('now'))
-    .where('w.state', '=', 'claimed')
-    .where('w.binary', '=', p.binary)
-    .where((eb) =>
-      eb.or([
-        eb('p.incarnation', 'is', null),
-        eb('p.stopped_at', 'is not', null),
-        eb('p.heartbeat_at', '<', sql<number>`${now} - ${p.down}`),
-        eb.and([eb('s.incarnation', 'is not', null), eb('s.incarnation', '<>', eb.ref('w.owner'))]),
-      ]),
-    )
-    .orderBy('w.updated_at')
-    .orderBy('w.resource_id')
-    .limit(p.limit)
-    .offset(p.skip),
-);
-
-const stranded = statement<{ method: string; down: number; limit: number }>()(({ db, now }, p) =>
-  db
-    .selectFrom('workers as w')
-    .innerJoin('services as s', (join) =>
-      join.onRef('s.host', '=', 'w.target').on('s.binary', '=', 'cinder-volume').on('s.deleted_at', 'is', null),
-    )
-    .selectAll('w')
-    .select(now.as('now'))
-    .where('w.binary', '=', 'cinder-volume')
-    .where('w.method', '=', p.method)
-    .where('w.state', 'in', ['ready', 'claimed'])
-    .where('s.heartbeat_at', '<', sql<number>`${now} - ${p.down}`)
-    .where((eb) =>
-      eb.exists(
-        eb
-          .selectFrom('services as other')
-          .select('other.id')
-          .where('other.binary', '=', 'cinder-volume')
-          .where('other.deleted_at', 'is', null)
-          .where('other.stopped_at', 'is', null)
-          .where('other.disabled', '=', 0)
-          .where('other.frozen', '=', 0)
-          .where('other.heartbeat_at', '>=', sql<number>`${now} - ${p.down}`),
-      ),
-    )
-    .orderBy('w.updated_at')
-    .limit(p.limit),
-);
-
-const stateOf = statement<Omit<Key, 'epoch'>>()(({ db }, p) =>
-  db.selectFrom('workers').select('state').where('resource_type', '=', p.type).where('resource_id', '=', p.id),
 );
 
 const takeOver = statement<Held & { service_id: string | null }>()(({ db, now }, p) =>

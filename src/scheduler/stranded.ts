@@ -3,15 +3,8 @@ import { failVolume } from '../casts/fail-volume.js';
 import { appendVolumeEvent } from '../db/events.js';
 import { RowCountMismatch, type Step, type Store } from '../db/store.js';
 import { unplaceVolume } from '../db/volume-transitions.js';
-import {
-  type CastMessage,
-  deleteWorker,
-  findStranded,
-  handOverWorker,
-  type OrphanedWorker,
-  type ReadyWorker,
-  takeOverWorker,
-} from '../db/workers.js';
+import { type CastMessage, deleteWorker, handOverWorker, type ReadyWorker, takeOverWorker } from '../db/workers.js';
+import { findStranded, type OrphanedWorker } from '../db/worker-search.js';
 import type { Log } from '../log/log.js';
 
 /** Rows taken back in one round. */

@@ -1,7 +1,7 @@
 import { findIdempotency } from '../../db/idempotency.js';
 import type { Store } from '../../db/store.js';
 import { findVolume } from '../../db/volumes.js';
-import { findWorkerState } from '../../db/workers.js';
+import { findWorkerState } from '../../db/worker-search.js';
 import { Fault } from '../../errors/fault.js';
 import { InDoubt } from '../../flow/in-doubt.js';
 import type { FlowListener } from '../../flow/listeners.js';
