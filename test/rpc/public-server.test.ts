@@ -2,7 +2,7 @@ import { status as Code } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
 import { Fault } from '#src/errors/fault.js';
 import { InDoubt } from '#src/flow/in-doubt.js';
-import { GetVolumeResponse, VolumesService as Volumes } from '#src/gen/cinder/api/v3/volumes.js';
+import { GetVolumeResponse, ListVolumesRequest, VolumesService as Volumes } from '#src/gen/cinder/api/v3/volumes.js';
 import { faultFromServiceError } from '#src/rpc/faults-on-the-wire.js';
 import type { PublicCall } from '#src/rpc/public-server.js';
 import { type Answer, bareClient, callBare, milestone, volumesServer } from '../support/rpc.js';
@@ -102,7 +102,11 @@ test('fields for administrators are not in the answers of others, in lists and s
   t.is(member.response?.volume?.name, 'data');
   const admin = await callBare(client, Volumes.getVolume, ONE, { 'x-roles': 'member,admin' });
   t.deepEqual(shown(admin.response?.volume), Object.keys(secret));
-  const listed = await callBare(client, Volumes.listVolumes, { pageSize: 0, pageToken: '' });
+  const listed = await callBare(
+    client,
+    Volumes.listVolumes,
+    ListVolumesRequest.fromPartial({ pageSize: 0, pageToken: '' }),
+  );
   t.deepEqual(listed.response?.volumes.map(shown), [[], []]);
   const stream = client.makeServerStreamRequest(
     Volumes.watchVolumes.path,

@@ -99,6 +99,10 @@ export async function fakeApiFor(
       call.sendMetadata(new Metadata());
       answers.watchVolumes?.(call);
     },
+    summarizeVolumes: (call, callback) => answer('SummarizeVolumes', call, callback, missing),
+    updateVolume: (call, callback) => answer('UpdateVolume', call, callback, missing),
+    setVolumeMetadata: (call, callback) => answer('SetVolumeMetadata', call, callback, missing),
+    deleteVolumeMetadata: (call, callback) => answer('DeleteVolumeMetadata', call, callback, missing),
   };
   server.addService(VolumesService, service);
   const port = await new Promise<number>((resolve, reject) => {

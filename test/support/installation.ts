@@ -11,6 +11,7 @@ import {
   type Volume,
   VolumesClient,
   VolumeStatus,
+  ListVolumesRequest,
 } from '#src/gen/cinder/api/v3/volumes.js';
 import { folderFor } from './folder.js';
 import { CLI, processFor, type TestProcess } from './process.js';
@@ -206,10 +207,14 @@ export class Client {
 
   async list(): Promise<readonly Volume[]> {
     return new Promise((resolve, reject) => {
-      this.#volumes.listVolumes({ pageSize: 1_000, pageToken: '' }, this.#metadata, (error, answer) => {
-        if (error) reject(error);
-        else resolve(answer.volumes);
-      });
+      this.#volumes.listVolumes(
+        ListVolumesRequest.fromPartial({ pageSize: 1_000, pageToken: '' }),
+        this.#metadata,
+        (error, answer) => {
+          if (error) reject(error);
+          else resolve(answer.volumes);
+        },
+      );
     });
   }
 

@@ -219,6 +219,10 @@ const NO_VOLUMES: PublicHandlers<typeof VolumesService> = {
   listVolumes: unexpected,
   deleteVolume: unexpected,
   watchVolumes: unexpected,
+  summarizeVolumes: unexpected,
+  updateVolume: unexpected,
+  setVolumeMetadata: unexpected,
+  deleteVolumeMetadata: unexpected,
 };
 
 /** The public server with the Volumes service on a free port. Everybody who names a project is let in. */

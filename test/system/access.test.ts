@@ -10,6 +10,7 @@ import {
   type Volume,
   VolumesService,
   VolumeStatus,
+  ListVolumesRequest,
 } from '#src/gen/cinder/api/v3/volumes.js';
 import { ADMIN, answered, type Caller, callerFor, newProject, refused } from '../support/api.js';
 import { sharedInstallation, until } from '../support/installation.js';
@@ -19,7 +20,7 @@ const installation = sharedInstallation();
 
 const { createVolume, getVolume, listVolumes, deleteVolume } = VolumesService;
 const { getQuotaSet, updateQuotaSet } = QuotasService;
-const FIRST_PAGE = { pageSize: 0, pageToken: '' };
+const FIRST_PAGE = ListVolumesRequest.fromPartial({ pageSize: 0, pageToken: '' });
 const LIMITS = new Map([['volumes', 5]]);
 
 test('a request without a project is UNAUTHENTICATED and names the header', async (t) => {
@@ -125,16 +126,23 @@ test('a page token is good for its own project and list only, and not when it wa
   const call = callerFor(t, installation());
   await made(call);
   await made(call);
-  const { nextPageToken: token } = answered(await call(listVolumes, { pageSize: 1, pageToken: '' }));
-  t.is(answered(await call(listVolumes, { pageSize: 1, pageToken: token })).volumes.length, 1);
+  const { nextPageToken: token } = answered(
+    await call(listVolumes, ListVolumesRequest.fromPartial({ pageSize: 1, pageToken: '' })),
+  );
+  t.is(
+    answered(await call(listVolumes, ListVolumesRequest.fromPartial({ pageSize: 1, pageToken: token }))).volumes.length,
+    1,
+  );
 
   const changed = `${token.slice(0, -3)}${token.at(-3) === 'A' ? 'B' : 'A'}${token.slice(-2)}`;
   for (const pageToken of [changed, token.slice(1), 'x', 'AAAA', '\u0000', 'x'.repeat(10_000)]) {
-    const refusal = refused(await call(listVolumes, { pageSize: 1, pageToken }));
+    const refusal = refused(await call(listVolumes, ListVolumesRequest.fromPartial({ pageSize: 1, pageToken })));
     t.like(refusal, { code: 'INVALID_ARGUMENT', fields: ['page_token'] }, pageToken.slice(0, 80));
   }
   const others = callerFor(t, installation());
-  t.like(refused(await others(listVolumes, { pageSize: 1, pageToken: token })), { fields: ['page_token'] });
+  t.like(refused(await others(listVolumes, ListVolumesRequest.fromPartial({ pageSize: 1, pageToken: token }))), {
+    fields: ['page_token'],
+  });
   const otherList = { pageSize: 1, pageToken: token, resourceId: '' };
   t.like(refused(await call(MessagesService.listMessages, otherList)), { fields: ['page_token'] });
 });

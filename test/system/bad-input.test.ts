@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { QuotasService } from '#src/gen/cinder/api/v3/quotas.js';
-import { CreateVolumeRequest, SchedulerHints, VolumesService } from '#src/gen/cinder/api/v3/volumes.js';
+import {
+  CreateVolumeRequest,
+  ListVolumesRequest,
+  SchedulerHints,
+  VolumesService,
+} from '#src/gen/cinder/api/v3/volumes.js';
 import { answered, type Caller, callerFor, raw, refused } from '../support/api.js';
 import { sharedInstallation } from '../support/installation.js';
 import { MEBIBYTE } from '../support/rpc.js';
@@ -147,7 +152,7 @@ test('an unknown volume type is NOT_FOUND and an unknown zone INVALID_ARGUMENT, 
 
 test('a page size below zero is refused', async (t) => {
   const call = callerFor(t, installation());
-  const refusal = refused(await call(listVolumes, { pageSize: -1, pageToken: '' }));
+  const refusal = refused(await call(listVolumes, ListVolumesRequest.fromPartial({ pageSize: -1, pageToken: '' })));
   t.like(refusal, { code: 'INVALID_ARGUMENT', fields: ['page_size'] });
 });
 
@@ -173,7 +178,10 @@ async function nothingHappened(t: ExecutionContext, call: Caller): Promise<void>
   const used = [...(quotaSet?.usage ?? [])].filter(([, { inUse, reserved }]) => inUse + reserved !== 0);
   t.true(quotaSet?.usage.has('volumes'));
   t.deepEqual(used, []);
-  t.deepEqual(answered(await call(listVolumes, { pageSize: 0, pageToken: '' })).volumes, []);
+  t.deepEqual(
+    answered(await call(listVolumes, ListVolumesRequest.fromPartial({ pageSize: 0, pageToken: '' }))).volumes,
+    [],
+  );
 }
 
 /** Most memory a process has had. */

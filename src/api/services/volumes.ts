@@ -4,6 +4,7 @@ import { createVolume, type CreateVolumeParts } from '../handlers/create-volume.
 import { deleteVolume, type DeleteVolumeParts } from '../handlers/delete-volume.js';
 import { getVolume } from '../handlers/get-volume.js';
 import { listVolumes, type ListVolumesParts } from '../handlers/list-volumes.js';
+import { notBuilt } from '../handlers/not-built.js';
 import { watchVolumes, type WatchVolumesParts } from '../handlers/watch-volumes.js';
 
 export type VolumesParts = CreateVolumeParts & DeleteVolumeParts & ListVolumesParts & WatchVolumesParts;
@@ -16,5 +17,9 @@ export function volumes(parts: VolumesParts): PublicService {
     listVolumes: listVolumes(parts),
     deleteVolume: deleteVolume(parts),
     watchVolumes: watchVolumes(parts),
+    summarizeVolumes: notBuilt('SummarizeVolumes'),
+    updateVolume: notBuilt('UpdateVolume'),
+    setVolumeMetadata: notBuilt('SetVolumeMetadata'),
+    deleteVolumeMetadata: notBuilt('DeleteVolumeMetadata'),
   });
 }
