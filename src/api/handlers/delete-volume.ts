@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { deleteVolumeOnVolume } from '../../casts/cast-messages.js';
 import { appendVolumeEvent } from '../../db/events.js';
-import { findIdempotency, insertIdempotency } from '../../db/idempotency.js';
 import { insertRelease, type NewSettlement } from '../../db/quota-settlements.js';
-import { RowCountMismatch, type Step, type Store, UniqueViolation } from '../../db/store.js';
+import { RowCountMismatch, type Step, type Store } from '../../db/store.js';
 import { destroyUnplaced, transition } from '../../db/volume-transitions.js';
 import { deleteAnyWorker, putReadyWorker, type ReadyWorker } from '../../db/workers.js';
 import { Fault } from '../../errors/fault.js';
@@ -15,8 +14,8 @@ import { DELETABLE } from '../../objects/volume-status.js';
 import { volumeAmounts } from '../../quota/resources.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { idempotencyKeyOf } from '../idempotency-key.js';
+import { idempotent } from '../idempotent.js';
 import { allows } from '../policy.js';
-import type { IdempotencyKey } from '../requests.js';
 import { Violations } from '../validation.js';
 import { visibleVolume } from '../visible-volume.js';
 
@@ -40,40 +39,22 @@ export function deleteVolume(parts: DeleteVolumeParts): PublicHandler<typeof Vol
     const bad = new Violations();
     const idempotency = idempotencyKeyOf(request.idempotencyKey, hashed(request), bad);
     bad.check();
-    const key = { ...context, rpc: DELETE_VOLUME_RPC, key: idempotency?.key ?? '' };
-    if (idempotency && (await wasAccepted(parts.store, key, idempotency))) return {};
-    if (request.force && !allows('volume:force_delete', context)) {
-      throw new Fault('PolicyNotAuthorized', { action: 'volume:force_delete' });
-    }
-    try {
-      const volume = await visibleVolume(parts.store, context, request.volumeId);
-      const { requestHash } = idempotency ?? {};
-      const taken = requestHash ? [insertIdempotency(key, { requestHash, resourceId: volume.id })] : [];
-      await (volume.host === null
-        ? destroy(parts, context, volume, taken)
-        : begin(parts, context, volume, request, taken));
-    } catch (error) {
-      // the same request, sent twice at once: the other one has just deleted the volume, and that is the answer to both
-      if (idempotency && isPerhapsRepeated(error) && (await wasAccepted(parts.store, key, idempotency))) return {};
-      throw error;
-    }
-    return {};
+    return idempotent(
+      { store: parts.store, context, rpc: DELETE_VOLUME_RPC, idempotency },
+      async (take) => {
+        if (request.force && !allows('volume:force_delete', context)) {
+          throw new Fault('PolicyNotAuthorized', { action: 'volume:force_delete' });
+        }
+        const volume = await visibleVolume(parts.store, context, request.volumeId);
+        const taken = take(volume.id);
+        await (volume.host === null
+          ? destroy(parts, context, volume, taken)
+          : begin(parts, context, volume, request, taken));
+        return {};
+      },
+      async () => ({}),
+    );
   };
-}
-
-/** Whether the request was accepted before. Throws IdempotencyKeyReused when the key stands for other parameters. */
-async function wasAccepted(
-  store: Store,
-  key: Parameters<typeof findIdempotency>[1],
-  { requestHash }: IdempotencyKey,
-): Promise<boolean> {
-  const before = await findIdempotency(store, key);
-  if (before && before.requestHash !== requestHash) throw new Fault('IdempotencyKeyReused', { key: key.key });
-  return before !== undefined;
-}
-
-function isPerhapsRepeated(error: unknown): boolean {
-  return error instanceof UniqueViolation || Fault.is(error, 'InvalidVolume') || Fault.is(error, 'VolumeNotFound');
 }
 
 /** The same parameters are the same bytes: these are all of them. */

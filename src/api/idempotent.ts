@@ -1,0 +1,53 @@
+import { findIdempotency, insertIdempotency } from '../db/idempotency.js';
+import type { Step, Store } from '../db/store.js';
+import { Fault } from '../errors/fault.js';
+import type { RequestContext } from '../objects/request-context.js';
+import type { IdempotencyKey } from './requests.js';
+
+/** A request that may come twice. */
+export interface RetryableRequest {
+  readonly store: Store;
+  readonly context: RequestContext;
+  /** Full method name, e.g. `cinder.api.v3.Volumes/DeleteVolume`. */
+  readonly rpc: string;
+  /** Undefined: the caller gave no key, so no request is a repeat of another. */
+  readonly idempotency: IdempotencyKey | undefined;
+}
+
+/** The steps that take the caller's key for a resource: none without a key. They belong at the end of the request's unit. */
+export type TakeKey = (resourceId: string) => readonly Step[];
+
+/**
+ * Does a request once, however often and however much at once it is sent: `write` applies one unit that ends with what
+ * `take` gives; `repeat` answers a request that had its effect before, from the resource as it is now. A request that is
+ * refused leaves its key free. Throws IdempotencyKeyReused for a key that stands for other parameters.
+ */
+export async function idempotent<T>(
+  { store, context, rpc, idempotency }: RetryableRequest,
+  write: (take: TakeKey) => Promise<T>,
+  repeat: (resourceId: string) => Promise<T>,
+): Promise<T> {
+  if (!idempotency) return write(() => []);
+  const { requestHash } = idempotency;
+  const key = { projectId: context.projectId, userId: context.userId, rpc, key: idempotency.key };
+  const before = await accepted();
+  if (before !== undefined) return repeat(before);
+  try {
+    return await write((resourceId) => [insertIdempotency(key, { requestHash, resourceId })]);
+  } catch (error) {
+    // refused, perhaps, because of what the same request, sent at the same time, has just done; or committed after all
+    const winner = await accepted(error);
+    if (winner === undefined) throw error;
+    return repeat(winner);
+  }
+
+  /** The resource of the request that took the key. `cause` is what to throw when that cannot be read. */
+  async function accepted(cause?: unknown): Promise<string | undefined> {
+    const found = await findIdempotency(store, key).catch((error: unknown) => {
+      throw cause ?? error;
+    });
+    if (found && found.requestHash !== requestHash)
+      throw new Fault('IdempotencyKeyReused', { key: key.key }, { cause });
+    return found?.resourceId;
+  }
+}
