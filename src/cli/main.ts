@@ -18,7 +18,8 @@ const exitCode = await runCli(process.argv.slice(2), {
   signals: process,
   exit: (code) => process.exit(code),
   // loaded when needed: a client's command must not wait for the services' code
-  serve: async (config, services) => (await import('../main/serve.js')).serve(config, services),
+  serve: async (config, services, readConfig) =>
+    (await import('../main/serve.js')).serve(config, services, { readConfig }),
   migrate: async (url) => (await import('../db/migrate.js')).migrate(url),
 });
 

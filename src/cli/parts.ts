@@ -5,6 +5,8 @@ export type ServiceName = 'api' | 'scheduler' | 'volume';
 
 /** Services that run. */
 export interface Running {
+  /** Reads again what may change while they run. Never rejects. */
+  reload(): Promise<void>;
   /** Stops them in order; ends in a bounded time. */
   stop(): Promise<void>;
   /** Where they listen, `host:port`. */
@@ -19,12 +21,12 @@ export interface CliParts {
   readonly home: string;
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
-  /** Emits SIGTERM and SIGINT. */
+  /** Emits SIGTERM, SIGINT and SIGHUP. */
   readonly signals: NodeJS.EventEmitter;
   /** Ends the process at once. */
   readonly exit: (code: number) => void;
-  /** Starts services. */
-  readonly serve: (config: Config, services: readonly ServiceName[]) => Promise<Running>;
+  /** Starts services. `readConfig` loads the configuration anew, when they are told to reload. */
+  readonly serve: (config: Config, services: readonly ServiceName[], readConfig: () => Config) => Promise<Running>;
   /** Brings a database to this program's schema. */
   readonly migrate: (url: string) => Promise<{ readonly from: number; readonly to: number }>;
 }

@@ -11,7 +11,10 @@ const SERVICES: readonly ServiceName[] = ['api', 'scheduler', 'volume'];
 /** Above graceful_shutdown_timeout; then the process ends without having stopped. */
 const EXTRA_STOP_MS = 10_000;
 
-/** Adds `serve`: runs services until SIGTERM or SIGINT. A second signal ends the process at once. */
+/**
+ * Adds `serve`: runs services until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP reloads what may
+ * change, unless the log goes to a terminal: then it says that the terminal has gone, and ends them.
+ */
 export function addServeCommand(
   program: Command,
   parts: CliParts,
@@ -31,7 +34,9 @@ export function addServeCommand(
       for (const warning of warnings) log.warn(warning);
 
       const told = firstSignal(parts);
-      const running = await parts.serve(config, service === 'all' ? SERVICES : [service]);
+      const hangup = heldBack(parts);
+      const running = await parts.serve(config, service === 'all' ? SERVICES : [service], () => load(command).config);
+      hangup.lead(() => void running.reload());
       const { api } = running.addresses;
       if (api !== undefined) parts.stdout.write(firstVolume(api, config.authStrategy));
 
@@ -40,8 +45,25 @@ export function addServeCommand(
     });
 }
 
-/** The first SIGTERM or SIGINT. The second ends the process at once, with the code a shell gives it. */
-function firstSignal({ signals, exit }: CliParts): Promise<string> {
+/** SIGHUPs: one that comes during the start is acted on after it, instead of ending the process. */
+function heldBack({ signals, stderr }: CliParts): { lead(to: () => void): void } {
+  let isWaiting = false;
+  let act = (): void => void (isWaiting = true);
+  if (!isTerminal(stderr)) signals.on('SIGHUP', () => act());
+  return {
+    lead(to) {
+      act = to;
+      if (isWaiting) to();
+    },
+  };
+}
+
+function isTerminal(stream: NodeJS.WritableStream): boolean {
+  return 'isTTY' in stream && stream.isTTY === true;
+}
+
+/** The first signal to end. The second ends the process at once, with the code a shell gives it. */
+function firstSignal({ signals, stderr, exit }: CliParts): Promise<string> {
   return new Promise((resolve) => {
     let count = 0;
     const told = (signal: string, code: number) => (): void => {
@@ -50,6 +72,7 @@ function firstSignal({ signals, exit }: CliParts): Promise<string> {
     };
     signals.on('SIGTERM', told('SIGTERM', 143));
     signals.on('SIGINT', told('SIGINT', 130));
+    if (isTerminal(stderr)) signals.on('SIGHUP', told('SIGHUP', 129));
   });
 }
 

@@ -14,6 +14,7 @@ import { VolumeClient } from '../rpc/clients/volume-client.js';
 import type { VersionedClientOptions } from '../rpc/versioned-client.js';
 import { readRules, type Rules } from '../rpc/versions.js';
 import { flowLog } from './flow-log.js';
+import { Reloads } from './reload.js';
 import { wakingStore } from './waking-store.js';
 
 /** What every service of a process stands on. */
@@ -34,6 +35,8 @@ export interface Foundation {
   readonly report: Report;
   /** Who watches volumes in this process; set by the API. */
   readonly watchers: Watchers;
+  /** What SIGHUP reads again; parts that can do so add themselves. */
+  readonly reloads: Reloads;
   /** Ends everything, the store last. */
   close(): Promise<void>;
 }
@@ -46,8 +49,11 @@ export interface Watchers {
   progress: (volume: Volume, percent: number) => void;
 }
 
-/** What tests may add; the product adds nothing. */
+/** What comes from outside beside the configuration. */
 export interface FoundationExtras {
+  /** Loads the configuration anew, for SIGHUP. @default the one that was given stays */
+  readonly readConfig?: () => Config;
+  /** For tests: told every transition of every flow. @default nobody */
   readonly listeners?: readonly FlowListener[];
 }
 
@@ -83,6 +89,16 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
       log.info('a cast was not taken yet', { resourceId, method: message.method, sends, problem }),
     onError: (error) => log.warn('casts cannot be sent at the moment', { error }),
   });
+  const reloads = new Reloads(log, config, extras.readConfig);
+  reloads.add({ name: 'log level', options: ['logLevel'], reload: ({ logLevel }) => void (log.level = logLevel) });
+  // a peer that was replaced speaks another version: believed at once instead of within seconds
+  reloads.add({
+    name: 'versions of peers',
+    reload: () => {
+      scheduler.reset();
+      volume.reset();
+    },
+  });
   return {
     config,
     log,
@@ -100,6 +116,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     },
     report: (error, where) => log.error('an unexpected error', { ...where, error }),
     watchers,
+    reloads,
     async close() {
       await sender.stop();
       scheduler.close();

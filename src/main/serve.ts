@@ -16,6 +16,8 @@ export type ServiceName = 'api' | 'scheduler' | 'volume';
 /** Services that run in this process. */
 export interface Running {
   readonly addresses: { readonly [Name in ServiceName]?: string };
+  /** Reads again what may change while they run: the log level, and what else `reload.ts` knows. Never rejects. */
+  reload(): Promise<void>;
   /** Stops them in order, in a bounded time. Safe to repeat. */
   stop(): Promise<void>;
 }
@@ -57,7 +59,11 @@ export async function serve(
     parts.sender.start();
     const addresses = Object.fromEntries([...running].map(([name, { address }]) => [name, address]));
     let stopped: Promise<void> | undefined;
-    return { addresses, stop: () => (stopped ??= stop(config.gracefulShutdownTimeoutMs)) };
+    return {
+      addresses,
+      reload: () => parts.reloads.run(),
+      stop: () => (stopped ??= stop(config.gracefulShutdownTimeoutMs)),
+    };
   } catch (error) {
     await stop(0);
     throw error;

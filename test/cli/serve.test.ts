@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { PassThrough } from 'node:stream';
 
 import test from 'ava';
 
@@ -10,17 +11,22 @@ interface Served {
   readonly serve: CliParts['serve'];
   readonly calls: { readonly config: Config; readonly services: readonly string[] }[];
   stops: number;
+  reloads: number;
 }
 
 function fakeServices(onStart: () => void): Served {
   const served: Served = {
     calls: [],
     stops: 0,
+    reloads: 0,
     async serve(config, services) {
       served.calls.push({ config, services });
       setImmediate(onStart);
       return {
         addresses: services.includes('api') ? { api: '127.0.0.1:4242' } : {},
+        async reload() {
+          served.reloads++;
+        },
         async stop() {
           served.stops++;
         },
@@ -77,13 +83,48 @@ test('a signal during the start is not lost', async (t) => {
 
   const { code } = await cli(['serve'], {
     signals,
-    serve(config, services) {
+    serve(...given) {
       signals.emit('SIGTERM');
-      return served.serve(config, services);
+      return served.serve(...given);
     },
   });
 
   t.is(code, 0);
+  t.is(served.stops, 1);
+});
+
+test('SIGHUP reloads and does not stop; one that comes during the start is not lost', async (t) => {
+  const signals = new EventEmitter();
+  const served = fakeServices(() => {
+    signals.emit('SIGHUP');
+    signals.emit('SIGTERM');
+  });
+
+  const { code } = await cli(['serve'], {
+    signals,
+    serve(...given) {
+      signals.emit('SIGHUP');
+      return served.serve(...given);
+    },
+  });
+
+  t.is(code, 0);
+  t.is(served.reloads, 2);
+  t.is(served.stops, 1);
+});
+
+test('SIGHUP of a terminal that has gone ends the services in good order', async (t) => {
+  const signals = new EventEmitter();
+  const served = fakeServices(() => signals.emit('SIGHUP'));
+
+  const { code } = await cli(['serve'], {
+    signals,
+    stderr: Object.assign(new PassThrough(), { isTTY: true }),
+    ...served,
+  });
+
+  t.is(code, 0);
+  t.is(served.reloads, 0);
   t.is(served.stops, 1);
 });
 
@@ -98,6 +139,7 @@ test('a second signal ends the process at once', async (t) => {
       setImmediate(() => signals.emit('SIGTERM'));
       return {
         addresses: {},
+        reload: () => Promise.resolve(),
         async stop() {
           signals.emit('SIGINT');
         },

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { LogFields } from '#src/log/fields.js';
 import type { Log } from '#src/log/log.js';
 import { connectRedis, type RedisConnection } from '#src/redis/connect.js';
 import { deadlineIn, isOver, pause } from '#src/redis/deadline.js';
@@ -88,9 +89,11 @@ export const SILENT: Log = {
 };
 
 /** Keeps what is said, by level. */
-export function recordingLog(): Log & { readonly lines: { level: string; message: string; fields: unknown }[] } {
-  const lines: { level: string; message: string; fields: unknown }[] = [];
-  const at = (level: string) => (message: string, fields?: unknown) => void lines.push({ level, message, fields });
+export function recordingLog(): Log & {
+  readonly lines: { level: string; message: string; fields: LogFields | undefined }[];
+} {
+  const lines: { level: string; message: string; fields: LogFields | undefined }[] = [];
+  const at = (level: string) => (message: string, fields?: LogFields) => void lines.push({ level, message, fields });
   return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
