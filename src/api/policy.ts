@@ -1,11 +1,21 @@
-import type { RequestContext } from '../objects/request-context.js';
+import { isAdmin, isReader, type RequestContext, seesEverything } from '../objects/request-context.js';
 
-/** Who may. The project is compared by the query, not here: another project's things do not exist. */
+/**
+ * Who may. Five personas: reader, member and admin of a project, reader and admin of the system. The project is compared by
+ * the query, not here: another project's things do not exist. Rule: Cinder's policy personas; as there, the role `admin`
+ * counts in every scope.
+ */
 type Rule = (context: RequestContext) => boolean;
 
-const admin: Rule = ({ roles }) => roles.includes('admin');
-const member: Rule = (context) => context.roles.includes('member') || admin(context);
-const reader: Rule = (context) => context.roles.includes('reader') || member(context);
+/** Changes of the installation itself. */
+const admin: Rule = isAdmin;
+/** What shows the installation: where things are, and how it does. */
+const systemReader: Rule = seesEverything;
+/** Changes of a project's things. A system's member has no more than its reader: there is no such persona. */
+const member: Rule = (context) =>
+  isAdmin(context) || (context.systemScope === undefined && context.roles.includes('member'));
+/** Reads of a project's things; of every project's by who sees everything. */
+const reader: Rule = isReader;
 
 /** Cinder's rules by name (`cinder/policies/`). What is not here is denied. */
 const RULES: ReadonlyMap<string, Rule> = new Map([
@@ -16,8 +26,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume:force_delete', admin],
   ['volume_extension:quotas:show', reader],
   ['volume_extension:quotas:update', admin],
-  ['volume_extension:services:index', admin],
-  ['scheduler_extension:scheduler_stats:get_pools', admin],
+  ['volume_extension:services:index', systemReader],
+  ['scheduler_extension:scheduler_stats:get_pools', systemReader],
   ['message:get_all', reader],
   ['volume:update', member],
   ['volume:update_volume_metadata', member],
@@ -32,7 +42,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume_extension:types_extra_specs:delete', admin],
   ['volume_extension:volume_type_access:addProjectAccess', admin],
   ['volume_extension:volume_type_access:removeProjectAccess', admin],
-  ['volume_extension:volume_type_access:get_all_for_type', admin],
+  ['volume_extension:volume_type_access:get_all_for_type', systemReader],
   ['volume_extension:default_set_or_update', admin],
   ['volume_extension:default_unset', admin],
   ['volume_extension:services:update', admin],

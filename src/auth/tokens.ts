@@ -1,77 +1,50 @@
 import { createHash } from 'node:crypto';
-import { parse, TomlError } from 'smol-toml';
 import { Fault } from '../errors/fault.js';
 import type { Authenticator, Identity } from '../rpc/interceptors/authenticate.js';
-import { ID_PATTERN } from './id-pattern.js';
+import { asksForSystem } from './scope.js';
 
 /** A token of the tokens file; the token itself is never kept, only its SHA-256. */
 export interface StaticToken extends Identity {
   /** SHA-256 of the token, 64 hex digits. */
   readonly sha256: string;
+  /** From then on it lets nobody in, ms since 1970. @default never */
+  readonly expiresAt?: number;
+}
+
+/** SHA-256 of a token, as the tokens file has it: 64 hex digits in lower case. */
+export function hashOfToken(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
 }
 
 /**
  * Knows callers by a token in `x-auth-token`, from a fixed list. The look-up is by hash, so its time says nothing about a
- * token. A scoping header that contradicts the token is refused rather than ignored.
+ * token. A scoping header that contradicts the token is refused rather than ignored. `now`: ms since 1970.
  */
-export function tokenAuth(tokens: readonly StaticToken[]): Authenticator {
-  const callers = new Map(tokens.map(({ sha256, projectId, userId, roles }) => [sha256, { projectId, userId, roles }]));
+export function tokenAuth(tokens: readonly StaticToken[], now: () => number = Date.now): Authenticator {
+  const known = new Map(
+    tokens.map(({ sha256, expiresAt = Infinity, ...caller }) => [sha256, { caller: identityOf(caller), expiresAt }]),
+  );
   return {
     authenticate(headers) {
       const token = headers('x-auth-token');
       if (!token) throw new Fault('NotAuthenticated', { reason: "The metadata 'x-auth-token' is missing." });
-      const caller = callers.get(createHash('sha256').update(token).digest('hex'));
-      if (!caller) throw new Fault('NotAuthenticated', { reason: 'The token is not known.' });
+      const found = known.get(hashOfToken(token));
+      if (!found) throw new Fault('NotAuthenticated', { reason: 'The token is not known.' });
+      if (now() >= found.expiresAt) throw new Fault('NotAuthenticated', { reason: 'The token has expired.' });
+      const { caller } = found;
       const project = headers('x-project-id');
       if (project !== undefined && project !== caller.projectId) {
         throw new Fault('NotAuthenticated', { reason: "The token is not of the project in 'x-project-id'." });
+      }
+      if (asksForSystem(headers) && !caller.systemScope) {
+        throw new Fault('NotAuthenticated', { reason: "The token is of a project, not of the system's scope." });
       }
       return caller;
     },
   };
 }
 
-/**
- * Reads a tokens file: a TOML list `[[tokens]]` with `sha256`, `project_id`, `user_id` and `roles`.
- * Throws an Error that names the file and every bad entry, and no token.
- */
-export function readTokens(text: string, file: string): readonly StaticToken[] {
-  const { tokens } = parsed(text, file);
-  if (!Array.isArray(tokens) || tokens.length === 0) throw new Error(`${file}: needs at least one table [[tokens]]`);
-  const problems: string[] = [];
-  const read = tokens.map((entry, index): StaticToken => {
-    const { sha256, project_id: projectId, user_id: userId, roles } = entry as Readonly<Record<string, unknown>>;
-    const bad = [
-      ...(typeof sha256 === 'string' && SHA256.test(sha256) ? [] : ['sha256 must be 64 hex digits in lower case']),
-      ...(isId(projectId) ? [] : [`project_id ${MUST_BE_AN_ID}`]),
-      ...(isId(userId) ? [] : [`user_id ${MUST_BE_AN_ID}`]),
-      ...(Array.isArray(roles) && roles.every(isId) ? [] : [`roles must be a list, of which each ${MUST_BE_AN_ID}`]),
-      ...(tokens.findIndex((other) => isSame(other, sha256)) < index ? ['sha256 stands for an earlier token too'] : []),
-    ];
-    if (bad.length > 0) problems.push(`${file}: token ${index + 1}: ${bad.join('; ')}`);
-    return { sha256, projectId, userId, roles } as StaticToken;
-  });
-  if (problems.length > 0) throw new Error(problems.join('\n'));
-  return read;
-}
-
-const SHA256 = /^[0-9a-f]{64}$/;
-const MUST_BE_AN_ID = 'must be 1 to 255 characters of A-Z, a-z, 0-9 and "._:-"';
-
-/** The parser quotes the lines around a mistake, and with them what is secret: only the place is passed on. */
-function parsed(text: string, file: string): Readonly<Record<string, unknown>> {
-  try {
-    return parse(text);
-  } catch (error) {
-    const place = error instanceof TomlError ? ` in line ${error.line}, column ${error.column}` : '';
-    throw new Error(`${file}: is not valid TOML${place}`);
-  }
-}
-
-function isSame(entry: unknown, sha256: unknown): boolean {
-  return typeof sha256 === 'string' && (entry as { readonly sha256?: unknown }).sha256 === sha256;
-}
-
-function isId(value: unknown): value is string {
-  return typeof value === 'string' && ID_PATTERN.test(value);
+/** What a context takes over from a token, and nothing else of its entry. */
+function identityOf({ projectId, userId, roles, systemScope }: Identity): Identity {
+  return { projectId, userId, roles, ...(systemScope && { systemScope }) };
 }

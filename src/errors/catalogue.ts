@@ -264,6 +264,11 @@ export const FAULTS = {
     { action: text },
     ({ action }) => `Policy does not allow ${action} to be performed.`,
   ),
+  InvalidScope: entry(
+    'PERMISSION_DENIED',
+    { needs: text },
+    ({ needs }) => `The caller has the system's scope, which is of no project: ${needs}.`,
+  ),
   MissingRpcVersion: entry(
     'FAILED_PRECONDITION',
     { header: text },

@@ -2,14 +2,35 @@
 export interface RequestContext {
   /** `req-<uuid>`. */
   readonly requestId: string;
+  /** Empty: the caller has the system's scope, and acts for no project. */
   readonly projectId: string;
   readonly userId: string;
   readonly roles: readonly string[];
+  /**
+   * The caller acts on the installation, not within a project. It stays in the API: the services behind it decide nothing by
+   * it. Rule: Keystone, `openstack-system-scope`. @default a project's scope
+   */
+  readonly systemScope?: 'all';
   /** W3C trace context; empty when traces are off. */
   readonly traceparent: string;
 }
 
-/** Whether the caller is an administrator. */
-export function isAdmin(context: RequestContext): boolean {
-  return context.roles.includes('admin');
+/** Who a caller is and for what: what decides what it may do. */
+type Caller = Pick<RequestContext, 'roles' | 'systemScope'>;
+
+/** Whether the caller is an administrator: of whatever scope, as in Cinder. */
+export function isAdmin({ roles }: Caller): boolean {
+  return roles.includes('admin');
 }
+
+/** Whether the caller may read: the greater roles include the lesser ones, as Keystone's do. */
+export function isReader({ roles }: Caller): boolean {
+  return roles.some((role) => READERS.includes(role));
+}
+
+/** Whether the caller sees what belongs to any project, and where things are: administrators, and readers of the system. */
+export function seesEverything(caller: Caller): boolean {
+  return isAdmin(caller) || (caller.systemScope !== undefined && isReader(caller));
+}
+
+const READERS: readonly string[] = ['reader', 'member', 'admin'];

@@ -18,6 +18,8 @@ export const RPC_SECRET = 'cinder-rpc-secret';
 export const REQUEST_ID = 'x-openstack-request-id';
 export const PROJECT_ID = 'x-project-id';
 export const USER_ID = 'x-user-id';
+/** `all`: the caller acts on the installation, for no project. Keystone's name. */
+export const SYSTEM_SCOPE = 'openstack-system-scope';
 /** Comma-separated. */
 export const ROLES = 'x-roles';
 /** W3C trace context. */

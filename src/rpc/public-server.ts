@@ -1,6 +1,6 @@
 import { Metadata, type sendUnaryData, type Server } from '@grpc/grpc-js';
 import { Fault } from '../errors/fault.js';
-import { isAdmin, type RequestContext } from '../objects/request-context.js';
+import { type RequestContext, seesEverything } from '../objects/request-context.js';
 import { requestIdFrom } from './context.js';
 import type { Descriptors } from './descriptors.js';
 import { REQUEST_ID } from './headers.js';
@@ -183,10 +183,10 @@ class PublicApiServer {
   }
 }
 
-/** Fields for administrators are taken out for everybody else. */
+/** Fields for administrators are taken out for everybody who does not see everything. */
 function encoded({ rules, encode }: Bound, response: unknown, context: RequestContext): Buffer {
   const hidden = rules.adminOnly;
-  return encode(hidden && !isAdmin(context) ? withoutFields(response as object, hidden) : response);
+  return encode(hidden && !seesEverything(context) ? withoutFields(response as object, hidden) : response);
 }
 
 function publicCall(call: UnaryCall | StreamCall, context: RequestContext): PublicCall {

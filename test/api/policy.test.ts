@@ -5,6 +5,14 @@ import { readRules } from '#src/rpc/versions.js';
 import { CONTEXT } from '../casts/rows.js';
 
 const withRoles = (...roles: string[]) => ({ ...CONTEXT, roles });
+const PERSONAS = {
+  reader: withRoles('reader'),
+  member: withRoles('member'),
+  admin: withRoles('admin'),
+  systemReader: { ...withRoles('reader'), projectId: '', systemScope: 'all' },
+  systemMember: { ...withRoles('member'), projectId: '', systemScope: 'all' },
+  systemAdmin: { ...withRoles('admin'), projectId: '', systemScope: 'all' },
+} as const;
 
 test('every public RPC is guarded by a rule that exists', (t) => {
   const methods = [...readRules(readDescriptors()).public.values()].flatMap((api) => [...api.methods.values()]);
@@ -18,51 +26,58 @@ test('a rule that nobody knows denies everybody', (t) => {
   t.false(allows('__proto__', withRoles('admin')));
 });
 
-/** Who may, by rule: the least role. */
-const LEAST: Readonly<Record<string, 'reader' | 'member' | 'admin'>> = {
-  'volume:create': 'member',
-  'volume:get': 'reader',
-  'volume:get_all': 'reader',
-  'volume:delete': 'member',
-  'volume:force_delete': 'admin',
-  'volume_extension:quotas:show': 'reader',
-  'volume_extension:quotas:update': 'admin',
-  'volume_extension:services:index': 'admin',
-  'scheduler_extension:scheduler_stats:get_pools': 'admin',
-  'message:get_all': 'reader',
-  'volume:update': 'member',
-  'volume:update_volume_metadata': 'member',
-  'volume:delete_volume_metadata': 'member',
-  'volume:availability_zone_list': 'reader',
-  'volume_extension:type_create': 'admin',
-  'volume_extension:type_get': 'reader',
-  'volume_extension:type_get_all': 'reader',
-  'volume_extension:type_update': 'admin',
-  'volume_extension:type_delete': 'admin',
-  'volume_extension:types_extra_specs:create': 'admin',
-  'volume_extension:types_extra_specs:delete': 'admin',
-  'volume_extension:volume_type_access:addProjectAccess': 'admin',
-  'volume_extension:volume_type_access:removeProjectAccess': 'admin',
-  'volume_extension:volume_type_access:get_all_for_type': 'admin',
-  'volume_extension:default_set_or_update': 'admin',
-  'volume_extension:default_unset': 'admin',
-  'volume_extension:services:update': 'admin',
-  'message:get': 'reader',
-  'message:delete': 'member',
+/** Who may read, change, look at the installation, and change it. */
+const READ = ['reader', 'member', 'admin', 'systemReader', 'systemMember', 'systemAdmin'];
+const CHANGE = ['member', 'admin', 'systemAdmin'];
+const INSPECT = ['admin', 'systemReader', 'systemMember', 'systemAdmin'];
+const OPERATE = ['admin', 'systemAdmin'];
+
+/** Who may, by rule. */
+const MAY: Readonly<Record<string, readonly string[]>> = {
+  'volume:create': CHANGE,
+  'volume:get': READ,
+  'volume:get_all': READ,
+  'volume:delete': CHANGE,
+  'volume:force_delete': OPERATE,
+  'volume_extension:quotas:show': READ,
+  'volume_extension:quotas:update': OPERATE,
+  'volume_extension:services:index': INSPECT,
+  'scheduler_extension:scheduler_stats:get_pools': INSPECT,
+  'message:get_all': READ,
+  'volume:update': CHANGE,
+  'volume:update_volume_metadata': CHANGE,
+  'volume:delete_volume_metadata': CHANGE,
+  'volume:availability_zone_list': READ,
+  'volume_extension:type_create': OPERATE,
+  'volume_extension:type_get': READ,
+  'volume_extension:type_get_all': READ,
+  'volume_extension:type_update': OPERATE,
+  'volume_extension:type_delete': OPERATE,
+  'volume_extension:types_extra_specs:create': OPERATE,
+  'volume_extension:types_extra_specs:delete': OPERATE,
+  'volume_extension:volume_type_access:addProjectAccess': OPERATE,
+  'volume_extension:volume_type_access:removeProjectAccess': OPERATE,
+  'volume_extension:volume_type_access:get_all_for_type': INSPECT,
+  'volume_extension:default_set_or_update': OPERATE,
+  'volume_extension:default_unset': OPERATE,
+  'volume_extension:services:update': OPERATE,
+  'message:get': READ,
+  'message:delete': CHANGE,
 };
 
-for (const [rule, least] of Object.entries(LEAST)) {
-  test(`${rule} needs the role ${least}`, (t) => {
-    const roles = ['reader', 'member', 'admin'];
+for (const [rule, who] of Object.entries(MAY)) {
+  test(`${rule} is for ${who.join(', ')}`, (t) => {
+    const may = Object.entries(PERSONAS).filter(([, persona]) => allows(rule, persona));
     t.deepEqual(
-      roles.filter((role) => allows(rule, withRoles(role))),
-      roles.slice(roles.indexOf(least)),
+      may.map(([name]) => name),
+      who,
     );
     t.false(allows(rule, withRoles()));
     t.false(allows(rule, withRoles('Admin', 'auditor')), 'roles are compared as they are');
+    t.false(allows(rule, { ...withRoles('auditor'), systemScope: 'all' }), 'a scope alone is no role');
   });
 }
 
 test('the list of rules is reviewed: a new one needs a line here', (t) => {
-  t.deepEqual([...POLICY_RULES].sort(), Object.keys(LEAST).sort());
+  t.deepEqual([...POLICY_RULES].sort(), Object.keys(MAY).sort());
 });

@@ -1,21 +1,34 @@
-import { createHash } from 'node:crypto';
 import test from 'ava';
 import { noAuth } from '#src/auth/none.js';
-import { readTokens, tokenAuth } from '#src/auth/tokens.js';
+import { hashOfToken as sha256, tokenAuth } from '#src/auth/tokens.js';
+import { readTokens } from '#src/auth/tokens-file.js';
 import type { Identity } from '#src/rpc/interceptors/authenticate.js';
 
-const sha256 = (token: string): string => createHash('sha256').update(token).digest('hex');
+const NOON = Date.parse('2027-01-31T12:00:00Z');
 
-const auth = tokenAuth([
-  { sha256: sha256('secret'), projectId: 'p1', userId: 'u1', roles: ['member'] },
-  { sha256: sha256('other'), projectId: 'p2', userId: 'u2', roles: ['admin'] },
-]);
+const auth = tokenAuth(
+  [
+    { sha256: sha256('secret'), projectId: 'p1', userId: 'u1', roles: ['member'] },
+    { sha256: sha256('other'), projectId: 'p2', userId: 'u2', roles: ['admin'] },
+    { sha256: sha256('operator'), projectId: '', userId: 'ops', roles: ['reader'], systemScope: 'all' },
+    { sha256: sha256('stale'), projectId: 'p1', userId: 'u1', roles: ['member'], expiresAt: NOON },
+    { sha256: sha256('fresh'), projectId: 'p1', userId: 'u1', roles: ['member'], expiresAt: NOON + 1 },
+  ],
+  () => NOON,
+);
 
 test('a token stands for its caller, whatever else the headers say of roles and users', async (t) => {
   t.deepEqual(await as(auth, { 'x-auth-token': 'secret', 'x-roles': 'admin', 'x-user-id': 'root' }), {
     ...{ projectId: 'p1', userId: 'u1', roles: ['member'] },
   });
   t.is((await as(auth, { 'x-auth-token': 'other', 'x-project-id': 'p2' })).projectId, 'p2');
+  t.deepEqual(await as(auth, { 'x-auth-token': 'fresh' }), { projectId: 'p1', userId: 'u1', roles: ['member'] });
+});
+
+test('a token of the system has no project, whether its scope is asked for or not', async (t) => {
+  const ops = { projectId: '', userId: 'ops', roles: ['reader'], systemScope: 'all' } as const;
+  t.deepEqual(await as(auth, { 'x-auth-token': 'operator' }), ops);
+  t.deepEqual(await as(auth, { 'x-auth-token': 'operator', 'openstack-system-scope': 'all' }), ops);
 });
 
 /** Headers that name nobody, and what is said of them. */
@@ -25,6 +38,18 @@ const NOBODY: readonly (readonly [what: string, headers: Readonly<Record<string,
   ['with an unknown token', { 'x-auth-token': 'guess' }, /not known/],
   ['with the hash of a token', { 'x-auth-token': sha256('secret') }, /not known/],
   ['with a token of another project', { 'x-auth-token': 'secret', 'x-project-id': 'p2' }, /not of the project/],
+  ['with an expired token', { 'x-auth-token': 'stale' }, /has expired/],
+  ["with the system's token for a project", { 'x-auth-token': 'operator', 'x-project-id': 'p1' }, /not of the project/],
+  [
+    "with a project's token for the system",
+    { 'x-auth-token': 'other', 'openstack-system-scope': 'all' },
+    /of a project/,
+  ],
+  [
+    'with a token for another scope',
+    { 'x-auth-token': 'operator', 'openstack-system-scope': 'p1' },
+    /knows 'all' only/,
+  ],
 ];
 
 for (const [what, headers, says] of NOBODY) {
@@ -42,6 +67,33 @@ test('a tokens file is read as it stands', (t) => {
     { sha256: hash, projectId: 'p1', userId: 'u1', roles: ['member', 'reader'] },
   ]);
 });
+
+test('a tokens file may give the scope of the system, and an end', (t) => {
+  const text = `[[tokens]]\nsha256 = "${sha256('x')}"\nsystem = true\nuser_id = "ops"\nroles = ["reader"]\nexpires_at = 2027-01-31T13:00:00+01:00\n`;
+  t.deepEqual(readTokens(text, 'tokens.toml'), [
+    { sha256: sha256('x'), projectId: '', userId: 'ops', roles: ['reader'], systemScope: 'all', expiresAt: NOON },
+  ]);
+});
+
+/** Lines that replace those of a good entry, and what is said of them. */
+const MISTAKES: readonly (readonly [line: string, says: RegExp])[] = [
+  ['project_id = "p1"\nsystem = true', /project_id and system exclude each other/],
+  ['system = false', /system must be true, or not be there/],
+  ['', /project_id must be .*, unless system = true/],
+  ['project_id = "p1"\nexpires_at = 2027-01-31T12:00:00', /expires_at must be a time with its offset/],
+  ['project_id = "p1"\nexpires_at = 1801483200', /expires_at must be a time with its offset/],
+  ['project_id = "p1"\nrole = "admin"', /: role is unknown/],
+  ['project_id = "p1"\n"hunter2 " = 1', /: a key is unknown/],
+];
+
+for (const [lines, says] of MISTAKES) {
+  test(`a token with ${JSON.stringify(lines)} is refused`, (t) => {
+    const text = `[[tokens]]\nsha256 = "${sha256('x')}"\nuser_id = "u"\nroles = ["reader"]\n${lines}\n`;
+    const { message } = t.throws(() => readTokens(text, 'tokens.toml'));
+    t.regex(message, says);
+    t.false(message.includes('hunter2'));
+  });
+}
 
 test('a tokens file names every bad entry, and no token', (t) => {
   const hash = sha256('secret');
@@ -80,6 +132,15 @@ test('without authentication the caller is believed, and what it leaves out is i
     ...{ projectId: 'p1', userId: 'u1', roles: ['admin', 'reader'] },
   });
   t.deepEqual((await as(noAuth, { 'x-project-id': 'p1', 'x-roles': ',' })).roles, ['member']);
+});
+
+test("without authentication the system's scope takes the place of the project, for a reader unless it says more", async (t) => {
+  const scope = { 'openstack-system-scope': 'all' };
+  t.deepEqual(await as(noAuth, scope), { projectId: '', userId: 'system', roles: ['reader'], systemScope: 'all' });
+  t.like(await as(noAuth, { ...scope, 'x-roles': 'admin', 'x-user-id': 'ops' }), { userId: 'ops', roles: ['admin'] });
+  const both = { name: 'NotAuthenticated', message: /exclude each other/ };
+  await t.throwsAsync(as(noAuth, { ...scope, 'x-project-id': 'p1' }), both);
+  await t.throwsAsync(as(noAuth, { 'openstack-system-scope': 'domain' }), { message: /knows 'all' only/ });
 });
 
 test('without authentication a caller must still name a project', async (t) => {

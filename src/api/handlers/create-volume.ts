@@ -13,6 +13,7 @@ import type { PublicHandler } from '../../rpc/public-server.js';
 import { DuplicateRequest } from '../duplicate-request.js';
 import { createVolumeFlow, type CreateVolumeFlowParts } from '../flows/create-volume.js';
 import { readCreateVolume } from '../read-create-volume.js';
+import { projectOf } from '../project-scope.js';
 import type { CreateVolume, IdempotencyKey } from '../requests.js';
 import { CREATE_VOLUME_RPC } from '../tasks/entry-create.js';
 import { volumeView } from '../views/volume-view.js';
@@ -31,8 +32,9 @@ export function createVolume(parts: CreateVolumeParts): PublicHandler<typeof Vol
   const deciding = new Set<string>();
 
   return async (message, call) => {
-    const request = readCreateVolume(message);
     const { context } = call;
+    projectOf(context);
+    const request = readCreateVolume(message);
     if (!request.idempotency) return { volume: volumeView(await create(request, context, call)) };
     const { key } = request.idempotency;
     const owned = JSON.stringify([context.projectId, context.userId, key]);

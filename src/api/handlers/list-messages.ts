@@ -3,6 +3,7 @@ import type { Store } from '../../db/store.js';
 import type { Message as WireMessage, MessagesService } from '../../gen/cinder/api/v3/messages.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { page, type PageTokens } from '../page-tokens.js';
+import { projectOf } from '../project-scope.js';
 import { Violations } from '../validation.js';
 
 export interface ListMessagesParts {
@@ -12,7 +13,8 @@ export interface ListMessagesParts {
 
 /** `Messages/ListMessages`: keyset pages, newest first (AIP-158). Throws InvalidInput. */
 export function listMessages(parts: ListMessagesParts): PublicHandler<typeof MessagesService.listMessages> {
-  return async ({ pageSize, pageToken, resourceId }, { context: { projectId } }) => {
+  return async ({ pageSize, pageToken, resourceId }, { context }) => {
+    const projectId = projectOf(context);
     const bad = new Violations();
     const size = bad.pageSize('page_size', pageSize);
     if (resourceId !== '') bad.uuid('resource_id', resourceId);

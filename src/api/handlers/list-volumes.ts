@@ -3,6 +3,7 @@ import { listVolumes as readPage } from '../../db/volumes.js';
 import type { VolumesService } from '../../gen/cinder/api/v3/volumes.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { page, type PageTokens } from '../page-tokens.js';
+import { projectOf } from '../project-scope.js';
 import { Violations } from '../validation.js';
 import { volumeView } from '../views/volume-view.js';
 
@@ -13,7 +14,8 @@ export interface ListVolumesParts {
 
 /** `Volumes/ListVolumes`: keyset pages, newest first (AIP-158). Throws InvalidInput. */
 export function listVolumes(parts: ListVolumesParts): PublicHandler<typeof VolumesService.listVolumes> {
-  return async ({ pageSize, pageToken }, { context: { projectId } }) => {
+  return async ({ pageSize, pageToken }, { context }) => {
+    const projectId = projectOf(context);
     const bad = new Violations();
     const size = bad.pageSize('page_size', pageSize);
     bad.check();

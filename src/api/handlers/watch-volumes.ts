@@ -3,6 +3,7 @@ import type { Tokens } from '../../events/tokens.js';
 import type { VolumeChange, VolumeEvents } from '../../events/watch.js';
 import type { VolumesService, WatchVolumesResponse } from '../../gen/cinder/api/v3/volumes.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
+import { projectOf } from '../project-scope.js';
 import { Violations } from '../validation.js';
 import { volumeView } from '../views/volume-view.js';
 
@@ -15,7 +16,8 @@ export interface WatchVolumesParts {
 
 /** `Volumes/WatchVolumes`: every change, from now on or from a token on. Throws InvalidInput, WatchTooSlow, ServiceStopping. */
 export function watchVolumes(parts: WatchVolumesParts): PublicHandler<typeof VolumesService.watchVolumes> {
-  return async ({ resumeToken, volumeIds }, { context: { projectId }, signal }) => {
+  return async ({ resumeToken, volumeIds }, { context, signal }) => {
+    const projectId = projectOf(context);
     const purpose = `watch:${projectId}`;
     const bad = new Violations();
     if (volumeIds.length > MAX_VOLUME_IDS) bad.add('volume_ids', `must name at most ${MAX_VOLUME_IDS} volumes`);

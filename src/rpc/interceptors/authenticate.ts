@@ -6,7 +6,7 @@ import { first } from '../context.js';
 import { PROJECT_ID, ROLES, TRACEPARENT, USER_ID } from '../headers.js';
 
 /** Who a caller is. */
-export type Identity = Pick<RequestContext, 'projectId' | 'userId' | 'roles'>;
+export type Identity = Pick<RequestContext, 'projectId' | 'userId' | 'roles' | 'systemScope'>;
 
 /** Reads one value of the request's metadata; undefined when it is absent. */
 export type Headers = (name: string) => string | undefined;
@@ -24,14 +24,15 @@ export async function authenticated(
   metadata: Metadata,
   requestId: string,
 ): Promise<RequestContext> {
-  const { projectId, userId, roles } = await authenticator.authenticate((name) => metadata.get(name)[0]?.toString());
+  const identity = await authenticator.authenticate((name) => metadata.get(name)[0]?.toString());
+  const { projectId, userId, roles, systemScope } = identity;
   const violations = [
-    ...badId(PROJECT_ID, projectId),
+    ...(systemScope && projectId === '' ? [] : badId(PROJECT_ID, projectId)),
     ...badId(USER_ID, userId),
     ...roles.flatMap((role) => badId(ROLES, role)),
   ];
   if (violations.length > 0) throw new Fault('InvalidInput', { violations, omitted: 0 });
-  return { requestId, projectId, userId, roles, traceparent: first(metadata, TRACEPARENT) };
+  return { ...identity, requestId, traceparent: first(metadata, TRACEPARENT) };
 }
 
 function badId(field: string, id: string): readonly FieldViolation[] {
