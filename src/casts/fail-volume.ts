@@ -6,8 +6,11 @@ import { transition } from '../db/volume-transitions.js';
 import type { RequestContext } from '../objects/request-context.js';
 import { MESSAGE_ACTIONS, MESSAGE_DETAILS, type MessageAction, type MessageDetail } from '../objects/user-message.js';
 
-/** `message_ttl` of Cinder, ms: how long a user message is kept. */
-const MESSAGE_TTL_MS = 30 * 86_400_000;
+/** What those need who write user messages. */
+export interface MessageParts {
+  /** `message_ttl`, ms: how long a user message is kept. */
+  readonly messageTtlMs: number;
+}
 
 /** Whose work failed. */
 export interface FailedWork {
@@ -34,7 +37,11 @@ const MAX_REASON = 1_000;
  * must end even if the record is gone or in a status that nobody expected: no step demands a row. The caller adds the
  * fence before and the end of the row after. Rule: docs/protocols.md §W FAIL; cinder/message/api.py.
  */
-export function failVolume({ resourceId, context }: FailedWork, failure: Failure): readonly Step[] {
+export function failVolume(
+  { messageTtlMs }: MessageParts,
+  { resourceId, context }: FailedWork,
+  failure: Failure,
+): readonly Step[] {
   const action = MESSAGE_ACTIONS[failure.action];
   const detail = MESSAGE_DETAILS[failure.detail];
   const steps = [
@@ -51,7 +58,7 @@ export function failVolume({ resourceId, context }: FailedWork, failure: Failure
       actionId: action.id,
       detailId: detail.id,
       text: `${action.text}: ${detail.text} ${failure.reason}`.slice(0, MAX_REASON),
-      ttlMs: MESSAGE_TTL_MS,
+      ttlMs: messageTtlMs,
     }),
     appendVolumeEvent({ volumeId: resourceId, type: `volume.${failure.work}.error`, requestId: context.requestId }),
   ];

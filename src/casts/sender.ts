@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { delayWorker, type ReadyWorker } from '../db/workers.js';
 import { takeForSending } from '../db/worker-search.js';
 import type { Store } from '../db/store.js';
+import type { MessageParts } from './fail-volume.js';
 import { GIVE_UP_AFTER_MS, giveUp, refuse } from './give-up.js';
 import type { CastTransport } from './transport.js';
 
@@ -14,7 +15,7 @@ const CALLS_PER_LANE = 4;
 /** Casts kept in memory. What does not fit stays in its row and is sent by the sweep. */
 const QUEUE_LIMIT = 8_192;
 
-export interface SenderOptions {
+export interface SenderOptions extends MessageParts {
   readonly store: Store;
   readonly transport: CastTransport;
   /** How often rows that nobody sends are looked for, ms. @default 500 */
@@ -122,7 +123,7 @@ export class CastSender {
       case 'superseded':
         return;
       case 'refused':
-        if (answer.reason === 'NOT_BUILT') await this.#apply(cast, refuse(cast, answer.message));
+        if (answer.reason === 'NOT_BUILT') await this.#apply(cast, refuse(this.#options, cast, answer.message));
         else await this.#delay(cast, answer.message);
         return;
       default:
@@ -138,7 +139,7 @@ export class CastSender {
   async #delay(cast: ReadyWorker, problem: string): Promise<void> {
     this.#options.onProblem?.(cast, problem);
     const limitMs = this.#options.giveUpAfterMs ?? GIVE_UP_AFTER_MS;
-    if (cast.ageMs > limitMs) await this.#apply(cast, giveUp(cast));
+    if (cast.ageMs > limitMs) await this.#apply(cast, giveUp(this.#options, cast));
     else await this.#options.store.apply([delayWorker(cast, this.#backoff(cast.sends))]);
   }
 

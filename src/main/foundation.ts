@@ -81,6 +81,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
   const volume = new VolumeClient(clientOptions('cinder-volume'));
   const sender = new CastSender({
     store,
+    messageTtlMs: config.messageTtlMs,
     transport: {
       deliver: (casts, signal) =>
         (casts[0]?.message.binary === 'cinder-volume' ? volume : scheduler).deliver(casts, signal),

@@ -55,6 +55,7 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     owner: incarnation,
     handlers: schedulerCasts({
       store,
+      messageTtlMs: config.messageTtlMs,
       scheduler: filterScheduler,
       readiness,
       anyVolumeService: () => services.anyUp,
@@ -104,6 +105,7 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
   await casts.start();
   const stranded = takeBackStranded({
     store,
+    messageTtlMs: config.messageTtlMs,
     downAfterMs: config.serviceDownTimeMs,
     owner: incarnation,
     send: (cast) => sender.send(cast),

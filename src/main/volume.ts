@@ -47,6 +47,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     owner: incarnation,
     handlers: volumeManager({
       store,
+      messageTtlMs: config.messageTtlMs,
       backends,
       send: (cast) => sender.send(cast),
       newId: randomUUID,

@@ -1,5 +1,5 @@
 import { createVolumeOnScheduler, readCreateVolumeOnVolume } from '../casts/cast-messages.js';
-import { failVolume } from '../casts/fail-volume.js';
+import { failVolume, type MessageParts } from '../casts/fail-volume.js';
 import { appendVolumeEvent } from '../db/events.js';
 import { RowCountMismatch, type Step, type Store } from '../db/store.js';
 import { unplaceVolume } from '../db/volume-transitions.js';
@@ -10,7 +10,7 @@ import type { Log } from '../log/log.js';
 /** Rows taken back in one round. */
 const ROUND = 64;
 
-export interface StrandedOptions {
+export interface StrandedOptions extends MessageParts {
   readonly store: Store;
   /** Heartbeat age at which a backend counts as down, ms. */
   readonly downAfterMs: number;
@@ -76,7 +76,7 @@ async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<
   const message = anew(row);
   if (message instanceof Error) {
     log.warn('a volume on a backend that is down is given up: its work cannot be read', { resourceId, error: message });
-    await store.apply([taken, ...failVolume(row, unreadable(context.requestId)), deleteWorker(ours)]);
+    await store.apply([taken, ...failVolume(options, row, unreadable(context.requestId)), deleteWorker(ours)]);
     return;
   }
   await store.apply([
@@ -108,7 +108,7 @@ function anew({ message, target }: OrphanedWorker): CastMessage | Error {
 }
 
 /** A payload that nobody can read is never tried twice, and does not keep the others. */
-function unreadable(requestId: string): Parameters<typeof failVolume>[1] {
+function unreadable(requestId: string): Parameters<typeof failVolume>[2] {
   return {
     work: 'create',
     reason: `The operators find the cause in the log under ${requestId}.`,

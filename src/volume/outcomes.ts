@@ -1,5 +1,5 @@
 import { type Claim, finish, handOver } from '../casts/claim.js';
-import { failVolume } from '../casts/fail-volume.js';
+import { failVolume, type MessageParts } from '../casts/fail-volume.js';
 import { appendVolumeEvent } from '../db/events.js';
 import { insertRelease, type NewSettlement } from '../db/quota-settlements.js';
 import type { Step } from '../db/store.js';
@@ -53,17 +53,17 @@ export function volumeDeleted(claim: Claim, release: Release | null, graceMs: nu
 }
 
 /** What the engine writes when a creation is given up; it adds the fence and ends the row. */
-export function creationFailed(claim: Claim, error: unknown): readonly Step[] {
+export function creationFailed(parts: MessageParts, claim: Claim, error: unknown): readonly Step[] {
   const detail = detailOf(error, 'DRIVER_FAILED_CREATE');
   const failure = { work: 'create', action: 'CREATE_VOLUME_FROM_BACKEND', detail } as const;
-  return failVolume(claim, { ...failure, reason: reasonOf(claim, error) });
+  return failVolume(parts, claim, { ...failure, reason: reasonOf(claim, error) });
 }
 
 /** What the engine writes when a deletion is given up; it adds the fence and ends the row. */
-export function deletionFailed(claim: Claim, error: unknown): readonly Step[] {
+export function deletionFailed(parts: MessageParts, claim: Claim, error: unknown): readonly Step[] {
   const detail = detailOf(error, 'DRIVER_FAILED_DELETE');
   const failure = { work: 'delete', action: 'DELETE_VOLUME', detail } as const;
-  return failVolume(claim, { ...failure, reason: reasonOf(claim, error) });
+  return failVolume(parts, claim, { ...failure, reason: reasonOf(claim, error) });
 }
 
 /** What a project gets back for a volume; `id` is the release's own. */

@@ -43,7 +43,7 @@ function senderIn(t: ExecutionContext, store: Store) {
   const installation = new Installation();
   const client = schedulerClient(t, installation);
   const transport = { deliver: client.deliver.bind(client) };
-  const sender = new CastSender({ store, transport, sweepIntervalMs: 20 });
+  const sender = new CastSender({ store, transport, messageTtlMs: 60_000, sweepIntervalMs: 20 });
   t.teardown(() => sender.stop());
   return { installation, sender };
 }

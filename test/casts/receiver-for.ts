@@ -69,7 +69,7 @@ export function working(
 
 /** As the services do. */
 const fail: CastHandler['fail'] = (claim, error) =>
-  failVolume(claim, {
+  failVolume({ messageTtlMs: 60_000 }, claim, {
     work: claim.method === 'DeleteVolume' ? 'delete' : 'create',
     reason: error instanceof Error ? error.message : String(error),
     action: 'CREATE_VOLUME_FROM_BACKEND',

@@ -253,6 +253,7 @@ function senderOver(t: ExecutionContext, store: Store, options: Transport & Part
   const problems: string[] = [];
   const sender = new CastSender({
     store,
+    messageTtlMs: 60_000,
     transport: {
       async deliver(casts, signal) {
         calls.push(casts);

@@ -230,6 +230,7 @@ function schedulerOn(
     owner,
     handlers: schedulerCasts({
       store: parts,
+      messageTtlMs: 60_000,
       scheduler: new FilterScheduler({
         pools,
         filters: filtersByName(DEFAULT_FILTERS),

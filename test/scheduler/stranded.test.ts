@@ -102,7 +102,7 @@ function rounds(t: ExecutionContext, store: Store, owner = 'scheduler') {
     read: (bound) => ((reads += 1), store.read(bound)),
   };
   const loop = takeBackStranded({
-    ...{ store: counting, downAfterMs: DOWN_MS, owner, intervalMs: 5, log: SILENT },
+    ...{ store: counting, downAfterMs: DOWN_MS, owner, messageTtlMs: 60_000, intervalMs: 5, log: SILENT },
     send: (cast) => sent.push(cast),
   });
   loop.start();

@@ -117,6 +117,7 @@ export class VolumeService {
       backends: { find: (name) => (name === BACKEND ? this.backend : undefined) },
       serviceIdOf: () => 'service-1',
       newId: randomUUID,
+      messageTtlMs: 60_000,
       releaseGraceMs: 60_000,
       listeners: [],
       send: (cast) => this.sent.push(cast),

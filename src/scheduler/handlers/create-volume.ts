@@ -42,7 +42,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
     },
 
     fail: (claim, error) =>
-      failVolume(claim, {
+      failVolume(parts, claim, {
         work: 'create',
         reason: Fault.is(error, 'NoValidBackend')
           ? error.message

@@ -1,6 +1,6 @@
 import { applyFenced, type Claim, finish, handOver } from '../../casts/claim.js';
 import { createVolumeOnVolume, type CreateVolumeOnScheduler } from '../../casts/cast-messages.js';
-import { failVolume } from '../../casts/fail-volume.js';
+import { failVolume, type MessageParts } from '../../casts/fail-volume.js';
 import { appendVolumeEvent } from '../../db/events.js';
 import type { Store } from '../../db/store.js';
 import { placeVolume } from '../../db/volume-transitions.js';
@@ -12,7 +12,7 @@ import { backendOf } from '../../objects/backend-name.js';
 import type { Attempt, FilterScheduler, Placement } from '../filter-scheduler.js';
 import { describeToOperator, describeToOwner } from '../refusal.js';
 
-export interface ScheduleCreateVolumeParts {
+export interface ScheduleCreateVolumeParts extends MessageParts {
   readonly store: Store;
   readonly scheduler: FilterScheduler;
   /** Sends the row that was handed over. */
@@ -120,7 +120,7 @@ async function refuse(
 ): Promise<void> {
   parts.onRefusal(claim, toOperator);
   await applyFenced(parts.store, claim, [
-    ...failVolume(claim, {
+    ...failVolume(parts, claim, {
       work: 'create',
       reason: `No valid backend was found. ${toOwner}`,
       action: 'SCHEDULE_ALLOCATE_VOLUME',

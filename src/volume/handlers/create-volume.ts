@@ -1,5 +1,6 @@
 import { type CreateVolumeOnVolume, readCreateVolumeOnVolume } from '../../casts/cast-messages.js';
 import { type Claim, Fenced } from '../../casts/claim.js';
+import type { MessageParts } from '../../casts/fail-volume.js';
 import type { CastHandler } from '../../casts/handler.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
@@ -8,7 +9,7 @@ import { type BackendsOfProcess, backendFor } from '../backend-for.js';
 import { createVolumeFlow, type CreateVolumeFlowParts } from '../flows/create-volume.js';
 import { creationFailed } from '../outcomes.js';
 
-export interface CreateVolumeParts extends CreateVolumeFlowParts {
+export interface CreateVolumeParts extends CreateVolumeFlowParts, MessageParts {
   readonly backends: BackendsOfProcess;
   /** Told every transition of the flows. */
   readonly listeners: readonly FlowListener[];
@@ -38,7 +39,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
       });
     },
 
-    fail: creationFailed,
+    fail: (claim, error) => creationFailed(parts, claim, error),
   };
 }
 

@@ -1,5 +1,6 @@
 import { type DeleteVolumeOnVolume, readDeleteVolumeOnVolume } from '../../casts/cast-messages.js';
 import { applyFenced, type Claim, finish } from '../../casts/claim.js';
+import type { MessageParts } from '../../casts/fail-volume.js';
 import type { CastHandler } from '../../casts/handler.js';
 import { giveBackWorker } from '../../db/workers.js';
 import { Fault } from '../../errors/fault.js';
@@ -12,7 +13,7 @@ import { patiently } from '../patience.js';
 /** How long a deletion waits for a backend that does not start, before it is sent again, ms. */
 const BACKEND_DOWN_DELAY_MS = 5_000;
 
-export interface DeleteVolumeParts extends DeleteVolumeFlowParts {
+export interface DeleteVolumeParts extends DeleteVolumeFlowParts, MessageParts {
   readonly backends: BackendsOfProcess;
   /** Told every transition of the flows. */
   readonly listeners: readonly FlowListener[];
@@ -40,7 +41,7 @@ export function deleteVolume(parts: DeleteVolumeParts): CastHandler<DeleteVolume
       });
     },
 
-    fail: deletionFailed,
+    fail: (claim, error) => deletionFailed(parts, claim, error),
   };
 
   /** Somebody else has destroyed the record: nothing is left to do. */
