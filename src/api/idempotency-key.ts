@@ -14,3 +14,20 @@ export function idempotencyKeyOf(
   if (!PRINTABLE.test(key)) bad.add('idempotency_key', 'must be 1 to 255 printable ASCII characters');
   return { key, requestHash: createHash('sha256').update(request).digest('hex') };
 }
+
+/**
+ * The caller's key and the hash of every other field of the request: the same parameters give the same hash, in whatever
+ * order a map travelled. Notes a malformed key.
+ */
+export function keyOfRequest(
+  { idempotencyKey, ...parameters }: { readonly idempotencyKey?: string | undefined },
+  bad: Violations,
+): IdempotencyKey | undefined {
+  if (idempotencyKey === undefined) return undefined;
+  return idempotencyKeyOf(idempotencyKey, JSON.stringify(parameters, inOrder), bad);
+}
+
+/** Maps have no order on the wire; the hash needs one. */
+function inOrder(_name: string, value: unknown): unknown {
+  return value instanceof Map ? [...value].sort(([a], [b]) => (a < b ? -1 : 1)) : value;
+}

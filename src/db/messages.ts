@@ -51,7 +51,25 @@ export async function listMessages(
   const rows = await store.read(
     resourceId === undefined ? list.with(key) : listOfResource.with({ ...key, resourceId }),
   );
-  return rows.map((row) => ({ ...row, eventId: `VOLUME_${row.resourceType}_${row.actionId}_${row.detailId}` }));
+  return rows.map(messageOf);
+}
+
+/** The message, if the project has it; without a project: whoever has it. */
+export async function findMessage(
+  store: Store,
+  { id, projectId }: { readonly id: string; readonly projectId?: string },
+): Promise<Message | undefined> {
+  const [row] = await store.read(findById.with({ id }));
+  return row && (projectId === undefined || row.projectId === projectId) ? messageOf(row) : undefined;
+}
+
+/** Removes a message for good; touches no row when there is none. */
+export function deleteMessage(id: string): Step {
+  return { statement: remove.with({ id }), rows: 1 };
+}
+
+function messageOf(row: Omit<Message, 'eventId'>): Message {
+  return { ...row, eventId: `VOLUME_${row.resourceType}_${row.actionId}_${row.detailId}` };
 }
 
 const insert = statement<Required<NewMessage>>()(({ db, now }, p) =>
@@ -77,7 +95,7 @@ interface KeyParams {
   readonly id: string;
 }
 
-const page = ({ db }: Tools, p: KeyParams) =>
+const select = ({ db }: Tools) =>
   db
     .selectFrom('messages')
     .select([
@@ -90,7 +108,14 @@ const page = ({ db }: Tools, p: KeyParams) =>
         'user_message as text',
       ] as const),
       ...(['created_at as createdAt', 'expires_at as expiresAt'] as const),
-    ])
+    ]);
+
+const findById = statement<{ id: string }>()((tools, p) => select(tools).where('id', '=', p.id));
+
+const remove = statement<{ id: string }>()(({ db }, p) => db.deleteFrom('messages').where('id', '=', p.id));
+
+const page = (tools: Tools, p: KeyParams) =>
+  select(tools)
     .where('project_id', '=', p.projectId)
     // the first of the two conditions is what an index can be entered by
     .where('created_at', '<=', p.createdAt)

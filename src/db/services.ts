@@ -72,6 +72,23 @@ export async function allServices(store: Store): Promise<readonly ServiceRecord[
   return (await store.read(all.with({}))).map(toRecord);
 }
 
+/** What administrators say of a service. */
+export interface ServiceSwitch {
+  readonly binary: string;
+  /** As it is registered. */
+  readonly host: string;
+  readonly disabled: boolean;
+  /** Why it is disabled; null: nothing is said. */
+  readonly disabledReason: string | null;
+}
+
+/** Enables or disables a service and answers it; undefined: there is none. Safe to repeat. */
+export async function switchService(store: Store, change: ServiceSwitch): Promise<ServiceRecord | undefined> {
+  const [done] = await store.apply([{ statement: turn.with({ ...change, disabled: Number(change.disabled) }) }]);
+  const [row] = (done?.returned ?? []) as unknown as readonly Row[];
+  return row && toRecord(row);
+}
+
 /** Whether a service was heard of within `downAfterMs`, by the database's clock. Rule: cinder/objects/service.py, `is_up`. */
 export function isUp({ silentMs, stopped }: ServiceRecord, downAfterMs: number): boolean {
   return !stopped && silentMs <= downAfterMs;
@@ -145,6 +162,17 @@ const stop = statement<{ incarnation: string }>()(({ db, now }, p) =>
     .where('incarnation', '=', p.incarnation)
     .where('deleted_at', 'is', null)
     .where('stopped_at', 'is', null),
+);
+
+const turn = statement<Omit<ServiceSwitch, 'disabled'> & { readonly disabled: number }>()(({ db, now }, p) =>
+  db
+    .updateTable('services')
+    .set({ disabled: p.disabled, disabled_reason: p.disabledReason, modified_at: now })
+    .where('binary', '=', p.binary)
+    .where('host', '=', p.host)
+    .where('deleted_at', 'is', null)
+    .returningAll()
+    .returning(sql<number>`${now} - heartbeat_at`.as('silent_ms')),
 );
 
 const ofBinary = statement<{ binary: string }>()(({ db, now }, p) =>

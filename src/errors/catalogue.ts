@@ -104,6 +104,18 @@ export const FAULTS = {
   VolumeNotFound: entry('NOT_FOUND', { volumeId: text }, ({ volumeId }) => `Volume ${volumeId} could not be found.`, {
     reschedule: false,
   }),
+  MessageNotFound: entry(
+    'NOT_FOUND',
+    { messageId: text },
+    ({ messageId }) => `Message ${messageId} could not be found.`,
+    { reschedule: false },
+  ),
+  ServiceNotFound: entry(
+    'NOT_FOUND',
+    { binary: text, host: text },
+    ({ binary, host }) => `Service ${binary} could not be found on host ${host}.`,
+    { reschedule: false },
+  ),
   VolumeTypeNotFound: entry(
     'NOT_FOUND',
     { volumeType: text },

@@ -4,8 +4,11 @@ import { cachedZones } from '../api/zones.js';
 import { defaultTypes } from '../api/default-types.js';
 import { pageTokens } from '../api/page-tokens.js';
 import { allows } from '../api/policy.js';
-import { messages, pools, services } from '../api/services/operations.js';
+import { availabilityZones } from '../api/services/availability-zones.js';
+import { messages } from '../api/services/messages.js';
+import { pools } from '../api/services/pools.js';
 import { quotas } from '../api/services/quotas.js';
+import { services } from '../api/services/services.js';
 import { volumes } from '../api/services/volumes.js';
 import { noAuth } from '../auth/none.js';
 import { tokenAuth } from '../auth/tokens.js';
@@ -81,6 +84,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         listeners: parts.listeners,
       }),
       quotas({ ...quota, store }),
+      availabilityZones({ store, storageZone: config.storageAvailabilityZone }),
       services({ store, downAfterMs: config.serviceDownTimeMs }),
       pools({ scheduler: parts.scheduler }),
       messages({ store, pages }),

@@ -1,10 +1,11 @@
-import { listMessages as readPage, type Message } from '../../db/messages.js';
+import { listMessages as readPage } from '../../db/messages.js';
 import type { Store } from '../../db/store.js';
-import type { Message as WireMessage, MessagesService } from '../../gen/cinder/api/v3/messages.js';
+import type { MessagesService } from '../../gen/cinder/api/v3/messages.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { page, type PageTokens } from '../page-tokens.js';
 import { projectOf } from '../project-scope.js';
 import { Violations } from '../validation.js';
+import { messageView } from '../views/message-view.js';
 
 export interface ListMessagesParts {
   readonly store: Store;
@@ -28,20 +29,6 @@ export function listMessages(parts: ListMessagesParts): PublicHandler<typeof Mes
       ...(after && { after }),
     });
     const { rows, nextPageToken } = page(found, size, (last) => parts.pages.sign(list, last));
-    return { messages: rows.map(view), nextPageToken };
-  };
-}
-
-function view(message: Message): WireMessage {
-  return {
-    id: message.id,
-    requestId: message.requestId,
-    resourceType: message.resourceType,
-    resourceId: message.resourceId,
-    eventId: message.eventId,
-    messageLevel: message.level,
-    userMessage: message.text,
-    createdAt: new Date(message.createdAt),
-    guaranteedUntil: new Date(message.expiresAt),
+    return { messages: rows.map(messageView), nextPageToken };
   };
 }

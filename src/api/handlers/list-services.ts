@@ -1,37 +1,29 @@
-import { allServices, isUp } from '../../db/services.js';
+import { allServices } from '../../db/services.js';
 import type { Store } from '../../db/store.js';
-import { ServiceState, type ServicesService } from '../../gen/cinder/api/v3/services.js';
+import type { ServicesService } from '../../gen/cinder/api/v3/services.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
+import { Violations } from '../validation.js';
+import { serviceView } from '../views/service-view.js';
 
-export interface ListServicesParts {
+/** What every RPC about services needs. */
+export interface ServicesParts {
   readonly store: Store;
   /** `service_down_time`, ms. */
   readonly downAfterMs: number;
 }
 
-/** `Services/ListServices`. Rule: cinder/api/v3/services.py, `index`. */
-export function listServices(parts: ListServicesParts): PublicHandler<typeof ServicesService.listServices> {
+/** `Services/ListServices`. Throws InvalidInput. Rule: cinder/api/v3/services.py, `index`. */
+export function listServices(parts: ServicesParts): PublicHandler<typeof ServicesService.listServices> {
   return async ({ binary, host }) => {
+    const bad = new Violations();
+    bad.text('binary', binary, 0, 255);
+    bad.text('host', host, 0, 255);
+    bad.check();
     const records = await allServices(parts.store);
     const wanted = records.filter(
       (record) => (binary === '' || record.binary === binary) && (host === '' || isOfHost(record.host, host)),
     );
-    return {
-      services: wanted.map((record) => ({
-        id: record.id,
-        binary: record.binary,
-        host: record.host,
-        availabilityZone: record.availabilityZone,
-        disabled: record.disabled,
-        disabledReason: record.disabledReason ?? undefined,
-        state: isUp(record, parts.downAfterMs) ? ServiceState.UP : ServiceState.DOWN,
-        updatedAt: new Date(record.heartbeatAt),
-        cluster: record.clusterName ?? undefined,
-        rpcVersion: record.rpcVersion,
-        objectVersion: record.objectVersion,
-        frozen: record.frozen,
-      })),
-    };
+    return { services: wanted.map((record) => serviceView(record, parts.downAfterMs)) };
   };
 }
 

@@ -1,0 +1,11 @@
+import type { ServicesService } from '../../gen/cinder/api/v3/services.js';
+import type { PublicHandler } from '../../rpc/public-server.js';
+import { switchedService } from '../switched-service.js';
+import type { ServicesParts } from './list-services.js';
+
+/** `Services/DisableService`: schedulers see it within a second. Throws InvalidInput, ServiceNotFound. */
+export function disableService(parts: ServicesParts): PublicHandler<typeof ServicesService.disableService> {
+  return async ({ binary, host, disabledReason = null }) => ({
+    service: await switchedService(parts, { binary, host, disabled: true, disabledReason }),
+  });
+}

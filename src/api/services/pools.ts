@@ -1,0 +1,8 @@
+import { PoolsService } from '../../gen/cinder/api/v3/pools.js';
+import { type PublicService, publicService } from '../../rpc/public-server.js';
+import { listPools, type ListPoolsParts } from '../handlers/list-pools.js';
+
+/** `cinder.api.v3.Pools`, rpc → handler. */
+export function pools(parts: ListPoolsParts): PublicService {
+  return publicService(PoolsService, { listPools: listPools(parts) });
+}
