@@ -42,6 +42,13 @@ module.exports = {
       to: { path: path(['api', 'scheduler', 'volume'].filter((other) => other !== service)) },
     })),
     {
+      name: 'client-brings-a-server',
+      comment: 'What is published as cinder-grpc/client loads no service, no store and no configuration.',
+      severity: 'error',
+      from: { path: path(['client']) },
+      to: { path: '^src/', pathNot: path(['client', 'rpc', 'objects', 'errors', 'gen']), reachable: true },
+    },
+    {
       name: 'no-grpc-below-rpc',
       comment: 'Flows, records and domain types know no gRPC.',
       severity: 'error',

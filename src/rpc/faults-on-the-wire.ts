@@ -163,7 +163,8 @@ function kindsOf(name: FaultName): Readonly<Record<string, { readonly kind: Fact
   return FAULTS[name].facts;
 }
 
-function statusDetails(error: ServiceError): readonly Any[] {
+/** The details of an error's `google.rpc.Status`; none where it has none that can be read. */
+export function statusDetails(error: ServiceError): readonly Any[] {
   const bytes = error.metadata.get(DETAILS)[0];
   if (!Buffer.isBuffer(bytes)) return [];
   return attempt(() => Status.decode(bytes).details) ?? [];

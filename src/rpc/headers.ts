@@ -15,7 +15,12 @@ export const CAST_EPOCH = 'cinder-cast-epoch';
 /** What the internal listeners ask of a peer that is not on this machine. */
 export const RPC_SECRET = 'cinder-rpc-secret';
 
+/** On the response of a watch: the token of its beginning, so that it can be resumed before it has brought a change. */
+export const RESUME_TOKEN = 'x-resume-token';
+
 export const REQUEST_ID = 'x-openstack-request-id';
+/** A token of the caller, where tokens are asked for. */
+export const AUTH_TOKEN = 'x-auth-token';
 export const PROJECT_ID = 'x-project-id';
 export const USER_ID = 'x-user-id';
 /** `all`: the caller acts on the installation, for no project. Keystone's name. */

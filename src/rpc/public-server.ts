@@ -35,9 +35,14 @@ export interface PublicCall {
   readonly signal: AbortSignal;
 }
 
+/** The messages of a stream, and what its response headers say beside the request id. */
+export interface PublicStream<T> extends AsyncIterable<T> {
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Answers a request, or begins a stream: headers are sent when the promise settles, messages as they are read. */
 export type PublicHandler<M extends AnyMethod> = M['responseStream'] extends true
-  ? (request: RequestOf<M>, call: PublicCall) => Promise<AsyncIterable<ResponseOf<M>>>
+  ? (request: RequestOf<M>, call: PublicCall) => Promise<PublicStream<ResponseOf<M>>>
   : (request: RequestOf<M>, call: PublicCall) => Promise<ResponseOf<M>>;
 
 export type PublicHandlers<S extends AnyService> = { readonly [K in keyof S]: PublicHandler<S[K]> };
@@ -147,8 +152,9 @@ class PublicApiServer {
     const call = new StreamCall(raw, arrivalOf(raw.metadata, bound.rules.name), this.#lifetime.stopping);
     await this.#handled(bound, call, this.#streams, async (context) => {
       const messages = await bound.handle(decoded(bound.decode, raw.request), publicCall(call, context));
-      call.begin();
-      for await (const message of messages as AsyncIterable<unknown>) await call.send(encoded(bound, message, context));
+      const stream = messages as PublicStream<unknown>;
+      call.begin(stream.headers);
+      for await (const message of stream) await call.send(encoded(bound, message, context));
       call.signal.throwIfAborted(); // a stream that ended because it was told to
       call.succeed();
     });

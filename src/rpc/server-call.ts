@@ -162,9 +162,11 @@ export class StreamCall extends ServerCall {
     raw.once('close', () => stopping.removeEventListener('abort', stop));
   }
 
-  /** Sends the headers: what was asked for has begun. */
-  begin(): void {
-    this.#raw.sendMetadata(this.arrival.headers);
+  /** Sends the headers, and these with them: what was asked for has begun. */
+  begin(headers: Readonly<Record<string, string>> = {}): void {
+    const metadata = this.arrival.headers.clone();
+    for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+    this.#raw.sendMetadata(metadata);
   }
 
   /** Sends a message; waits until the caller has read enough for the next one. Throws the signal's reason. */

@@ -23,6 +23,15 @@ export function unpack<T>(name: string, type: Pick<Wire<T>, 'decode'>, details: 
   return found && type.decode(found.value);
 }
 
+/** The same; a detail whose bytes are broken is not there. */
+export function unpackIfWhole<T>(name: string, type: Pick<Wire<T>, 'decode'>, details: readonly Any[]): T | undefined {
+  try {
+    return unpack(name, type, details);
+  } catch {
+    return undefined;
+  }
+}
+
 const TYPE_PREFIX = 'type.googleapis.com/google.rpc.';
 
 /** What an error's place adds to its details. */

@@ -1,7 +1,9 @@
+import type { EventCursor } from '../../db/events.js';
 import { cursorFromText, cursorToText } from '../../events/cursor.js';
 import type { Tokens } from '../../events/tokens.js';
 import type { VolumeChange, VolumeEvents } from '../../events/watch.js';
 import type { VolumesService, WatchVolumesResponse } from '../../gen/cinder/api/v3/volumes.js';
+import { RESUME_TOKEN } from '../../rpc/headers.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { projectOf } from '../project-scope.js';
 import { Violations } from '../validation.js';
@@ -26,18 +28,22 @@ export function watchVolumes(parts: WatchVolumesParts): PublicHandler<typeof Vol
     if (resumeToken !== '' && !after) bad.add('resume_token', 'is not a resume_token of this project');
     bad.check();
     const watch = await parts.events.subscribe({ projectId, volumeIds, signal, ...(after && { after }) });
-    return messages(watch, (change) => parts.tokens.sign(purpose, cursorToText(change.cursor)));
+    const tokenOf = (cursor: EventCursor): string => parts.tokens.sign(purpose, cursorToText(cursor));
+    return {
+      headers: { [RESUME_TOKEN]: tokenOf(watch.start) },
+      [Symbol.asyncIterator]: () => messages(watch, tokenOf),
+    };
   };
 }
 
 async function* messages(
   changes: AsyncIterable<VolumeChange>,
-  tokenOf: (change: VolumeChange) => string,
+  tokenOf: (cursor: EventCursor) => string,
 ): AsyncGenerator<WatchVolumesResponse> {
   for await (const change of changes) {
     yield {
       volume: volumeView(change.volume),
-      resumeToken: tokenOf(change),
+      resumeToken: tokenOf(change.cursor),
       progressPercent: change.progressPercent,
     };
   }

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import { type Client, type Metadata, type ServiceError } from '@grpc/grpc-js';
+import { newRequestId } from '../rpc/context.js';
+import { statusDetails } from '../rpc/faults-on-the-wire.js';
+import { REQUEST_ID } from '../rpc/headers.js';
+import { type CinderError, cinderError } from './cinder-error.js';
+import {
+  type MethodDefinition,
+  type MutationOptions,
+  type ResponseStream,
+  type ServiceClient,
+  type ServiceDefinition,
+  takesIdempotencyKey,
+} from './methods.js';
+
+/** What all calls of a client share. */
+export interface Calls {
+  readonly grpc: Client;
+  /** Who calls; copied for each call. */
+  readonly metadata: Metadata;
+  /** Of unary calls, ms. */
+  readonly timeoutMs: number;
+  /** Whether this client ever had an answer: from then on its calls wait for a restart until their deadline. */
+  hasAnswer: boolean;
+}
+
+/** The methods of a service, as functions. */
+export function serviceClient<S extends ServiceDefinition>(calls: Calls, service: S): ServiceClient<S> {
+  const entries = Object.entries(service.methods).map(([key, definition]) => {
+    const method = wireMethod(service.fullName, definition);
+    const make = definition.responseStream ? stream : unary;
+    return [key, (request: object, options: MutationOptions = {}) => make(calls, method, request, options)];
+  });
+  return Object.fromEntries(entries) as ServiceClient<S>;
+}
+
+/** A method whose messages the compiler has checked where it is called. */
+interface WireMethod {
+  readonly path: string;
+  readonly encode: (request: object) => Buffer;
+  readonly decode: (bytes: Buffer) => unknown;
+  readonly takesKey: boolean;
+}
+
+function wireMethod(service: string, definition: MethodDefinition): WireMethod {
+  const { requestType, responseType } = definition as MethodDefinition & {
+    readonly requestType: { fromPartial(message: object): object; encode(message: object): { finish(): Uint8Array } };
+  };
+  return {
+    path: `/${service}/${definition.name}`,
+    encode: (request) => Buffer.from(requestType.encode(requestType.fromPartial(request)).finish()),
+    decode: (bytes) => responseType.decode(bytes),
+    takesKey: takesIdempotencyKey(definition),
+  };
+}
+
+async function unary(calls: Calls, method: WireMethod, request: object, options: MutationOptions): Promise<unknown> {
+  const { signal, timeoutMs = calls.timeoutMs } = options;
+  const requestId = requestIdOf(options);
+  return new Promise((resolve, reject) => {
+    const answer = (error: ServiceError | null, response?: unknown): void => {
+      signal?.removeEventListener('abort', cancel);
+      if (!error || isAnswer(error)) calls.hasAnswer = true;
+      if (error) reject(cinderError(error, requestId));
+      else resolve(response);
+    };
+    const running = calls.grpc.makeUnaryRequest(
+      method.path,
+      method.encode,
+      method.decode,
+      keyed(method, request, options),
+      metadataOf(calls, requestId),
+      { deadline: Date.now() + timeoutMs },
+      answer,
+    );
+    const cancel = (): void => running.cancel();
+    if (signal?.aborted) cancel();
+    else signal?.addEventListener('abort', cancel, { once: true });
+  });
+}
+
+function stream(calls: Calls, method: WireMethod, request: object, options: MutationOptions): ResponseStream<unknown> {
+  const { signal, timeoutMs = Infinity } = options;
+  const requestId = requestIdOf(options);
+  const running = calls.grpc.makeServerStreamRequest(
+    method.path,
+    method.encode,
+    method.decode,
+    keyed(method, request, options),
+    metadataOf(calls, requestId),
+    { deadline: Date.now() + timeoutMs },
+  );
+  const cancel = (): void => running.cancel();
+  if (signal?.aborted) cancel();
+  else signal?.addEventListener('abort', cancel, { once: true });
+  running.once('status', () => signal?.removeEventListener('abort', cancel));
+
+  // kept: a stream that failed before it was read ends for its reader without an error
+  let failure: CinderError | undefined;
+  const opened = new Promise<ReadonlyMap<string, string>>((resolve, reject) => {
+    running.once('metadata', (headers: Metadata) => {
+      calls.hasAnswer = true;
+      resolve(textsOf(headers));
+    });
+    running.once('error', (error: ServiceError) => {
+      failure = cinderError(error, requestId);
+      reject(failure);
+    });
+  });
+  opened.catch(() => undefined); // those who read the messages meet it there
+
+  const messages = async function* (): AsyncGenerator {
+    try {
+      for await (const message of running) yield message;
+    } catch (error) {
+      throw failure ?? error;
+    } finally {
+      cancel();
+    }
+    if (failure) throw failure;
+  };
+  return { opened, cancel, [Symbol.asyncIterator]: messages };
+}
+
+function keyed({ takesKey }: WireMethod, request: object, { idempotencyKey }: MutationOptions): object {
+  if (!takesKey || (request as MutationOptions).idempotencyKey !== undefined) return request;
+  return { ...request, idempotencyKey: idempotencyKey ?? randomUUID() };
+}
+
+function requestIdOf({ requestId = newRequestId() }: MutationOptions): string {
+  return requestId;
+}
+
+function metadataOf({ metadata, hasAnswer }: Calls, requestId: string): Metadata {
+  const own = metadata.clone();
+  own.set(REQUEST_ID, requestId);
+  own.setOptions({ waitForReady: hasAnswer });
+  return own;
+}
+
+/** Errors of ours have details; the transport's own have none. */
+function isAnswer(error: ServiceError): boolean {
+  return statusDetails(error).length > 0;
+}
+
+function textsOf(headers: Metadata): ReadonlyMap<string, string> {
+  const entries = Object.entries(headers.getMap()).map(([name, value]) => [name, value.toString()] as const);
+  return new Map(entries);
+}
