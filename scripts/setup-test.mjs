@@ -25,6 +25,11 @@ const TOOLS = [
   },
   { name: 'postgres', find: () => findProgram('postgres', env.PATH) ?? debianPostgres('/'), bring: bringPostgres },
   { name: 'python3 with grpcio', find: () => existing(join(cache, 'python/bin/python3')), bring: bringPython },
+  {
+    name: 'systemd-analyze, systemd-notify',
+    find: () => findProgram('systemd-notify', env.PATH) && findProgram('systemd-analyze', env.PATH),
+    bring: bringSystemd,
+  },
   { name: 'grpcurl', find: () => findProgram('grpcurl', env.PATH), bring: bringGrpcurl },
 ];
 
@@ -51,10 +56,14 @@ async function bringPostgres() {
   if (programs === undefined) throw new Error('The unpacked packages hold no postgres.');
   for (const program of ['postgres', 'initdb', 'pg_ctl']) {
     const target = programs.replace(/postgres$/, program);
-    writeFileSync(join(bin, program), `#!/bin/sh\nLD_LIBRARY_PATH='${libraryPath(folder)}' exec '${target}' "$@"\n`, {
-      mode: 0o755,
-    });
+    writeWrapper(program, target, libraryPath(folder));
   }
+}
+
+/** A script on the tests' PATH that starts an unpacked program with the libraries unpacked beside it. */
+function writeWrapper(program, target, libraries) {
+  const script = `#!/bin/sh\nLD_LIBRARY_PATH='${libraries}' exec '${target}' "$@"\n`;
+  writeFileSync(join(bin, program), script, { mode: 0o755 });
 }
 
 /** Debian keeps PostgreSQL's programs off the PATH. */
@@ -63,6 +72,17 @@ function debianPostgres(root) {
   if (!existsSync(folder)) return undefined;
   const versions = readdirSync(folder).toSorted((a, b) => Number(b) - Number(a));
   return versions.map((version) => join(folder, version, 'bin/postgres')).find(existsSync);
+}
+
+/** Its programs only: none of them needs systemd to run the machine. */
+async function bringSystemd() {
+  if (process.getuid?.() === 0) return aptInstall(['systemd']);
+  const folder = join(cache, 'systemd');
+  if (!existsSync(folder)) await unpackPackages(['systemd'], folder, { env, say });
+  const own = readdirSync(join(folder, 'usr/lib')).map((name) => join(folder, 'usr/lib', name, 'systemd'));
+  const libraries = [libraryPath(folder), join(folder, 'usr/lib/systemd'), ...own].join(':');
+  for (const program of ['systemd-analyze', 'systemd-notify'])
+    writeWrapper(program, join(folder, 'usr/bin', program), libraries);
 }
 
 async function bringPython() {

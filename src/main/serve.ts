@@ -9,6 +9,7 @@ import { foundation, type Foundation, type FoundationExtras } from './foundation
 import { type QuotaEngine, quotaEngine } from './quota.js';
 import { scheduler } from './scheduler.js';
 import type { Service } from './service.js';
+import { serviceManager } from './service-manager.js';
 import { volume } from './volume.js';
 
 export type ServiceName = 'api' | 'scheduler' | 'volume';
@@ -37,7 +38,8 @@ export async function serve(
     log.error('this process ends: others take over its work', { reason });
     process.exit(EXIT_FENCED);
   };
-  const stops: ((graceMs: number) => Promise<void>)[] = [];
+  const manager = serviceManager({ environment: process.env, pid: process.pid, log });
+  const stops: ((graceMs: number) => Promise<void>)[] = [async () => manager.close()];
   const stop = async (graceMs: number): Promise<void> => {
     for (const one of stops.splice(0).reverse()) {
       await one(graceMs).catch((error: unknown) => log.error('something did not stop in good order', { error }));
@@ -58,12 +60,13 @@ export async function serve(
     stops.push(...background(parts, quota));
     parts.sender.start();
     const addresses = Object.fromEntries([...running].map(([name, { address }]) => [name, address]));
+    await manager.ready(`serving ${Object.entries(addresses).flat().join(' ')}`);
     let stopped: Promise<void> | undefined;
-    return {
-      addresses,
-      reload: () => parts.reloads.run(),
-      stop: () => (stopped ??= stop(config.gracefulShutdownTimeoutMs)),
+    const stopOnce = async (): Promise<void> => {
+      void manager.stopping();
+      await stop(config.gracefulShutdownTimeoutMs);
     };
+    return { addresses, reload: () => parts.reloads.run(), stop: () => (stopped ??= stopOnce()) };
   } catch (error) {
     await stop(0);
     throw error;

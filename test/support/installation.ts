@@ -101,9 +101,15 @@ export class Installation {
     return this.#running;
   }
 
-  /** Starts everything in one process; answers when it can be called. `program`: another than the product's own. */
-  async start(program: readonly string[] = [CLI, 'serve', 'all']): Promise<void> {
-    this.#running = processFor(this.#t, process.execPath, program, { env: this.#environment });
+  /**
+   * Starts everything in one process; answers when it can be called. `program`: another than the product's own; `more`: what
+   * this start alone has in its environment.
+   */
+  async start(
+    program: readonly string[] = [CLI, 'serve', 'all'],
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    this.#running = processFor(this.#t, process.execPath, program, { env: { ...this.#environment, ...more } });
     const [, address = ''] = await this.#running.wrote(/(127\.0\.0\.1:\d+) cinder\.api\.v3\.Volumes\/CreateVolume/);
     this.#address = address;
   }
