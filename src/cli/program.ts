@@ -7,6 +7,7 @@ import { redact } from '../config/show.js';
 import { FORMATS, list, type OutputOptions } from './output.js';
 import { UsageError, type CliParts } from './parts.js';
 import { addServeCommand } from './serve.js';
+import { packageVersion } from './version.js';
 import { addVolumeCommands } from './volume.js';
 
 const EXAMPLES = `
@@ -35,6 +36,7 @@ export async function runCli(argv: readonly string[], parts: CliParts): Promise<
 function program(parts: CliParts): Command {
   const root = new Command('cinder-grpc')
     .description("A block-storage control plane: OpenStack Cinder's versioned RPC on gRPC")
+    .version(packageVersion(), '--version')
     .option('--config <file>', 'configuration file (environment: CINDER_CONFIG)')
     .option('--api <address>', 'API to call, host:port (environment: CINDER_API; else api_listen)')
     .option('--project <id>', 'project (environment: CINDER_PROJECT_ID)')

@@ -27,6 +27,8 @@ export interface PrivateServerOptions {
 /** Longest path of a unix socket: `sockaddr_un` has 108 bytes, one for the end. */
 const MAX_SOCKET_PATH = 107;
 const MAX_OUTPUT = 4_096;
+/** A shell's exit code for a program that is nowhere. */
+const NOT_FOUND = 127;
 const MAX_RESTART_PAUSE_MS = 5_000;
 
 /**
@@ -145,7 +147,14 @@ export class PrivateServer {
       await pause(10, deadline);
     }
     if (child.pid === undefined) await this.#exited;
-    throw new Error(`${this.#options.command} did not start in ${this.#options.dir}: ${this.#output.trim()}`);
+    const { command, dir } = this.#options;
+    if (child.exitCode === NOT_FOUND) {
+      throw new Error(
+        `There is no ${command} to run as private Redis. Install one (apt-get install redis-server), name one ` +
+          `(CINDER_REDIS_SERVER), or set CINDER_REDIS_URL to a Redis of yours.`,
+      );
+    }
+    throw new Error(`${command} did not start in ${dir}: ${this.#output.trim()}`);
   }
 
   async #restart(): Promise<void> {

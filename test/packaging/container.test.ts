@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { readTokens } from '#src/auth/tokens.js';
+import { readTokens } from '#src/auth/tokens-file.js';
 import { loadConfig } from '#src/config/load.js';
 import { SCHEMA } from '#src/config/schema.js';
 import { folderFor } from '../support/folder.js';

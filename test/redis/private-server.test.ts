@@ -86,7 +86,7 @@ test('a program that is no Redis is reported with what it said', async (t) => {
 
 test('a missing program is reported', async (t) => {
   const start = startPrivateServer({ dir: await folderFor(t), command: '/nowhere/redis-server', log: SILENT });
-  await t.throwsAsync(start, { message: /\/nowhere\/redis-server did not start/ });
+  await t.throwsAsync(start, { message: /There is no \/nowhere\/redis-server .*CINDER_REDIS_URL/ });
 });
 
 /** Starts a private server, prints its process id and stays until it is killed. */

@@ -28,6 +28,15 @@ export interface TestProcess {
   ended(): Promise<number | string>;
 }
 
+export interface ProcessOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** @default the package's own folder */
+  readonly cwd?: string;
+  /** Who it runs as; only root may say so. @default who runs the test */
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 /**
  * Starts a program with an environment of its own: nothing that begins with CINDER_ is passed on. Ended with the test, by
  * SIGTERM, then by SIGKILL; the test waits for it.
@@ -36,9 +45,10 @@ export function processFor(
   t: Pick<ExecutionContext, 'teardown'>,
   command: string,
   args: readonly string[],
-  { env = {}, cwd = ROOT }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+  { env = {}, cwd = ROOT, ...user }: ProcessOptions = {},
 ): TestProcess {
   const child = spawn(command, args, {
+    ...user,
     cwd,
     env: { ...plainEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
