@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Client, type Metadata, type ServiceError } from '@grpc/grpc-js';
 import { newRequestId } from '../rpc/context.js';
-import { statusDetails } from '../rpc/faults-on-the-wire.js';
+import { isServiceError, statusDetails } from '../rpc/faults-on-the-wire.js';
 import { REQUEST_ID } from '../rpc/headers.js';
 import { type CinderError, cinderError } from './cinder-error.js';
 import {
@@ -102,8 +102,9 @@ function stream(calls: Calls, method: WireMethod, request: object, options: Muta
       calls.hasAnswer = true;
       resolve(textsOf(headers));
     });
-    running.once('error', (error: ServiceError) => {
-      failure = cinderError(error, requestId);
+    running.on('error', (error: Error) => {
+      if (!isServiceError(error)) return; // node's own, when its reader leaves
+      failure ??= cinderError(error, requestId);
       reject(failure);
     });
   });

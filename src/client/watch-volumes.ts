@@ -28,9 +28,8 @@ const MAX_PAUSE_MS = 5_000;
 export async function* watchVolumes(
   client: Pick<CinderClient, 'volumes'>,
   options: WatchOptions = {},
-): AsyncGenerator<WatchVolumesResponse, never> {
+): AsyncGenerator<WatchVolumesResponse, void, undefined> {
   for await (const change of openedAndChanges(client, options)) if (change !== OPENED) yield change;
-  throw new Error('a watch ends by an error only');
 }
 
 /** Says that changes from now on will be told. */
@@ -40,7 +39,7 @@ export const OPENED = Symbol('opened');
 export async function* openedAndChanges(
   { volumes }: Pick<CinderClient, 'volumes'>,
   { volumeIds = [], resumeToken = '', signal, patienceMs = PATIENCE_MS }: WatchOptions,
-): AsyncGenerator<typeof OPENED | WatchVolumesResponse, never> {
+): AsyncGenerator<typeof OPENED | WatchVolumesResponse, void, undefined> {
   let token = resumeToken;
   let lastHeardAt = performance.now();
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
