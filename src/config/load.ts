@@ -5,7 +5,7 @@ import { parse, TomlError } from 'smol-toml';
 
 import { backendEnvironment, readBackend, type BackendOptions, type Given } from './backends.js';
 import { asTable, environmentName, type Option, type Source, type Surroundings } from './option.js';
-import { adjusted, broken } from './rules.js';
+import { adjusted, broken, doubtful } from './rules.js';
 import { SCHEMA, type Config, type OptionField } from './schema.js';
 import { didYouMean } from './suggest.js';
 
@@ -65,7 +65,7 @@ export function loadConfig({ flags = {}, ...surroundings }: LoadOptions): Loaded
     config: Object.freeze({ ...config, backends: Object.freeze(backends) }),
     sources,
     file: file?.path,
-    warnings,
+    warnings: [...warnings, ...doubtful(config)],
   };
 }
 

@@ -27,6 +27,41 @@ export function broken(config: Omit<Config, 'backends'>): readonly Finding[] {
   return [...RULES].flatMap((rule) => rule(config));
 }
 
+/** What works, and should not stay so: said at every start. */
+export function doubtful(config: Omit<Config, 'backends'>): readonly string[] {
+  const { apiListen, tlsCertFile, internalTlsCertFile } = config;
+  const plain = internalListeners(config).filter(([, listen]) => !internalTlsCertFile && !isLoopback(listen));
+  return [
+    ...(tlsCertFile === undefined && !isLoopback(apiListen)
+      ? [
+          'api_listen is beyond loopback without tls_cert_file: tokens pass in plain text, unless a proxy in front ends TLS.',
+        ]
+      : []),
+    ...plain.map(
+      ([option]) => `${option} is beyond loopback without internal_tls_cert_file: the secret passes in plain text.`,
+    ),
+  ];
+}
+
+function internalListeners({ schedulerListen, volumeListen }: Omit<Config, 'backends'>): readonly [string, string][] {
+  return [
+    ['scheduler_listen', schedulerListen],
+    ['volume_listen', volumeListen],
+  ];
+}
+
+/** Options that make sense together only, and what needs them. */
+function together(
+  group: Readonly<Record<string, string | undefined>>,
+  extra: Readonly<Record<string, string | undefined>>,
+): readonly Finding[] {
+  const asked = Object.entries({ ...group, ...extra }).find(([, value]) => value !== undefined)?.[0];
+  if (asked === undefined) return [];
+  return Object.entries(group)
+    .filter(([, value]) => value === undefined)
+    .map(([option]) => ({ option, description: `is needed by ${asked}` }));
+}
+
 type Rule = (config: Omit<Config, 'backends'>) => readonly Finding[];
 
 const RULES: readonly Rule[] = [
@@ -40,13 +75,32 @@ const RULES: readonly Rule[] = [
       ? [{ option: 'auth_tokens_file', description: 'is needed by auth_strategy tokens' }]
       : [],
 
-  ({ internalRpcSecret, schedulerListen, volumeListen }) =>
-    Object.entries({ scheduler_listen: schedulerListen, volume_listen: volumeListen })
-      .filter(([, listen]) => internalRpcSecret === undefined && !isLoopback(listen))
+  (config) =>
+    internalListeners(config)
+      .filter(([, listen]) => !isLoopback(listen))
+      .filter(() => config.internalRpcSecret === undefined && config.internalTlsCertFile === undefined)
       .map(([option, listen]) => ({
         option,
-        description: `must be on loopback without internal_rpc_secret, not ${listen}`,
+        description: `must be on loopback without internal_rpc_secret or internal_tls_cert_file, not ${listen}`,
       })),
+
+  ({ tlsCertFile, tlsKeyFile, tlsClientCaFile }) =>
+    together({ tls_cert_file: tlsCertFile, tls_key_file: tlsKeyFile }, { tls_client_ca_file: tlsClientCaFile }),
+
+  ({ internalTlsCertFile, internalTlsKeyFile, internalTlsCaFile, internalTlsServerName }) =>
+    together(
+      {
+        internal_tls_cert_file: internalTlsCertFile,
+        internal_tls_key_file: internalTlsKeyFile,
+        internal_tls_ca_file: internalTlsCaFile,
+      },
+      { internal_tls_server_name: internalTlsServerName },
+    ),
+
+  ({ tlsClientCaFile, internalTlsCaFile }) =>
+    tlsClientCaFile !== undefined && tlsClientCaFile === internalTlsCaFile
+      ? [{ option: 'internal_tls_ca_file', description: "must not be tls_client_ca_file: users' are no services" }]
+      : [],
 
   ({ reservationExpireMs, apiFlowDeadlineMs }) =>
     reservationExpireMs < 4 * apiFlowDeadlineMs

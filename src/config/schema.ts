@@ -65,6 +65,29 @@ export const SCHEMA = {
     help: 'Address at which others reach the volume service. Unset: where it listens.',
   }),
 
+  // TLS
+  tlsCertFile: optionalText('tls_cert_file', {
+    help: 'Certificate chain of the public API, PEM. Unset: it speaks plain text.',
+  }),
+  tlsKeyFile: optionalText('tls_key_file', { help: 'Private key of tls_cert_file, PEM without a passphrase.' }),
+  tlsClientCaFile: optionalText('tls_client_ca_file', {
+    help: 'Authorities, PEM. Set: who calls the public API must show a certificate that one of them has signed.',
+  }),
+  internalTlsCertFile: optionalText('internal_tls_cert_file', {
+    help: 'Certificate chain of this service towards the others, as server and as client, PEM. Unset: plain text.',
+  }),
+  internalTlsKeyFile: optionalText('internal_tls_key_file', {
+    help: 'Private key of internal_tls_cert_file, PEM without a passphrase.',
+  }),
+  internalTlsCaFile: optionalText('internal_tls_ca_file', {
+    help: 'Authorities that sign the certificates of services and of nobody else, PEM.',
+  }),
+  internalTlsServerName: optionalText('internal_tls_server_name', {
+    pattern: /^[A-Za-z0-9.-]{1,253}$/,
+    shape: 'a host name',
+    help: "Name that every service's certificate has. Unset: the host or address at which the service is called.",
+  }),
+
   // log
   logLevel: choice('log_level', LOG_LEVELS, 'info', { help: 'The least important level that is written.' }),
   logFormat: choice('log_format', ['auto', 'json', 'pretty'], 'auto', {
@@ -80,7 +103,7 @@ export const SCHEMA = {
     isSecret: true,
     pattern: /^.{16,}$/s,
     shape: 'at least 16 characters',
-    help: 'Shared by all services; needed where an internal listener is not on loopback.',
+    help: 'Shared by all services; an internal listener that is not on loopback needs it, or internal_tls_*.',
   }),
 
   // volumes: zones, types, limits

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { cachedZones } from '../api/zones.js';
 import { defaultTypes } from '../api/default-types.js';
 import { pageTokens } from '../api/page-tokens.js';
@@ -10,18 +9,14 @@ import { pools } from '../api/services/pools.js';
 import { quotas } from '../api/services/quotas.js';
 import { services } from '../api/services/services.js';
 import { volumes } from '../api/services/volumes.js';
-import { noAuth } from '../auth/none.js';
-import { tokenAuth } from '../auth/tokens.js';
-import { readTokens } from '../auth/tokens-file.js';
 import { installationSecret } from '../db/secrets.js';
 import { servicesOf } from '../db/services.js';
 import { defaultVolumeType, findVolumeType } from '../db/volume-types.js';
 import { Fault } from '../errors/fault.js';
 import { tokensWith } from '../events/tokens.js';
 import { VolumeEvents } from '../events/watch.js';
-import type { Config } from '../config/schema.js';
-import type { Authenticator } from '../rpc/interceptors/authenticate.js';
 import { publicServer } from '../rpc/public-server.js';
+import { authenticator } from './authenticator.js';
 import type { Foundation } from './foundation.js';
 import { present } from './present.js';
 import type { QuotaEngine } from './quota.js';
@@ -40,12 +35,15 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
   parts.watchers.progress = (volume, percent) => events.progress(volume, percent);
   const pages = pageTokens(tokens);
 
+  const callers = authenticator(parts);
+
   const server = await publicServer({
     address: config.apiListen,
+    ...(parts.tls.api && { credentials: parts.tls.api }),
     maxMessageBytes: config.maxRequestBytes,
     descriptors: parts.descriptors,
     rules: parts.rules,
-    authenticator: authenticator(config),
+    authenticator: callers,
     policy: { allows },
     report: parts.report,
     maxRequestsPerProject: config.maxConcurrentRequestsPerProject,
@@ -102,15 +100,9 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
     async stop(graceMs) {
       server.setServing(false);
       events.close();
+      callers.close();
       await server.stop(graceMs);
       await presence.stop();
     },
   };
-}
-
-/** Throws when the tokens file cannot be read. */
-function authenticator({ authStrategy, authTokensFile }: Config): Authenticator {
-  if (authStrategy === 'noauth') return noAuth;
-  if (!authTokensFile) throw new Error('auth_strategy tokens needs auth_tokens_file');
-  return tokenAuth(readTokens(readFileSync(authTokensFile, 'utf8'), authTokensFile));
 }

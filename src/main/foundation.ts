@@ -15,6 +15,7 @@ import type { VersionedClientOptions } from '../rpc/versioned-client.js';
 import { readRules, type Rules } from '../rpc/versions.js';
 import { flowLog } from './flow-log.js';
 import { Reloads } from './reload.js';
+import { type Tls, tlsOf } from './tls.js';
 import { wakingStore } from './waking-store.js';
 
 /** What every service of a process stands on. */
@@ -37,6 +38,8 @@ export interface Foundation {
   readonly watchers: Watchers;
   /** What SIGHUP reads again; parts that can do so add themselves. */
   readonly reloads: Reloads;
+  /** Certificates of this process's listeners, and of its calls to peers. */
+  readonly tls: Tls;
   /** Ends everything, the store last. */
   close(): Promise<void>;
 }
@@ -61,6 +64,9 @@ export interface FoundationExtras {
 export async function foundation(config: Config, log: LeveledLog, extras: FoundationExtras = {}): Promise<Foundation> {
   const descriptors = readDescriptors();
   const rules = readRules(descriptors);
+  const reloads = new Reloads(log, config, extras.readConfig);
+  reloads.add({ name: 'log level', options: ['logLevel'], reload: ({ logLevel }) => void (log.level = logLevel) });
+  const tls = tlsOf(config, log, reloads);
   const watchers: Watchers = { wake: () => undefined, progress: () => undefined };
   const store = wakingStore(await openStore(config.databaseUrl), () => watchers.wake());
   const clientOptions = (binary: string): VersionedClientOptions => ({
@@ -73,6 +79,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     ...given('rpcVersion', config.rpcVersion[binary]),
     ...given('pin', config.rpcPins[binary]),
     ...given('secret', config.internalRpcSecret),
+    ...given('credentials', tls.peers),
     onDropped: (method, fields, cap) =>
       log.warn('left out what a peer is too old for', { method, fields, cap: String(cap) }),
     onStale: (error) => log.warn('the records of services cannot be read; the last ones are used', { error }),
@@ -90,8 +97,6 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
       log.info('a cast was not taken yet', { resourceId, method: message.method, sends, problem }),
     onError: (error) => log.warn('casts cannot be sent at the moment', { error }),
   });
-  const reloads = new Reloads(log, config, extras.readConfig);
-  reloads.add({ name: 'log level', options: ['logLevel'], reload: ({ logLevel }) => void (log.level = logLevel) });
   // a peer that was replaced speaks another version: believed at once instead of within seconds
   reloads.add({
     name: 'versions of peers',
@@ -118,7 +123,9 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     report: (error, where) => log.error('an unexpected error', { ...where, error }),
     watchers,
     reloads,
+    tls,
     async close() {
+      tls.close();
       await sender.stop();
       scheduler.close();
       volume.close();

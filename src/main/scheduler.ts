@@ -73,6 +73,7 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
   });
   const server = await internalServer({
     address: config.schedulerListen,
+    ...(parts.tls.internal && { credentials: parts.tls.internal }),
     maxMessageBytes: config.maxInternalMessageBytes,
     descriptors: parts.descriptors,
     rules,

@@ -69,6 +69,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   await backends.start();
   const server = await internalServer({
     address: config.volumeListen,
+    ...(parts.tls.internal && { credentials: parts.tls.internal }),
     maxMessageBytes: config.maxInternalMessageBytes,
     descriptors: parts.descriptors,
     rules,

@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { noAuth } from '../auth/none.js';
+import { tokenAuth } from '../auth/tokens.js';
+import { readTokens } from '../auth/tokens-file.js';
+import type { Authenticator } from '../rpc/interceptors/authenticate.js';
+import type { Foundation } from './foundation.js';
+import { LiveFiles } from './live-files.js';
+
+/** Who knows callers, as the configuration says. */
+export interface LiveAuthenticator extends Authenticator {
+  close(): void;
+}
+
+/** Builds it; a tokens file is read again when it changes. Throws an Error when that cannot be read at first. */
+export function authenticator({
+  config,
+  log,
+  reloads,
+}: Pick<Foundation, 'config' | 'log' | 'reloads'>): LiveAuthenticator {
+  if (config.authStrategy === 'noauth') return { ...noAuth, close: () => undefined };
+  let path = pathIn(config);
+  const tokens = new LiveFiles({
+    name: 'tokens',
+    files: () => [path],
+    read: () => tokenAuth(readTokens(textOf(path), path)),
+    log,
+  });
+  reloads.add({
+    name: 'tokens',
+    options: ['authTokensFile'],
+    reload(next) {
+      path = pathIn(next);
+      tokens.reload();
+    },
+  });
+  tokens.watch();
+  return {
+    authenticate: (headers) => tokens.value.authenticate(headers),
+    close: () => tokens.close(),
+  };
+}
+
+function pathIn({ authTokensFile }: Foundation['config']): string {
+  if (authTokensFile === undefined) throw new Error('auth_tokens_file is needed by auth_strategy tokens.');
+  return authTokensFile;
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`auth_tokens_file: ${path} cannot be read: ${code ?? 'unknown error'}.`, { cause: error });
+  }
+}

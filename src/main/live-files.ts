@@ -1,0 +1,91 @@
+import { statSync } from 'node:fs';
+import type { Log } from '../log/log.js';
+
+export interface LiveFilesOptions<T> {
+  /** For the log, e.g. `certificate of the public API`. */
+  readonly name: string;
+  /** Where the value stands. */
+  readonly files: () => readonly string[];
+  /** Reads the value. What it throws at first is thrown on; later the last value stays. */
+  readonly read: () => T;
+  readonly log: Log;
+  /** Between two looks at the files, ms. @default 5000 */
+  readonly intervalMs?: number;
+}
+
+/**
+ * A value that stands in files, read again when they change. Files are looked at, not watched: notifications miss what a
+ * mounted secret or a network file system does. A change counts once it has settled, so that a certificate is not read
+ * between its two files.
+ */
+export class LiveFiles<T> {
+  readonly #options: LiveFilesOptions<T>;
+  readonly #listeners: ((value: T) => void)[] = [];
+  #value: T;
+  #files: readonly string[];
+  /** What the files looked like when they were read, and at the last look. */
+  #read: string;
+  #seen: string;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Throws what `read` throws. */
+  constructor(options: LiveFilesOptions<T>) {
+    this.#options = options;
+    this.#files = options.files();
+    this.#read = this.#seen = looksOf(this.#files); // before they are read: a change in between is seen as one
+    this.#value = options.read();
+  }
+
+  get value(): T {
+    return this.#value;
+  }
+
+  onChange(listener: (value: T) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Begins to look for changes. */
+  watch(): void {
+    this.#timer ??= setInterval(() => this.#look(), this.#options.intervalMs ?? 5_000).unref();
+  }
+
+  /** Reads the value again, changed or not. Throws what `read` throws; the last value stays then. */
+  reload(): void {
+    const { name, files, read, log } = this.#options;
+    this.#files = files();
+    this.#read = this.#seen = looksOf(this.#files);
+    this.#value = read();
+    for (const listener of this.#listeners) listener(this.#value);
+    log.info('files were read again', { part: name, files: this.#files });
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const looks = looksOf(this.#files);
+    const settled = looks === this.#seen;
+    this.#seen = looks;
+    if (!settled || looks === this.#read) return;
+    try {
+      this.reload();
+    } catch (error) {
+      this.#options.log.error('changed files cannot be used; the last ones stay', { part: this.#options.name, error });
+    }
+  }
+}
+
+/** What tells a file from what was there before it. */
+function looksOf(files: readonly string[]): string {
+  return files.map(looks).join(' ');
+}
+
+function looks(file: string): string {
+  try {
+    const { mtimeMs, size, ino } = statSync(file);
+    return `${mtimeMs}:${size}:${ino}`;
+  } catch {
+    return 'none';
+  }
+}
