@@ -206,6 +206,18 @@ test(
 test(refuses, { CINDER_SCHEDULER_LISTEN: '[::]:8786' }, /scheduler_listen must be on loopback/);
 test(refuses, { CINDER_AUTH_STRATEGY: 'tokens' }, /auth_tokens_file is needed/);
 test(refuses, { CINDER_API_LISTEN: '127.0.0.1:65536' }, /api_listen must be HOST:PORT/);
+test(refuses, { CINDER_TLS_KEY_FILE: '/k' }, /tls_cert_file is needed by tls_key_file/);
+test(refuses, { CINDER_TLS_CERT_FILE: '/c' }, /tls_key_file is needed by tls_cert_file/);
+test(
+  refuses,
+  { CINDER_INTERNAL_TLS_CERT_FILE: '/c', CINDER_INTERNAL_TLS_KEY_FILE: '/k' },
+  /internal_tls_ca_file is needed by internal_tls_cert_file/,
+);
+test(
+  refuses,
+  { CINDER_TLS_CERT_FILE: '/c', CINDER_TLS_KEY_FILE: '/k', CINDER_TLS_CLIENT_CA_FILE: '/a', ...internalTls('/a') },
+  /internal_tls_ca_file must not be tls_client_ca_file/,
+);
 test(refuses, { CINDER_RESERVATION_EXPIRE: '60' }, /at least 4 times api_flow_deadline/);
 test(refuses, { CINDER_QUOTA_VOLUMES: '-2' }, /quota_volumes must be -1 to 2147483647/);
 test(refuses, { CINDER_QUOTA_VOLUMES: '1.5' }, /quota_volumes must be a whole number/);
@@ -226,6 +238,32 @@ test(
 );
 test(refuses, { CINDER_INTERNAL_RPC_SECRET: 'short' }, /internal_rpc_secret must be at least 16 characters/);
 
+/** Certificates of services, with an authority. */
+function internalTls(ca: string): Record<string, string> {
+  return {
+    CINDER_INTERNAL_TLS_CERT_FILE: '/ic',
+    CINDER_INTERNAL_TLS_KEY_FILE: '/ik',
+    CINDER_INTERNAL_TLS_CA_FILE: ca,
+  };
+}
+
+test('what passes in plain text beyond loopback is warned of at every start', (t) => {
+  const beyond = {
+    ...{ CINDER_API_LISTEN: '0.0.0.0:8776', CINDER_AUTH_STRATEGY: 'tokens', CINDER_AUTH_TOKENS_FILE: '/t' },
+    ...{ CINDER_VOLUME_LISTEN: '0.0.0.0:8796', CINDER_INTERNAL_RPC_SECRET: '0123456789abcdef' },
+  };
+  const { warnings } = loadConfig({ ...nobody, environment: beyond });
+  t.deepEqual(
+    warnings.map((warning) => warning.split(':')[0]),
+    [
+      'api_listen is beyond loopback without tls_cert_file',
+      'volume_listen is beyond loopback without internal_tls_cert_file',
+    ],
+  );
+  const encrypted = { ...beyond, ...internalTls('/a'), CINDER_TLS_CERT_FILE: '/c', CINDER_TLS_KEY_FILE: '/k' };
+  t.deepEqual(loadConfig({ ...nobody, environment: encrypted }).warnings, []);
+});
+
 const accepts = test.macro<[environment: Record<string, string>]>({
   exec: (t, environment: Record<string, string>) => t.deepEqual(problemsOf({ ...nobody, environment }), []),
   title: (_, environment) => `accepts ${spelled(environment)}`,
@@ -234,6 +272,7 @@ test(accepts, { CINDER_API_LISTEN: '127.8.9.1:0' });
 test(accepts, { CINDER_API_LISTEN: '[::1]:8776' });
 test(accepts, { CINDER_API_LISTEN: '0.0.0.0:8776', CINDER_AUTH_STRATEGY: 'tokens', CINDER_AUTH_TOKENS_FILE: '/t' });
 test(accepts, { CINDER_VOLUME_LISTEN: '0.0.0.0:8796', CINDER_INTERNAL_RPC_SECRET: '0123456789abcdef' });
+test(accepts, { CINDER_VOLUME_LISTEN: '0.0.0.0:8796', ...internalTls('/a') });
 
 test('versions by binary come as text or as a table', async (t) => {
   const user = await userWithFile(t, '[rpc_pins]\ncinder-volume = "3.15"\n');

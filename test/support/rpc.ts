@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import {
+  type ChannelCredentials,
   Client,
   type ClientOptions,
   credentials,
@@ -89,8 +90,9 @@ export function bareClient(
   t: ExecutionContext,
   server: { readonly address: string },
   options: ClientOptions = {},
+  how: ChannelCredentials = credentials.createInsecure(),
 ): Client {
-  const client = new Client(server.address, credentials.createInsecure(), options);
+  const client = new Client(server.address, how, options);
   t.teardown(() => client.close());
   return client;
 }

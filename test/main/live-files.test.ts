@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { LiveFiles } from '#src/main/live-files.js';
+import { folderFor } from '../support/folder.js';
+import { recordingLog } from '../support/redis.js';
+import { until } from '../support/rpc.js';
+
+/** Numbers in a file, looked at a hundred times a second. */
+async function numbersFor(t: ExecutionContext) {
+  const path = join(await folderFor(t), 'number');
+  await writeFile(path, '1');
+  let reads = 0;
+  const log = recordingLog();
+  const at = { path };
+  const files = new LiveFiles({
+    name: 'number',
+    files: () => [at.path],
+    read() {
+      reads++;
+      const number = Number(readFileSync(at.path, 'utf8'));
+      if (Number.isNaN(number)) throw new Error('no number');
+      return number;
+    },
+    log,
+    intervalMs: 10,
+  });
+  t.teardown(() => files.close());
+  return { files, path, at, log, reads: () => reads };
+}
+
+test('a changed file is read once it has settled, and whoever asked is told', async (t) => {
+  const { files, path, reads } = await numbersFor(t);
+  const told: number[] = [];
+  files.onChange((value) => told.push(value));
+  files.watch();
+
+  await writeFile(path, '22');
+  await until('the change', () => files.value === 22);
+  t.deepEqual(told, [22]);
+  await rm(path);
+  await writeFile(path, '333');
+  await until('the replacement', () => files.value === 333);
+  t.is(reads(), 3, 'a file that did not change is not read');
+});
+
+test('a file that cannot be used leaves the last value, with one line in the log, and is used once it is mended', async (t) => {
+  const { files, path, log } = await numbersFor(t);
+  files.watch();
+
+  await writeFile(path, 'one');
+  await until('a line in the log', () => log.lines.length > 0);
+  t.like(log.lines[0], { level: 'error', fields: { part: 'number' } });
+  t.is(files.value, 1);
+
+  await writeFile(path, '2222');
+  await until('the mended file', () => files.value === 2222);
+  t.is(log.lines.filter(({ level }) => level === 'error').length, 1);
+});
+
+test('a reload reads at once, from where the value stands then, and throws what is wrong', async (t) => {
+  const { files, at, path } = await numbersFor(t);
+  at.path = `${path}.other`;
+  t.throws(() => files.reload(), { code: 'ENOENT' });
+  t.is(files.value, 1);
+
+  await writeFile(at.path, '5');
+  files.reload();
+  t.is(files.value, 5);
+});
+
+test('a file that is unusable at first is an error', async (t) => {
+  const path = join(await folderFor(t), 'nothing');
+  const read = (): string => readFileSync(path, 'utf8');
+  t.throws(() => new LiveFiles({ name: 'x', files: () => [path], read, log: recordingLog() }), { code: 'ENOENT' });
+});
