@@ -9,6 +9,8 @@ import type { Option } from './option.js';
 const DAY_S = 86_400;
 /** Cinder's largest amount (`cinder/db/constants.py`, MAX_INT). */
 const MAX_INT = 2_147_483_647;
+/** Of a weigher: how much its opinion counts. */
+const MULTIPLIER = { min: -1_000_000, max: 1_000_000 } as const;
 /** Cinder's words for a quota without limit. */
 const QUOTA = { min: -1, max: MAX_INT } as const;
 const RATIO = { pattern: /^(auto|[1-9]\d*(\.\d+)?)$/, shape: "'auto', or a number of 1 or more in quotes" } as const;
@@ -170,15 +172,25 @@ export const SCHEMA = {
     { help: "Filters, in this order. The last one, which Cinder's default lacks, makes a second choice another pool." },
   ),
   schedulerDefaultWeighers: list('scheduler_default_weighers', ['CapacityWeigher'], { help: 'Weighers.' }),
+  schedulerWeightHandler: text('scheduler_weight_handler', 'OrderedHostWeightHandler', {
+    help: 'How weights become an order; StochasticHostWeightHandler draws among all pools.',
+  }),
   schedulerDriverInitWaitTimeMs: seconds('scheduler_driver_init_wait_time', 60, {
     min: 1,
     max: 3_600,
     help: 'How long a new scheduler waits for the first report of every backend.',
   }),
   capacityWeightMultiplier: decimal('capacity_weight_multiplier', 1, {
-    min: -1_000_000,
-    max: 1_000_000,
+    ...MULTIPLIER,
     help: 'Above 0 spreads volumes, below 0 stacks them.',
+  }),
+  allocatedCapacityWeightMultiplier: decimal('allocated_capacity_weight_multiplier', -1, {
+    ...MULTIPLIER,
+    help: 'Below 0 prefers pools with little allocated, above 0 with much.',
+  }),
+  volumeNumberMultiplier: decimal('volume_number_multiplier', -1, {
+    ...MULTIPLIER,
+    help: 'Below 0 prefers pools with few volumes, above 0 with many.',
   }),
   maxOverSubscriptionRatio: text('max_over_subscription_ratio', '20.0', {
     ...RATIO,
@@ -295,8 +307,11 @@ export type SchedulerOptions = Pick<
   | 'schedulerMaxAttempts'
   | 'schedulerDefaultFilters'
   | 'schedulerDefaultWeighers'
+  | 'schedulerWeightHandler'
   | 'schedulerDriverInitWaitTimeMs'
   | 'capacityWeightMultiplier'
+  | 'allocatedCapacityWeightMultiplier'
+  | 'volumeNumberMultiplier'
   | 'storageAvailabilityZone'
 >;
 

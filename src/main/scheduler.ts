@@ -6,6 +6,7 @@ import { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_ma
 import { internalServer } from '../rpc/versioned-server.js';
 import { formatVersion } from '../rpc/version-number.js';
 import { ownVersion } from '../rpc/versions.js';
+import { Functions } from '../scheduler/evaluator/functions.js';
 import { filtersByName } from '../scheduler/filters/index.js';
 import { FilterScheduler } from '../scheduler/filter-scheduler.js';
 import { schedulerCalls, schedulerCasts } from '../scheduler/manager.js';
@@ -14,6 +15,9 @@ import { Readiness } from '../scheduler/readiness.js';
 import { ReportParts } from '../scheduler/report-parts.js';
 import { ServiceList } from '../scheduler/service-list.js';
 import { takeBackStranded } from '../scheduler/stranded.js';
+import { lookUpWith, NO_COMPUTE } from '../scheduler/surroundings.js';
+import { VolumeCounts } from '../scheduler/volume-counts.js';
+import { weightHandlerByName } from '../scheduler/weight-handlers/index.js';
 import { weighersByName } from '../scheduler/weighers/index.js';
 import type { Foundation } from './foundation.js';
 import { nobody } from './nobody.js';
@@ -27,14 +31,23 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
   const incarnation = randomUUID();
 
   const pools = new Pools({ maxOverSubscriptionRatio: config.maxOverSubscriptionRatio, now });
+  const functions = new Functions();
+  const filters = filtersByName(config.schedulerDefaultFilters, { functions });
+  const weighers = weighersByName(config.schedulerDefaultWeighers, {
+    capacityWeightMultiplier: config.capacityWeightMultiplier,
+    allocatedCapacityWeightMultiplier: config.allocatedCapacityWeightMultiplier,
+    volumeNumberMultiplier: config.volumeNumberMultiplier,
+    functions,
+    random: Math.random,
+  });
   const filterScheduler = new FilterScheduler({
     pools,
-    filters: filtersByName(config.schedulerDefaultFilters),
-    weighers: weighersByName(config.schedulerDefaultWeighers, {
-      capacityWeightMultiplier: config.capacityWeightMultiplier,
-    }),
+    filters,
+    weighers,
+    weightHandler: weightHandlerByName(config.schedulerWeightHandler, Math.random),
     maxAttempts: config.schedulerMaxAttempts,
   });
+  const counts = new VolumeCounts(store);
   const readiness = new Readiness({ pools, initWaitMs: config.schedulerDriverInitWaitTimeMs });
   const services = new ServiceList({
     pools,
@@ -57,6 +70,10 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
       store,
       messageTtlMs: config.messageTtlMs,
       scheduler: filterScheduler,
+      lookUp: lookUpWith({ store, counts, compute: NO_COMPUTE, filters, weighers }),
+      onPlaced: ({ host }) => {
+        if (config.schedulerDefaultWeighers.includes('VolumeNumberWeigher')) counts.placed(host);
+      },
       readiness,
       anyVolumeService: () => services.anyUp,
       nobodyHasReported: () => pools.list().length === 0 && pools.silentBackends.size > 0,

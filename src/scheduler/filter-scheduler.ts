@@ -1,12 +1,18 @@
 import type { FilterProperties, RequestSpec, Retry } from '../objects/request-spec.js';
 import { PoolSieve, type Sieved } from './pool-sieve.js';
-import { isOnResourceBackend, placementRequest, type PlacementRequest } from './placement-request.js';
+import {
+  isOnResourceBackend,
+  placementRequest,
+  type PlacementRequest,
+  type Surroundings,
+} from './placement-request.js';
 import type { Pool } from './pool-state.js';
 import type { Pools } from './pools.js';
 import type { FilterTally, Refusal } from './refusal.js';
 import { checkMaxAttempts, countAttempt, noteBackend } from './retry.js';
 import type { Filter } from './filters/index.js';
 import type { Weigher } from './weighers/index.js';
+import type { WeightHandler } from './weight-handlers/index.js';
 
 /** What a scheduler decides with. */
 export interface FilterSchedulerParts {
@@ -14,6 +20,8 @@ export interface FilterSchedulerParts {
   /** In the order in which they are asked. */
   readonly filters: readonly Filter[];
   readonly weighers: readonly Weigher[];
+  /** How their weights become an order. */
+  readonly weightHandler: WeightHandler;
   /** How often a volume may be scheduled, 1 or more; 1: never again after a failure. @default 3 */
   readonly maxAttempts: number;
 }
@@ -69,18 +77,18 @@ export class FilterScheduler {
   constructor(parts: FilterSchedulerParts) {
     checkMaxAttempts(parts.maxAttempts);
     this.#parts = parts;
-    this.#sieve = new PoolSieve(parts.filters, parts.weighers);
+    this.#sieve = new PoolSieve(parts.filters, parts.weighers, parts.weightHandler);
   }
 
   /**
    * Begins an attempt: counts it, and gives the room that the last one took back to its pool. Throws NoValidBackend when
    * the attempts are used up, InvalidInput for a hint that cannot be read.
    */
-  begin(spec: RequestSpec, filterProperties: FilterProperties): Attempt {
+  begin(spec: RequestSpec, filterProperties: FilterProperties, surroundings?: Surroundings): Attempt {
     const { sizeGib } = spec.volumeProperties;
     const retry = countAttempt(filterProperties.retry, this.#parts.maxAttempts, spec.volumeId);
     const { schedulerHints } = filterProperties;
-    const request = placementRequest(spec, { schedulerHints, ...(retry && { retry }) });
+    const request = placementRequest(spec, { schedulerHints, ...(retry && { retry }) }, surroundings);
     const lastTried = retry?.backends.at(-1);
     if (lastTried !== undefined) this.#parts.pools.revert(lastTried, sizeGib);
     return { request, sizeGib, retry };

@@ -33,12 +33,36 @@ export interface PlacementRequest {
   readonly extraSpecs: ValueMap | null;
   readonly qosSpecs: ValueMap | null;
   readonly volumeProperties: ValueMap;
-  /** The caller's hints, by Cinder's names. */
-  readonly hints: ValueMap;
+  /** The caller's hints, by Cinder's names. Null, which only Cinder's own tools send, is not the same as none. */
+  readonly hints: ValueMap | null;
+  /** Of the volumes that hints name, those that the project has. */
+  readonly volumes: readonly VolumePlace[];
+  /** The servers that hints name → the host that each is on, as far as it is known. */
+  readonly servers: ReadonlyMap<string, string>;
+  /** Pools, by `host@backend#pool`, → how many volumes each holds; looked up only where a weigher asks for it. */
+  readonly volumeCounts: ReadonlyMap<string, number>;
 }
 
+/** Where a volume is. */
+export interface VolumePlace {
+  readonly id: string;
+  /** `host@backend#pool`. */
+  readonly host: string | null;
+  /** `cluster@backend#pool`. */
+  readonly clusterName: string | null;
+}
+
+/** What the pools themselves do not say: looked up once a request, before they are asked. */
+export type Surroundings = Pick<PlacementRequest, 'volumes' | 'servers' | 'volumeCounts'>;
+
+export const NO_SURROUNDINGS: Surroundings = { volumes: [], servers: new Map(), volumeCounts: new Map() };
+
 /** Reads what a volume to create needs. Throws InvalidInput for a hint that is no JSON. */
-export function placementRequest(spec: RequestSpec, { schedulerHints, retry }: FilterProperties): PlacementRequest {
+export function placementRequest(
+  spec: RequestSpec,
+  { schedulerHints, retry }: FilterProperties,
+  surroundings: Surroundings = NO_SURROUNDINGS,
+): PlacementRequest {
   const { volumeProperties, volumeType } = spec;
   const extraSpecs = volumeType === undefined ? null : Object.fromEntries(volumeType.extraSpecs);
   return {
@@ -67,6 +91,7 @@ export function placementRequest(spec: RequestSpec, { schedulerHints, retry }: F
       multiattach: volumeProperties.multiattach,
     },
     hints: Object.fromEntries([...schedulerHints].map(([name, json]) => [name, parseHint(name, json)])),
+    ...surroundings,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Pool } from './pool-state.js';
 import type { FilterTally } from './refusal.js';
 import { unusable } from './unusable.js';
 import type { Weigher } from './weighers/index.js';
+import type { WeightHandler } from './weight-handlers/index.js';
 
 /** The outcome of one pass over the pools; to be read before the next pass, which uses the same room. */
 export interface Sieved {
@@ -24,13 +25,15 @@ export interface Sieved {
 export class PoolSieve {
   readonly #filters: readonly Filter[];
   readonly #weighers: readonly Weigher[];
+  readonly #handler: WeightHandler;
   #passed: Pool[] = [];
   #totals = new Float64Array(0);
   #raw = new Float64Array(0);
 
-  constructor(filters: readonly Filter[], weighers: readonly Weigher[]) {
+  constructor(filters: readonly Filter[], weighers: readonly Weigher[], handler: WeightHandler) {
     this.#filters = filters;
     this.#weighers = weighers;
+    this.#handler = handler;
   }
 
   /** Throws UnusableCapability when a filter or weigher cannot compare what a pool reports. */
@@ -48,8 +51,8 @@ export class PoolSieve {
     return {
       poolCount: pools.length,
       passedCount: count,
-      best: (mayTake) => bestOf(passed, weights, mayTake),
-      candidates: () => rank(passed, weights),
+      best: (mayTake) => this.#handler.best(passed, weights, mayTake),
+      candidates: () => this.#handler.rank(passed, weights),
       tallies: () => sifts.map((sift) => tally(sift, request)),
     };
   }
@@ -68,7 +71,7 @@ export class PoolSieve {
     const raw = this.#raw.subarray(0, count);
     for (const weigher of this.#weighers) {
       weighInto(weigher, this.#passed, request, raw);
-      addNormalised(raw, weigher.multiplier, totals);
+      this.#handler.add(raw, weigher.multiplier, totals);
     }
     return totals;
   }
@@ -106,38 +109,6 @@ function weighInto(weigher: Weigher, pools: readonly Pool[], request: PlacementR
   } catch (error) {
     throw unusable(error, pools[index]?.backendId ?? '', weigher.name);
   }
-}
-
-/** To 0…1, the least 0 and the most 1; all 0 when there is no difference. */
-function addNormalised(weights: Float64Array, multiplier: number, totals: Float64Array): void {
-  let [least, most] = [Infinity, -Infinity];
-  for (let index = 0; index < weights.length; index += 1) {
-    const weight = weights[index] as number; // index is in range
-    if (weight < least) least = weight;
-    if (weight > most) most = weight;
-  }
-  const spread = most - least;
-  if (spread === 0) return;
-  for (let index = 0; index < weights.length; index += 1) {
-    (totals[index] as number) += multiplier * (((weights[index] as number) - least) / spread);
-  }
-}
-
-function bestOf(pools: readonly Pool[], weights: Float64Array, mayTake: (pool: Pool) => boolean): Pool | undefined {
-  let best: Pool | undefined;
-  let most = -Infinity;
-  for (let index = 0; index < weights.length; index += 1) {
-    const weight = weights[index] as number; // index is in range
-    if (weight <= most && best !== undefined) continue;
-    const pool = pools[index] as Pool;
-    if (mayTake(pool)) [best, most] = [pool, weight];
-  }
-  return best;
-}
-
-function rank(pools: readonly Pool[], weights: Float64Array): { pool: Pool; weight: number }[] {
-  const candidates = pools.slice(0, weights.length).map((pool, index) => ({ pool, weight: weights[index] ?? 0 }));
-  return candidates.sort((a, b) => b.weight - a.weight);
 }
 
 function tally({ filter, poolCount, passedCount, quoted }: Sift, request: PlacementRequest): FilterTally {

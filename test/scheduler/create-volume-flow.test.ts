@@ -4,15 +4,19 @@ import { CastReceiver } from '#src/casts/receiver.js';
 import type { Store } from '#src/db/store.js';
 import type { ReadyWorker } from '#src/db/workers.js';
 import type { FilterProperties, Retry } from '#src/objects/request-spec.js';
+import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
 import { schedulerCasts } from '#src/scheduler/manager.js';
 import { Pools } from '#src/scheduler/pools.js';
 import { Readiness } from '#src/scheduler/readiness.js';
+import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
 import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
 import { aged, CONTEXT, everything, incoming, readyRow, rowOf } from '../casts/rows.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
+import { NO_SURROUNDINGS } from '#src/scheduler/placement-request.js';
+import { weigherParts } from '../replay/scheduler/weighers.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -231,10 +235,13 @@ function schedulerOn(
     handlers: schedulerCasts({
       store: parts,
       messageTtlMs: 60_000,
+      lookUp: () => NO_SURROUNDINGS,
+      onPlaced: () => undefined,
       scheduler: new FilterScheduler({
         pools,
-        filters: filtersByName(DEFAULT_FILTERS),
-        weighers: weighersByName(DEFAULT_WEIGHERS, { capacityWeightMultiplier: 1 }),
+        filters: filtersByName(DEFAULT_FILTERS, { functions: new Functions() }),
+        weighers: weighersByName(DEFAULT_WEIGHERS, weigherParts()),
+        weightHandler: weightHandlerByName(DEFAULT_WEIGHT_HANDLER, () => 0),
         maxAttempts: 3,
       }),
       readiness,

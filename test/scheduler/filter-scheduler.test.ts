@@ -1,12 +1,15 @@
 import test from 'ava';
 import type { FilterProperties, RequestSpec } from '#src/objects/request-spec.js';
 import { FilterScheduler, type Choice, type Placement } from '#src/scheduler/filter-scheduler.js';
+import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
 import { placementRequest } from '#src/scheduler/placement-request.js';
 import { Pools } from '#src/scheduler/pools.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
 import { describeToOperator, describeToOwner } from '#src/scheduler/refusal.js';
+import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
 import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
+import { weigherParts } from '../replay/scheduler/weighers.js';
 
 test('the room of each placement is gone for the next one', (t) => {
   const { scheduler } = schedulerOver({ 'h1@b': [pool('p', 10)], 'h2@b': [pool('p', 9)] });
@@ -47,7 +50,12 @@ test('a retry gives back the room that the last attempt took, and remembers both
 
 test('attempts end where the option says, and one attempt leaves no history', (t) => {
   const { pools } = schedulerOver({ 'h1@b': [pool('p', 10)] });
-  const parts = { pools, filters: [], weighers: [] };
+  const parts = {
+    pools,
+    filters: [],
+    weighers: [],
+    weightHandler: weightHandlerByName(DEFAULT_WEIGHT_HANDLER, () => 0),
+  };
   const retry = { numAttempts: 2, backends: [], exc: [] };
   t.throws(() => new FilterScheduler({ ...parts, maxAttempts: 2 }).begin(spec(1), { ...NO_PROPERTIES, retry }), {
     name: 'NoValidBackend',
@@ -149,8 +157,9 @@ function schedulerOver(backends: Readonly<Record<string, readonly ValueMap[] | u
   for (const [host, made] of Object.entries(backends)) if (made) report(host, made, 1);
   const scheduler = new FilterScheduler({
     pools,
-    filters: filtersByName(DEFAULT_FILTERS),
-    weighers: weighersByName(DEFAULT_WEIGHERS, { capacityWeightMultiplier: 1 }),
+    filters: filtersByName(DEFAULT_FILTERS, { functions: new Functions() }),
+    weighers: weighersByName(DEFAULT_WEIGHERS, weigherParts()),
+    weightHandler: weightHandlerByName(DEFAULT_WEIGHT_HANDLER, () => 0),
     maxAttempts: 3,
   });
   return { scheduler, pools, report };

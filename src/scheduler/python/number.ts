@@ -35,9 +35,24 @@ export function toInt(value: Value | undefined): number {
 
 /** The integer that Python's `int` reads from a text. Throws ValueError. */
 export function parseIntText(text: string): number {
+  const digits = integerText(text);
+  if (digits === undefined) throw new PythonError('ValueError', `'${text}' is no integer`);
+  return Number(digits);
+}
+
+/** The same without a bound on the digits; undefined where Python raises ValueError. */
+export function integerOf(text: string): bigint | undefined {
+  const digits = integerText(text);
+  // Python, too, reads no more digits than this
+  if (digits === undefined || digits.length > MAX_DIGITS) return undefined;
+  return digits.startsWith('-') ? -BigInt(digits.slice(1)) : BigInt(digits.replace('+', ''));
+}
+
+const MAX_DIGITS = 4_300;
+
+function integerText(text: string): string | undefined {
   const plain = withAsciiDigits(strip(text));
-  if (!INTEGER.test(plain)) throw new PythonError('ValueError', `'${text}' is no integer`);
-  return Number(plain.replaceAll('_', ''));
+  return INTEGER.test(plain) ? plain.replaceAll('_', '') : undefined;
 }
 
 /** A value as an operand of arithmetic or of an ordering, where text does not count. Throws TypeError. */

@@ -2,6 +2,7 @@
 export type PythonErrorKind =
   | 'IndexError'
   | 'KeyError'
+  | 'LookupError'
   | 'OverflowError'
   | 'TypeError'
   | 'ValueError'

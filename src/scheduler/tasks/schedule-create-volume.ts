@@ -10,11 +10,17 @@ import type { Task } from '../../flow/flow.js';
 import type { FilterProperties, RequestSpec } from '../../objects/request-spec.js';
 import { backendOf } from '../../objects/backend-name.js';
 import type { Attempt, FilterScheduler, Placement } from '../filter-scheduler.js';
+import type { Surroundings } from '../placement-request.js';
+import type { LookUp } from '../surroundings.js';
 import { describeToOperator, describeToOwner } from '../refusal.js';
 
 export interface ScheduleCreateVolumeParts extends MessageParts {
   readonly store: Store;
   readonly scheduler: FilterScheduler;
+  /** Looks up what a request refers to beside the pools. */
+  readonly lookUp: LookUp;
+  /** Told of each volume that was placed. */
+  readonly onPlaced: (placement: Placement) => void;
   /** Sends the row that was handed over. */
   readonly send: (cast: ReadyWorker) => void;
   /** Tells operators why there was no pool. */
@@ -35,15 +41,17 @@ interface Needs {
 export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Needs> => ({
   name: 'ScheduleCreateVolume',
 
-  async execute(needs) {
-    const attempt = begin(parts, needs);
+  async execute(needs, { signal }) {
+    const { claim, cast } = needs;
+    const surroundings = await parts.lookUp(claim.context, cast.filterProperties, signal);
+    const attempt = begin(parts, needs, surroundings);
     if (attempt instanceof Fault) {
-      await refuse(parts, needs.claim, attempt.facts.reason, attempt.facts.reason);
+      await refuse(parts, claim, attempt.facts.reason, attempt.facts.reason);
       return {};
     }
     const choice = parts.scheduler.choose(attempt);
     if ('refusal' in choice) {
-      await refuse(parts, needs.claim, describeToOperator(choice.refusal), describeToOwner(choice.refusal));
+      await refuse(parts, claim, describeToOperator(choice.refusal), describeToOwner(choice.refusal));
       return {};
     }
     try {
@@ -52,14 +60,19 @@ export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Nee
       parts.scheduler.release(choice.placement);
       throw error;
     }
+    parts.onPlaced(choice.placement);
     return {};
   },
 });
 
 /** The attempt, or the fault that says that there are none left. */
-function begin({ scheduler }: ScheduleCreateVolumeParts, { cast, spec }: Needs): Attempt | Fault<'NoValidBackend'> {
+function begin(
+  { scheduler }: ScheduleCreateVolumeParts,
+  { cast, spec }: Needs,
+  surroundings: Surroundings,
+): Attempt | Fault<'NoValidBackend'> {
   try {
-    return scheduler.begin(spec, cast.filterProperties);
+    return scheduler.begin(spec, cast.filterProperties, surroundings);
   } catch (error) {
     if (Fault.is(error, 'NoValidBackend')) return error;
     throw error;

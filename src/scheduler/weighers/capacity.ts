@@ -1,6 +1,6 @@
 import { isUnmeasured } from '../capacity.js';
 import { PythonError } from '../python/python-error.js';
-import type { Weigher, WeigherOptions } from './weigher.js';
+import type { Weigher, WeigherParts } from './weigher.js';
 
 /** A pool without a measured capacity, when much room is what counts: it is the last choice. */
 const LAST_CHOICE = -1;
@@ -10,7 +10,7 @@ const FACTOR_BEYOND = 100;
 const DISTANCE_BEYOND = 10_000;
 
 /** Prefers the pools with the most room. Rule: cinder/scheduler/weights/capacity.py, `CapacityWeigher`. */
-export const capacityWeigher = ({ capacityWeightMultiplier: multiplier }: WeigherOptions): Weigher => ({
+export const capacityWeigher = ({ capacityWeightMultiplier: multiplier }: WeigherParts): Weigher => ({
   name: 'CapacityWeigher',
   multiplier,
 

@@ -1,3 +1,4 @@
+import type { Functions } from '../evaluator/functions.js';
 import type { PlacementRequest } from '../placement-request.js';
 import type { Pool } from '../pool-state.js';
 
@@ -13,8 +14,16 @@ export interface Weigher {
   readonly settle?: (weights: Float64Array) => void;
 }
 
-/** What makes up the weighers; Cinder's options of the same names. */
-export interface WeigherOptions {
-  /** Positive spreads, negative stacks. @default 1 */
+/** What weighers are made of. The multipliers are Cinder's options of the same names: positive prefers more, negative less. */
+export interface WeigherParts {
+  /** @default 1 */
   readonly capacityWeightMultiplier: number;
+  /** @default -1 */
+  readonly allocatedCapacityWeightMultiplier: number;
+  /** @default -1 */
+  readonly volumeNumberMultiplier: number;
+  /** Evaluates what pools report as their `goodness_function`. */
+  readonly functions: Functions;
+  /** A number of 0 or more and less than 1. */
+  readonly random: () => number;
 }

@@ -1,17 +1,38 @@
-import { readFileSync } from 'node:fs';
-
 /** One recorded case of the real Cinder. */
-export interface Vector<Input, Expect> {
+export interface Vector<Input = unknown, Expect = unknown> {
   readonly id: string;
   readonly input: Input;
   readonly expect: Expect;
 }
 
-/** The cases of one file of test/vectors/scheduler. */
-export function vectors<Input, Expect>(name: string): readonly Vector<Input, Expect>[] {
-  const file = new URL(`../../../test/vectors/scheduler/${name}.json`, import.meta.url);
-  const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: readonly Vector<Input, Expect>[] };
-  return cases;
+/** Plays the cases of one kind through the product. */
+export interface Replay {
+  /** As in the file's `kind`. */
+  readonly kind: string;
+  /** The cases that came out differently. */
+  readonly failing: (cases: readonly Vector[]) => Promise<readonly Failure[]>;
+}
+
+export interface Failure {
+  readonly id: string;
+  /** What was expected and what came. */
+  readonly why: string;
+}
+
+/**
+ * A kind whose cases are functions of their input: `run` answers what is expected, or throws where Cinder raises. Each
+ * file's README says what its inputs look like.
+ */
+export function replay(kind: string, run: (input: never) => unknown): Replay {
+  return {
+    kind,
+    failing: (cases) => Promise.resolve(cases.flatMap((one) => compared(one, () => run(one.input as never)))),
+  };
+}
+
+function compared({ id, expect }: Vector, run: () => unknown): readonly Failure[] {
+  const came = outcome(run);
+  return same(came, expect) ? [] : [{ id, why: `expected ${shown(expect)}, came ${shown(came)}` }];
 }
 
 /** What a function answered, or that it raised. */
@@ -26,21 +47,11 @@ export function outcome<T>(run: () => T): Outcome<T> {
   }
 }
 
-/** The ids of the cases whose outcome differs, each with what was expected and what came. */
-export function failing<Input, Expect>(
-  cases: readonly Vector<Input, Expect>[],
-  run: (input: Input) => unknown,
-): readonly string[] {
-  return cases.flatMap(({ id, input, expect }) => {
-    const came = outcome(() => run(input));
-    return same(came, expect) ? [] : [`${id}: expected ${shown(expect)}, came ${shown(came)}`];
-  });
-}
-
 /** Equality of recorded and computed: numbers to 1e-9 relative, errors by there being one. */
 export function same(came: unknown, expected: unknown): boolean {
   if (isError(expected) || isError(came)) return isError(expected) && isError(came);
   if (typeof came === 'number' && typeof expected === 'number') return isClose(came, expected);
+  if (typeof came === 'number' && typeof expected === 'string') return WORDS.get(expected) === String(came);
   if (Array.isArray(came) && Array.isArray(expected)) {
     return came.length === expected.length && came.every((item, index) => same(item, expected[index]));
   }
@@ -52,6 +63,13 @@ export function same(came: unknown, expected: unknown): boolean {
   }
   return came === expected;
 }
+
+/** How the files write what JSON has no number for. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['nan', 'NaN'],
+  ['inf', 'Infinity'],
+  ['-inf', '-Infinity'],
+]);
 
 function isClose(came: number, expected: number): boolean {
   return came === expected || Math.abs(came - expected) <= 1e-9 * Math.max(Math.abs(came), Math.abs(expected));

@@ -1,5 +1,11 @@
 import { parseRequirements } from '#src/scheduler/filters/requirement.js';
-import { growsInUse, requestedGib, wantsThin, type PlacementRequest } from '#src/scheduler/placement-request.js';
+import {
+  growsInUse,
+  NO_SURROUNDINGS,
+  requestedGib,
+  wantsThin,
+  type PlacementRequest,
+} from '#src/scheduler/placement-request.js';
 import { Pools } from '#src/scheduler/pools.js';
 import { PoolState, type Pool } from '#src/scheduler/pool-state.js';
 import type { Value, ValueMap } from '#src/scheduler/python/value.js';
@@ -31,7 +37,7 @@ export interface RecordedProperties {
   readonly volume_type?: RecordedType | null;
   readonly resource_type?: RecordedType | null;
   readonly qos_specs?: ValueMap | null;
-  readonly scheduler_hints?: ValueMap;
+  readonly scheduler_hints?: ValueMap | null;
   readonly retry?: RecordedRetry | null;
   readonly request_spec?: {
     readonly availability_zones?: readonly string[] | string | null;
@@ -114,6 +120,7 @@ export function requestOf(properties: RecordedProperties): PlacementRequest {
     extraSpecs: capacityType.extra_specs ?? null,
     qosSpecs: properties.qos_specs ?? null,
     volumeProperties: spec.volume_properties ?? {},
-    hints: properties.scheduler_hints ?? {},
+    hints: properties.scheduler_hints === undefined ? {} : properties.scheduler_hints,
+    ...NO_SURROUNDINGS,
   };
 }

@@ -1,5 +1,5 @@
-import test from 'ava';
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
+import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
 import { Pools } from '#src/scheduler/pools.js';
 import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
@@ -13,15 +13,17 @@ import {
   type RecordedService,
   type RecordedType,
 } from './recorded.js';
-import { failing, vectors } from './vectors.js';
+import { weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { replay } from '../replay.js';
+import { type WeigherConfig, weigherParts } from './weighers.js';
 
 interface Input {
-  readonly config: Overrides & {
-    readonly scheduler_default_filters?: readonly string[];
-    readonly scheduler_default_weighers?: readonly string[];
-    readonly scheduler_max_attempts?: number;
-    readonly capacity_weight_multiplier?: number;
-  };
+  readonly config: Overrides &
+    WeigherConfig & {
+      readonly scheduler_default_filters?: readonly string[];
+      readonly scheduler_default_weighers?: readonly string[];
+      readonly scheduler_max_attempts?: number;
+    };
   readonly services: readonly RecordedService[];
   readonly reports: readonly {
     readonly host: string;
@@ -42,21 +44,8 @@ interface Input {
   };
 }
 
-const BUILT_FILTERS = new Set([...DEFAULT_FILTERS, 'IgnoreAttemptedHostsFilter']);
-const BUILT_WEIGHERS = new Set<string>(DEFAULT_WEIGHERS);
-
-test('whole decisions, from reports to the chosen pool, are Cinder’s', (t) => {
-  const cases = vectors<Input, unknown>('decisions').filter(({ input: { config } }) => isBuilt(config));
-  t.true(cases.length > 100);
-  t.deepEqual(failing(cases, decide), []);
-});
-
-function isBuilt({
-  scheduler_default_filters: filters = [],
-  scheduler_default_weighers: weighers = [],
-}: Input['config']) {
-  return filters.every((name) => BUILT_FILTERS.has(name)) && weighers.every((name) => BUILT_WEIGHERS.has(name));
-}
+/** Whole decisions, from reports to the chosen pool. */
+export const decisions = replay('decisions', decide);
 
 function decide(input: Input): object {
   return { candidates: candidatesOf(input), ...choiceOf(input) };
@@ -97,10 +86,9 @@ function schedulerFor({ config, services: rows, reports }: Input) {
   }
   const scheduler = new FilterScheduler({
     pools,
-    filters: filtersByName(config.scheduler_default_filters ?? DEFAULT_FILTERS),
-    weighers: weighersByName(config.scheduler_default_weighers ?? DEFAULT_WEIGHERS, {
-      capacityWeightMultiplier: config.capacity_weight_multiplier ?? 1,
-    }),
+    filters: filtersByName(config.scheduler_default_filters ?? DEFAULT_FILTERS, { functions: new Functions() }),
+    weighers: weighersByName(config.scheduler_default_weighers ?? DEFAULT_WEIGHERS, weigherParts(config)),
+    weightHandler: weightHandlerByName('OrderedHostWeightHandler', () => 0),
     maxAttempts: config.scheduler_max_attempts ?? 3,
   });
   return { scheduler, pools };

@@ -1,0 +1,9 @@
+import { operand } from '../python/number.js';
+import type { Weigher, WeigherParts } from './weigher.js';
+
+/** Prefers the pools with the least that is allocated. Rule: cinder/scheduler/weights/capacity.py, `AllocatedCapacityWeigher`. */
+export const allocatedCapacityWeigher = (parts: WeigherParts): Weigher => ({
+  name: 'AllocatedCapacityWeigher',
+  multiplier: parts.allocatedCapacityWeightMultiplier,
+  weigh: (pool) => operand(pool.allocatedCapacityGb),
+});

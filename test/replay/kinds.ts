@@ -1,0 +1,21 @@
+import type { Replay } from './replay.js';
+import { accounting } from './scheduler/accounting.js';
+import { decisions } from './scheduler/decisions.js';
+import { evaluator } from './scheduler/evaluator.js';
+import * as filters from './scheduler/filters.js';
+import { retry } from './scheduler/retry.js';
+import { goodness, stochasticHandler, weighers } from './scheduler/weighers.js';
+
+const ALL: readonly Replay[] = [
+  accounting,
+  decisions,
+  evaluator,
+  ...Object.values(filters),
+  goodness,
+  retry,
+  stochasticHandler,
+  weighers,
+];
+
+/** How each kind of recorded cases is played, by the `kind` of the file. */
+export const REPLAYS: ReadonlyMap<string, Replay> = new Map(ALL.map((replay) => [replay.kind, replay]));
