@@ -1,10 +1,7 @@
-import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { loadPackageDefinition, ChannelCredentials, Metadata, type ServiceClientConstructor } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import { newProject } from '../support/api.js';
 import { sharedInstallation } from '../support/installation.js';
-import { CLI, findTool, processFor, ROOT } from '../support/process.js';
+import { CLI, findTool, processFor } from '../support/process.js';
 
 const installation = sharedInstallation({ CINDER_QUOTA_VOLUMES: '1' });
 
@@ -74,28 +71,6 @@ grpcurlTest('grpcurl gets the health of the whole and of each service', async (t
   t.regex(unknown.stderr, /Code: NotFound/);
 });
 
-test('a client that was made from the protos at run time makes and reads a volume', async (t) => {
-  const loaded = loadSync('cinder/api/v3/volumes.proto', {
-    includeDirs: ['proto', 'third_party/proto'].map((folder) => join(ROOT, folder)),
-    ...{ keepCase: true, longs: String, enums: String },
-  });
-  const { cinder } = loadPackageDefinition(loaded) as unknown as Loaded; // its type knows packages only by index
-  const client = new cinder.api.v3.Volumes(installation().address, ChannelCredentials.createInsecure());
-  t.teardown(() => client.close());
-  const metadata = new Metadata();
-  metadata.set('x-project-id', newProject());
-  const call = (method: string, request: object): Promise<Answered> =>
-    new Promise((resolve, reject) => {
-      const make = client[method] as (...args: unknown[]) => void;
-      make.call(client, request, metadata, (error: Error | null, answer: Answered) =>
-        error ? reject(error) : resolve(answer),
-      );
-    });
-  const { volume } = await call('CreateVolume', { size: 2, name: 'Größe' });
-  t.like(volume, { size: 2, name: 'Größe', status: 'VOLUME_STATUS_CREATING', revision: '1' });
-  t.is((await call('GetVolume', { volume_id: volume?.['id'] })).volume?.['name'], 'Größe');
-});
-
 test('the command line makes, lists, shows and deletes a volume', async (t) => {
   const project = newProject();
   const volume = async (...args: string[]): Promise<string> => {
@@ -121,10 +96,6 @@ test('the command line makes, lists, shows and deletes a volume', async (t) => {
   t.is(refused.code, 1);
   t.regex(refused.stderr, new RegExp(`^Volume ${id} could not be found\\.\n\\(VOLUME_NOT_FOUND, request req-`));
 });
-
-interface Loaded {
-  readonly cinder: { readonly api: { readonly v3: { readonly Volumes: ServiceClientConstructor } } };
-}
 
 interface Answered {
   readonly volume?: Readonly<Record<string, unknown>>;
