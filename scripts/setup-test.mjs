@@ -31,6 +31,7 @@ const TOOLS = [
     bring: bringSystemd,
   },
   { name: 'grpcurl', find: () => findProgram('grpcurl', env.PATH), bring: bringGrpcurl },
+  { name: 'mkfs.xfs', find: () => findProgram('mkfs.xfs', env.PATH), bring: bringXfs },
 ];
 
 mkdirSync(bin, { recursive: true });
@@ -91,6 +92,17 @@ async function bringPython() {
   const folder = join(cache, 'python');
   await run(python ?? 'python3', ['-m', 'venv', '--clear', folder], { env });
   await run(join(folder, 'bin/python3'), ['-m', 'pip', 'install', '--quiet', ...PYTHON_PACKAGES], { env });
+}
+
+/** For a file system with reflinks. */
+async function bringXfs() {
+  const folder = join(cache, 'xfsprogs');
+  if (!existsSync(folder)) await unpackPackages(['xfsprogs'], folder, { env, say });
+  const program = ['sbin', 'usr/sbin'].map((sbin) => join(folder, sbin, 'mkfs.xfs')).find(existsSync);
+  if (program === undefined) throw new Error('The unpacked package holds no mkfs.xfs.');
+  writeFileSync(join(bin, 'mkfs.xfs'), `#!/bin/sh\nLD_LIBRARY_PATH='${libraryPath(folder)}' exec '${program}' "$@"\n`, {
+    mode: 0o755,
+  });
 }
 
 async function bringGrpcurl() {

@@ -16,6 +16,12 @@ export interface VolumeDriver {
   capacity(): Promise<readonly PoolCapacity[]>;
   /** Makes a volume that survives a power cut, or nothing. Safe to repeat: a volume that is there is left as it is. */
   createVolume(volume: NewVolume, work: Work): Promise<void>;
+  /**
+   * Makes a volume with the content of another one of this backend, of at least its size; what lies beyond the source's end
+   * reads as zero. Bytes are copied as they are, whatever format they look like, and the source is not changed. Otherwise as
+   * `createVolume`. A source that is written to meanwhile gives a copy of which each block is as it was at some moment.
+   */
+  createClonedVolume(volume: NewVolume, source: VolumePlace, work: Work): Promise<void>;
   /** Destroys a volume for good. Safe to repeat: absent is done. */
   deleteVolume(volume: VolumePlace, work: Work): Promise<void>;
   /** Removes what a former owner left half-made. Safe to repeat. */
@@ -66,9 +72,9 @@ export interface NewVolume extends VolumePlace {
 
 /** What a piece of work hears and says on its way. */
 export interface Work {
-  /** Aborted: end soon and leave nothing half-made. */
+  /** Aborted: end soon with its reason, and leave nothing half-made. */
   readonly signal: AbortSignal;
-  /** Told 0 to 100; 100 means that the volume is there. */
+  /** Told 0 to 100; 100 means that the volume is there. Long work begins with 0. */
   readonly onProgress: (percent: number) => void;
 }
 

@@ -1,6 +1,13 @@
 import test, { type ExecutionContext } from 'ava';
-import { randomUUID } from 'node:crypto';
-import { GIB, type NewVolume, type StoredVolume, type VolumeDriver, type Work } from '#src/drivers/driver.js';
+import { randomBytes, randomUUID } from 'node:crypto';
+import {
+  GIB,
+  type NewVolume,
+  type StoredVolume,
+  type VolumeDriver,
+  type VolumePlace,
+  type Work,
+} from '#src/drivers/driver.js';
 import { Fault } from '#src/errors/fault.js';
 
 /** What the suite must know of a driver that it cannot ask it. */
@@ -8,14 +15,33 @@ export interface DriverUnderTest {
   /** A driver, not started, with one pool that may promise `roomGib` in all. `again`: on the same storage. */
   readonly make: (t: ExecutionContext, roomGib: number) => Promise<{ driver: VolumeDriver; again: () => VolumeDriver }>;
   readonly pool: string;
-  /** First `bytes` bytes of a volume. */
-  readonly read: (driver: VolumeDriver, id: string, bytes: number) => Promise<Buffer>;
+  /** `bytes` bytes of a volume from `at` on. */
+  readonly read: (driver: VolumeDriver, id: string, at: number, bytes: number) => Promise<Buffer>;
+  /** Changes a volume as its user does. */
+  readonly write: (driver: VolumeDriver, id: string, at: number, content: Buffer) => Promise<void>;
 }
 
 const QUIET: Work = { signal: new AbortController().signal, onProgress: () => undefined };
 
+const BLOCK = 4_096;
+/** Where the source of a clone has data. */
+const PLACES = [0, GIB / 2, GIB - BLOCK];
+
+/** A block that begins as a qcow2 image does whose backing file is `path`. */
+function qcow2Header(path: string): Buffer {
+  const block = Buffer.alloc(BLOCK);
+  block.write('QFI\u00fb', 0, 'latin1');
+  block.writeUInt32BE(3, 4); // version
+  block.writeBigUInt64BE(512n, 8); // offset of the backing file's name
+  block.writeUInt32BE(path.length, 16);
+  block.writeUInt32BE(16, 20); // cluster bits
+  block.writeBigUInt64BE(BigInt(GIB), 24);
+  block.write(path, 512);
+  return block;
+}
+
 /** What every driver must do. Titles begin with the driver's name. */
-export function driverSuite(name: string, { make, pool, read }: DriverUnderTest): void {
+export function driverSuite(name: string, { make, pool, read, write }: DriverUnderTest): void {
   const volume = (more: Partial<NewVolume> = {}): NewVolume => ({
     id: randomUUID(),
     pool,
@@ -29,6 +55,21 @@ export function driverSuite(name: string, { make, pool, read }: DriverUnderTest)
     const { driver, again } = await make(t, roomGib);
     await driver.start(QUIET.signal);
     return { driver, again };
+  };
+
+  /** A source of 1 GiB with data at its start, in its middle and at its end. */
+  const source = async (driver: VolumeDriver, content: (at: number) => Buffer = () => randomBytes(BLOCK)) => {
+    const first = volume();
+    await driver.createVolume(first, QUIET);
+    const data = new Map(PLACES.map((at) => [at, content(at)]));
+    for (const [at, block] of data) await write(driver, first.id, at, block);
+    return { first, data };
+  };
+
+  const holds = async (t: ExecutionContext, driver: VolumeDriver, id: string, data: ReadonlyMap<number, Buffer>) => {
+    for (const [at, block] of data)
+      t.true((await read(driver, id, at, BLOCK)).equals(block), `block at ${at} of ${id}`);
+    t.deepEqual(await read(driver, id, GIB / 4, BLOCK), Buffer.alloc(BLOCK));
   };
 
   /** What a new process finds. */
@@ -47,7 +88,7 @@ export function driverSuite(name: string, { make, pool, read }: DriverUnderTest)
 
     await driver.createVolume({ id, ...rest }, { ...QUIET, onProgress: (percent) => progress.push(percent) });
 
-    t.deepEqual(await read(driver, id, 4_096), Buffer.alloc(4_096));
+    t.deepEqual(await read(driver, id, 0, 4_096), Buffer.alloc(4_096));
     t.is(progress.at(-1), 100);
     t.deepEqual(await found(driver, again), [{ kind: 'complete', id, pool, sizeBytes: 2 * GIB }]);
   });
@@ -136,11 +177,131 @@ export function driverSuite(name: string, { make, pool, read }: DriverUnderTest)
     t.deepEqual(await found(driver, again), []);
   });
 
+  test(`${name}: a clone has the content of its source and zeros beyond, and the two are apart`, async (t) => {
+    const { driver, again } = await started(t);
+    const { first, data } = await source(driver);
+    const clone = volume({ sizeGib: 2 });
+    const progress: number[] = [];
+
+    await driver.createClonedVolume(clone, first, { ...QUIET, onProgress: (percent) => progress.push(percent) });
+
+    await holds(t, driver, clone.id, data);
+    t.deepEqual(await read(driver, clone.id, GIB, BLOCK), Buffer.alloc(BLOCK), 'right behind the source');
+    t.deepEqual(await read(driver, clone.id, 2 * GIB - BLOCK, BLOCK), Buffer.alloc(BLOCK), 'at the very end');
+    t.is(progress.at(-1), 100);
+    t.deepEqual(
+      progress,
+      progress.toSorted((a, b) => a - b),
+    );
+    await write(driver, first.id, 0, randomBytes(BLOCK));
+    await holds(t, driver, clone.id, data);
+    await write(driver, clone.id, GIB / 2, randomBytes(BLOCK));
+    t.deepEqual(await read(driver, first.id, GIB / 2, BLOCK), data.get(GIB / 2));
+    t.is((await driver.capacity())[0]?.provisionedGib, 3);
+    t.deepEqual(
+      (await found(driver, again)).map((stored) => stored.kind === 'complete' && stored.sizeBytes).toSorted(),
+      [GIB, 2 * GIB],
+    );
+  });
+
+  test(`${name}: a clone can be cloned, and outlives its source`, async (t) => {
+    const { driver } = await started(t);
+    const { first, data } = await source(driver);
+    const [second, third] = [volume(), volume()];
+    await driver.createClonedVolume(second, first, QUIET);
+    await driver.deleteVolume(first, QUIET);
+    await driver.createClonedVolume(third, second, QUIET);
+    await driver.deleteVolume(second, QUIET);
+
+    await holds(t, driver, third.id, data);
+  });
+
+  test(`${name}: clones of one source at the same time are all whole`, async (t) => {
+    const { driver } = await started(t);
+    const { first, data } = await source(driver);
+    const clones = Array.from({ length: 6 }, () => volume());
+
+    await Promise.all(clones.map((clone) => driver.createClonedVolume(clone, first, QUIET)));
+
+    for (const { id } of clones) await holds(t, driver, id, data);
+    t.is((await driver.capacity())[0]?.provisionedGib, 7);
+  });
+
+  test(`${name}: bytes that look like an image of another format are copied as they are`, async (t) => {
+    const { driver } = await started(t);
+    const { first, data } = await source(driver, (at) => (at === 0 ? qcow2Header('/etc/passwd') : randomBytes(BLOCK)));
+    const clone = volume({ sizeGib: 2 });
+
+    await driver.createClonedVolume(clone, first, QUIET);
+
+    await holds(t, driver, clone.id, data);
+    await holds(t, driver, first.id, data);
+  });
+
+  test(`${name}: cloning again, by whatever owner, leaves the volume that is there as it is`, async (t) => {
+    const { driver, again } = await started(t);
+    const { first } = await source(driver);
+    const clone = volume();
+    await driver.createClonedVolume(clone, first, QUIET);
+    const mark = randomBytes(BLOCK);
+    await write(driver, clone.id, 0, mark);
+
+    await driver.createClonedVolume({ ...clone, epoch: 4 }, first, QUIET);
+    await driver.createClonedVolume({ ...clone, epoch: 5, resumed: true }, first, QUIET);
+
+    t.deepEqual(await read(driver, clone.id, 0, BLOCK), mark);
+    t.is((await driver.capacity())[0]?.provisionedGib, 2);
+    t.is((await found(driver, again)).length, 2);
+  });
+
+  test(`${name}: a source that is not there, has another size or is larger makes nothing`, async (t) => {
+    const { driver, again } = await started(t);
+    const { first } = await source(driver);
+    const refused: readonly (readonly [sizeGib: number, from: VolumePlace])[] = [
+      [1, volume()],
+      [3, { ...first, sizeGib: 3 }],
+      [1, { ...first, sizeGib: 2 }],
+      [1, { ...first, pool: 'nowhere' }],
+    ];
+    for (const [sizeGib, from] of refused) {
+      const error = await t.throwsAsync(driver.createClonedVolume(volume({ sizeGib }), from, QUIET));
+      t.true(Fault.is(error, 'VolumeBackendAPIException'), String(error));
+    }
+    t.is((await driver.capacity())[0]?.provisionedGib, 1);
+    t.is((await found(driver, again)).length, 1);
+  });
+
+  test(`${name}: a pool that is full refuses a clone, and makes nothing`, async (t) => {
+    const { driver, again } = await started(t, 2);
+    const { first } = await source(driver);
+
+    const error = await t.throwsAsync(driver.createClonedVolume(volume({ sizeGib: 2 }), first, QUIET));
+
+    t.true(Fault.is(error, 'VolumeBackendAPIException') && error.reschedulable);
+    await t.notThrowsAsync(driver.createClonedVolume(volume(), first, QUIET));
+    t.is((await found(driver, again)).length, 2);
+  });
+
+  test(`${name}: an aborted clone ends with the reason and leaves nothing behind`, async (t) => {
+    const { driver, again } = await started(t);
+    const { first, data } = await source(driver);
+    const abort = new AbortController();
+    const cloning = driver.createClonedVolume(volume(), first, { ...QUIET, signal: abort.signal });
+    abort.abort(new Error('not wanted any more'));
+
+    await t.throwsAsync(cloning, { message: 'not wanted any more' });
+
+    await holds(t, driver, first.id, data);
+    t.is((await driver.capacity())[0]?.provisionedGib, 1);
+    t.is((await found(driver, again)).length, 1);
+  });
+
   test(`${name}: what is not a volume of ours cannot be named`, async (t) => {
     const { driver } = await started(t);
     for (const id of ['../escape', 'x', '', `${randomUUID()}/..`, randomUUID().toUpperCase()]) {
       await t.throwsAsync(driver.createVolume(volume({ id }), QUIET), undefined, id);
       await t.throwsAsync(driver.deleteVolume(volume({ id }), QUIET), undefined, id);
+      await t.throwsAsync(driver.createClonedVolume(volume(), volume({ id }), QUIET), undefined, id);
     }
     await t.throwsAsync(driver.createVolume(volume({ pool: '..' }), QUIET));
     t.is((await driver.capacity())[0]?.provisionedGib, 0);

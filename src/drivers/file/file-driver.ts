@@ -23,7 +23,11 @@ export interface FileDriverOptions {
   readonly path: string;
   /** At least one; names are folders below `path`. */
   readonly pools: readonly PoolOptions[];
+  /** Where the programs that copy are looked for. @default /usr/local/bin:/usr/bin:/bin */
+  readonly programPath?: string;
 }
+
+const PROGRAM_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 export interface PoolOptions extends PoolLimits {
   readonly name: string;
@@ -89,6 +93,13 @@ export class FileDriver implements VolumeDriver {
     onProgress(100);
   }
 
+  async createClonedVolume(volume: NewVolume, source: VolumePlace, work: Work): Promise<void> {
+    const { programPath = PROGRAM_PATH } = this.#options;
+    const from = this.#pool(source.pool).sourceFile(source);
+    await this.#in(volume.pool, (pool) => pool.clone(volume, from, work, { programPath }));
+    work.onProgress(100);
+  }
+
   deleteVolume(volume: VolumePlace): Promise<void> {
     return this.#in(volume.pool, (pool) => pool.delete(volume));
   }
@@ -97,10 +108,16 @@ export class FileDriver implements VolumeDriver {
     return this.#in(remains.pool, (pool) => pool.discard(remains));
   }
 
-  async #in(name: string, work: (pool: PoolFolder) => Promise<void>): Promise<void> {
+  /** Throws DriverNotInitialized, VolumeBackendAPIException. */
+  #pool(name: string): PoolFolder {
     if (!this.#lock) throw new Fault('DriverNotInitialized', { backend: this.#options.backend });
     const pool = this.#pools.get(name);
     if (!pool) throw new Fault('VolumeBackendAPIException', { reason: `there is no pool '${name}'.` });
+    return pool;
+  }
+
+  async #in(name: string, work: (pool: PoolFolder) => Promise<void>): Promise<void> {
+    const pool = this.#pool(name);
     try {
       await work(pool);
     } catch (error) {

@@ -10,14 +10,22 @@ import {
   type PoolCapacity,
   type StoredVolume,
   type VolumePlace,
+  type Work,
 } from '../driver.js';
 import { halfMadeName, readName, volumeName } from './file-names.js';
 import { FolderSync } from './folder-sync.js';
 import { DEFAULT_RATIO, type PoolFigures, type PoolLimits, promisableGib } from './pool-limits.js';
-import { codeOf, publish, remove, sizeOf, writeSparse } from './sparse-file.js';
+import { copySparse, type SparseCopyOptions } from './sparse-copy.js';
+import { codeOf, publish, remove, sizeOf, spaceOf, withSource, writeReflink, writeSparse } from './sparse-file.js';
 
 /** How many files are looked at together at the start. */
 const SCAN_BATCH = 64;
+
+/** A volume's file that is to be copied, and the size it must have. */
+export interface SourceFile {
+  readonly path: string;
+  readonly sizeGib: number;
+}
 
 /** One pool: a folder of sparse files, open between `open` and `close`. A file has its final name only when it is whole. */
 export class PoolFolder {
@@ -91,7 +99,47 @@ export class PoolFolder {
    * Makes the volume's file under a name of this epoch, gives it its final name, and makes that durable. A whole file that
    * is there already is the volume. Leaves nothing of its own epoch behind, however it ends.
    */
-  async create(volume: NewVolume, signal: AbortSignal): Promise<void> {
+  create(volume: NewVolume, signal: AbortSignal): Promise<void> {
+    return this.#make(volume, signal, (halfMade) => writeSparse(halfMade, volume.sizeGib * GIB));
+  }
+
+  /**
+   * As `create`, with the content of a volume of this pool or another one. Where the file system can, the two share their
+   * blocks, which takes no time and no room; else the data are copied.
+   */
+  clone(volume: NewVolume, from: SourceFile, work: Work, options: SparseCopyOptions): Promise<void> {
+    if (from.sizeGib > volume.sizeGib) throw refusal(this.name, `the source has ${from.sizeGib} GiB`);
+    return this.#make(volume, work.signal, (halfMade) => this.#copy(from, halfMade, volume, work, options));
+  }
+
+  /** Where a volume of this pool is, for a pool that copies it. */
+  sourceFile({ id, sizeGib }: VolumePlace): SourceFile {
+    return { path: join(this.#path, volumeName(id)), sizeGib };
+  }
+
+  async #copy(
+    from: SourceFile,
+    halfMade: string,
+    { sizeGib }: NewVolume,
+    work: Work,
+    options: SparseCopyOptions,
+  ): Promise<void> {
+    await withSource(from.path, async (source) => {
+      const { sizeBytes, usedBytes } = await spaceOf(source);
+      if (sizeBytes !== from.sizeGib * GIB) throw refusal(this.name, `the source is not a file of ${from.sizeGib} GiB`);
+      if (await writeReflink(source, halfMade, sizeGib * GIB)) return;
+      await this.#checkSpace(usedBytes);
+      await writeSparse(halfMade, sizeGib * GIB, (target) => copySparse(source, target, work, options));
+    });
+  }
+
+  /** A copy that cannot fit does not begin: it would fill the device for everybody. */
+  async #checkSpace(bytes: number): Promise<void> {
+    const { bsize, bavail } = await statfs(this.#path);
+    if (bytes > bavail * bsize) throw refusal(this.name, `no space is left on the device for ${bytes} bytes of data`);
+  }
+
+  async #make(volume: NewVolume, signal: AbortSignal, write: (halfMade: string) => Promise<void>): Promise<void> {
     if (volume.resumed) {
       await this.discard({ ...volume, epoch: volume.epoch - 1 });
       if (await this.#isThere(volume)) return this.#entries.sync(); // its owner may have died before this
@@ -101,7 +149,7 @@ export class PoolFolder {
     this.#promise(volume.sizeGib);
     let published = false;
     try {
-      await writeSparse(halfMade, volume.sizeGib * GIB);
+      await write(halfMade);
       signal.throwIfAborted();
       published = await publish(halfMade, whole);
       if (!published && !(await this.#isThere(volume))) throw refusal(this.name, 'the volume vanished meanwhile');

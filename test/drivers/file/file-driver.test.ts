@@ -23,15 +23,29 @@ driverSuite('file', {
     const again = () => driverAt(t, path, [{ name: 'pool', capacityGib: roomGib, maxOverSubscriptionRatio: 1 }]);
     return { driver: again(), again };
   },
-  read: async (driver, id, bytes) => {
-    const file = await open(join(paths.get(driver) ?? '', 'pool', `volume-${id}`), 'r');
+  read: async (driver, id, at, bytes) => {
+    const file = await open(fileOf(driver, id), 'r');
     try {
-      return (await file.read(Buffer.alloc(bytes), 0, bytes, 0)).buffer;
+      return (await file.read(Buffer.alloc(bytes), 0, bytes, at)).buffer;
     } finally {
       await file.close();
     }
   },
+  write: (driver, id, at, content) => writeAt(fileOf(driver, id), at, content),
 });
+
+function fileOf(driver: object, id: string): string {
+  return join(paths.get(driver) ?? '', 'pool', `volume-${id}`);
+}
+
+async function writeAt(path: string, at: number, content: Buffer): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.write(content, 0, content.length, at);
+  } finally {
+    await file.close();
+  }
+}
 
 test('a volume takes no space until it is written to', async (t) => {
   const { path, driver } = await started(t);

@@ -1,13 +1,14 @@
 import test, { type ExecutionContext } from 'ava';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GIB, type NewVolume, type Work } from '#src/drivers/driver.js';
 import { FileDriver } from '#src/drivers/file/file-driver.js';
+import { gatedCopy, processGone } from '../../support/programs.js';
 
 const QUIET: Work = { signal: new AbortController().signal, onProgress: () => undefined };
 
@@ -34,6 +35,48 @@ for (let nth = 1; nth <= STEPS; nth += 1) {
     t.deepEqual(await readdir(join(folder, 'pool')), [`volume-${volume.id}`]);
   });
 }
+
+/** open of the source, copyFile, open, (cp and sync), ftruncate, fsync, two closes, link, fsync of the folder, unlink. */
+const CLONE_STEPS = 10;
+
+for (let nth = 1; nth <= CLONE_STEPS; nth += 1) {
+  test(`killed before step ${nth} of ${CLONE_STEPS}, a clone is not there or whole, and is made by the next owner`, async (t) => {
+    const { folder, source, clone, content } = await withSource(t);
+    const args = [folder, JSON.stringify(clone), String(nth), JSON.stringify(source)];
+    t.is(await run(t, 'killed-creation.js', args), 'SIGKILL');
+    const whole = (await readdir(join(folder, 'pool'))).includes(`volume-${clone.id}`);
+    t.is(whole, nth > 8, 'whole from the link on');
+    if (whole) t.true((await firstBytes(folder, clone)).equals(content));
+
+    await redone(t, folder, clone, source);
+    t.true((await firstBytes(folder, clone)).equals(content));
+  });
+}
+
+test('a clone has no more steps than those it is killed before', async (t) => {
+  const { folder, source, clone } = await withSource(t);
+  const args = [folder, JSON.stringify(clone), String(CLONE_STEPS + 1), JSON.stringify(source)];
+  t.is(await run(t, 'killed-creation.js', args), 0);
+});
+
+test('killed in the middle of a copy, the process takes the copying program with it, and the next owner makes the clone', async (t) => {
+  const gate = await gatedCopy(t);
+  const { folder, source, clone, content } = await withSource(t);
+  const args = [folder, JSON.stringify(clone), '1000', JSON.stringify(source), gate.path];
+  const child = start(t, 'killed-creation.js', args);
+  const pid = await gate.begun();
+  t.deepEqual(
+    (await readdir(join(folder, 'pool'))).sort(),
+    [`.volume-${clone.id}.${clone.epoch}`, `volume-${source.id}`].sort(),
+  );
+
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+
+  await processGone(pid);
+  await redone(t, folder, clone, source);
+  t.true((await firstBytes(folder, clone)).equals(content));
+});
 
 test('a creation has no more steps than those it is killed before', async (t) => {
   const folder = await folderFor(t);
@@ -66,6 +109,55 @@ test('two drivers of one process may not share a folder either', async (t) => {
   await first.stop();
   await t.notThrowsAsync(second.start(QUIET.signal));
 });
+
+interface Sourced {
+  readonly folder: string;
+  readonly source: NewVolume;
+  readonly clone: NewVolume;
+  /** The first bytes of the source. */
+  readonly content: Buffer;
+}
+
+async function withSource(t: ExecutionContext): Promise<Sourced> {
+  const folder = await folderFor(t);
+  const [source, clone] = [1, 2].map((sizeGib): NewVolume => ({
+    id: randomUUID(),
+    pool: 'pool',
+    sizeGib,
+    epoch: 3,
+    resumed: false,
+  })) as [NewVolume, NewVolume];
+  const driver = new FileDriver({ backend: 'host@file', path: folder, pools: [{ name: 'pool' }] });
+  await driver.start(QUIET.signal);
+  await driver.createVolume(source, QUIET);
+  await driver.stop();
+  const content = randomBytes(CONTENT_BYTES);
+  const file = await open(join(folder, 'pool', `volume-${source.id}`), 'r+');
+  await file.write(content, 0, content.length, 0);
+  await file.close();
+  return { folder, source, clone, content };
+}
+
+const CONTENT_BYTES = 100_000;
+
+async function firstBytes(folder: string, { id }: NewVolume): Promise<Buffer> {
+  const file = await open(join(folder, 'pool', `volume-${id}`), 'r');
+  try {
+    return (await file.read(Buffer.alloc(CONTENT_BYTES), 0, CONTENT_BYTES, 0)).buffer;
+  } finally {
+    await file.close();
+  }
+}
+
+/** The next owner goes on: two volumes are there then, and nothing else. */
+async function redone(t: ExecutionContext, folder: string, clone: NewVolume, source: NewVolume): Promise<void> {
+  const driver = new FileDriver({ backend: 'host@file', path: folder, pools: [{ name: 'pool' }] });
+  t.teardown(() => driver.stop());
+  await driver.start(QUIET.signal);
+  await driver.createClonedVolume({ ...clone, epoch: clone.epoch + 1, resumed: true }, source, QUIET);
+  t.deepEqual((await readdir(join(folder, 'pool'))).sort(), [`volume-${clone.id}`, `volume-${source.id}`].sort());
+  t.is((await driver.capacity())[0]?.provisionedGib, clone.sizeGib + source.sizeGib);
+}
 
 async function folderFor(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'file-driver-kill-'));

@@ -1,15 +1,15 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import type { NewVolume } from '#src/drivers/driver.js';
+import type { NewVolume, VolumePlace } from '#src/drivers/driver.js';
 
 /**
- * Run as a process of its own by `kill.test.ts`: creates a volume and is killed before its n-th system call.
- * Usage: node killed-creation.js <folder> <volume as JSON> <n>
+ * Run as a process of its own by `kill.test.ts`: creates a volume, or clones one, and is killed before its n-th system call.
+ * Usage: node killed-creation.js <folder> <volume as JSON> <n> [<source as JSON> <programs' PATH>]
  */
-const [folder = '', json = '', nth = ''] = process.argv.slice(2);
+const [folder = '', json = '', nth = '', source = '', programPath = ''] = process.argv.slice(2);
 
 let left = Infinity;
-for (const name of ['open', 'ftruncate', 'fsync', 'close', 'link', 'unlink'] as const) {
+for (const name of ['open', 'ftruncate', 'fsync', 'close', 'link', 'unlink', 'copyFile'] as const) {
   const call = fs[name] as (...args: unknown[]) => void;
   // `fs[name]` is a different type for each name; the wrapper passes everything on.
   (fs as unknown as Record<string, unknown>)[name] = (...args: unknown[]): void => {
@@ -23,9 +23,14 @@ syncBuiltinESMExports();
 // after the calls were wrapped: the driver takes them when it is loaded
 const { FileDriver } = await import('#src/drivers/file/file-driver.js');
 const { signal } = new AbortController();
-const driver = new FileDriver({ backend: 'host@file', path: folder, pools: [{ name: 'pool' }] });
+const programs = programPath ? { programPath } : {};
+const driver = new FileDriver({ backend: 'host@file', path: folder, pools: [{ name: 'pool' }], ...programs });
 await driver.start(signal);
 left = Number(nth);
-await driver.createVolume(JSON.parse(json) as NewVolume, { signal, onProgress: () => undefined });
+const volume = JSON.parse(json) as NewVolume;
+const work = { signal, onProgress: () => undefined };
+await (source
+  ? driver.createClonedVolume(volume, JSON.parse(source) as VolumePlace, work)
+  : driver.createVolume(volume, work));
 left = Infinity;
 await driver.stop();
