@@ -50,6 +50,8 @@ export interface ReceiverOptions {
 export class CastReceiver implements CastDispatcher {
   readonly #options: ReceiverOptions;
   readonly #inFlight = new Map<Promise<void>, Claim>();
+  /** The last work on a resource, and what cuts it off. */
+  readonly #last = new Map<string, { readonly claim: Claim; readonly cutOff: AbortController }>();
   /** Transactions that claim, and how many casts are in them. */
   readonly #claiming = new Map<Promise<unknown>, number>();
   readonly #aborting = new AbortController();
@@ -59,7 +61,7 @@ export class CastReceiver implements CastDispatcher {
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
-    setMaxListeners(0, this.#aborting.signal); // each piece of work may listen: `maxInFlight` bounds them
+    setMaxListeners(0, this.#aborting.signal); // each piece that is given back may listen: `maxInFlight` bounds them
   }
 
   get inFlight(): number {
@@ -80,11 +82,16 @@ export class CastReceiver implements CastDispatcher {
     this.#stopping = true;
     clearTimeout(this.#timer);
     await this.#round;
-    const deadline = setTimeout(() => this.#aborting.abort(), graceMs);
+    const deadline = setTimeout(() => this.#abort(), graceMs);
     await Promise.allSettled(this.#claiming.keys());
     await Promise.allSettled(this.#inFlight.keys());
     clearTimeout(deadline);
+    this.#abort();
+  }
+
+  #abort(): void {
     this.#aborting.abort();
+    for (const { cutOff } of this.#last.values()) cutOff.abort();
   }
 
   /** Claims what it can, in one transaction; the answers are durable. The work begins after they are given. */
@@ -186,22 +193,31 @@ export class CastReceiver implements CastDispatcher {
     return true;
   }
 
+  /** Begins work; what was under way on the resource under an older claim is fenced now, and ends as soon as it can. */
   #begin(claim: Claim, args: Uint8Array): void {
-    const work = this.#work(claim, args).finally(() => this.#inFlight.delete(work));
+    const key = `${claim.resourceType} ${claim.resourceId}`;
+    const before = this.#last.get(key);
+    if (before && before.claim.epoch < claim.epoch) before.cutOff.abort(new Fenced(before.claim));
+    const mine = { claim, cutOff: new AbortController() };
+    this.#last.set(key, mine);
+    const work = this.#work(claim, args, mine.cutOff.signal).finally(() => {
+      this.#inFlight.delete(work);
+      if (this.#last.get(key) === mine) this.#last.delete(key);
+    });
     this.#inFlight.set(work, claim);
   }
 
   /** Never rejects. */
-  async #work(claim: Claim, args: Uint8Array): Promise<void> {
+  async #work(claim: Claim, args: Uint8Array, signal: AbortSignal): Promise<void> {
     // The answer to the sender goes out first.
     await new Promise<void>((resolve) => setImmediate(resolve));
     const handler = this.#options.handlers.get(claim.method);
     if (!handler || this.#stopping) return this.#giveBack(claim);
     try {
-      await attempt(claim, handler, args, this.#aborting.signal);
+      await attempt(claim, handler, args, signal);
       this.#options.onWork?.(claim, 'done');
     } catch (error) {
-      if (error instanceof Fenced) this.#options.onWork?.(claim, 'fenced', error);
+      if (error instanceof Fenced || signal.reason instanceof Fenced) this.#options.onWork?.(claim, 'fenced', error);
       else if (this.#aborting.signal.aborted) this.#options.onWork?.(claim, 'stuck', error);
       else await this.#fail(claim, handler, error);
     }

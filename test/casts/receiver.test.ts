@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { Fenced } from '#src/casts/claim.js';
@@ -10,7 +11,7 @@ import { Gate } from '../support/gate.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
 import { receiverFor, working } from './receiver-for.js';
-import { aged, alive, BACKEND, everything, eventsOf, incoming, readyRow, rowOf } from './rows.js';
+import { aged, alive, BACKEND, deletionOf, everything, eventsOf, incoming, readyRow, rowOf } from './rows.js';
 
 const CREATE = { work: 'create' } as const;
 
@@ -79,6 +80,32 @@ test('a single RPC whose sender does not say the epoch claims the row as it is',
   const { receiver, next } = receiverFor(t, store);
   t.is((await receiver.deliver([incoming(row, { epoch: undefined })]))[0]?.outcome, 'claimed');
   t.is((await next()).claim.epoch, 2);
+});
+
+storesFor('newer work on a resource cuts off the older, whose claim it has ended, and no other', async (t, store) => {
+  const [row, other] = [await readyRow(store, CREATE), await readyRow(store, CREATE)];
+  const signals = new Map<string, AbortSignal>();
+  const create = working(store, async ({ resourceId }, signal) => {
+    signals.set(resourceId, signal);
+    await once(signal, 'abort');
+    signal.throwIfAborted();
+  });
+  const handlers = new Map([
+    ['CreateVolume', create],
+    ['DeleteVolume', working(store)],
+  ]);
+  const { receiver, next } = receiverFor(t, store, { handlers });
+  await receiver.deliver([incoming(row), incoming(other)]);
+  await eventually('both are under way', () => signals.size === 2);
+
+  await receiver.deliver([incoming(await deletionOf(store, row))]);
+
+  const endings = [await next(), await next()];
+  const ended = (method: string) => endings.find(({ claim }) => claim.method === method);
+  t.like(ended('CreateVolume'), { ended: 'fenced', claim: { resourceId: row.resourceId, epoch: 2 } });
+  t.is(ended('DeleteVolume')?.ended, 'done');
+  t.false(signals.get(other.resourceId)?.aborted);
+  await eventually('only the other one is under way', () => receiver.inFlight === 1);
 });
 
 storesFor('what is not for this process is refused, and the row is untouched', async (t, store) => {

@@ -74,6 +74,16 @@ export async function readyRow(store: Store, options: RowOptions = {}): Promise<
   return { ...worker, epoch, sends: 1, ageMs: 0 };
 }
 
+/** Begins to delete a volume whatever is being done with it: another row takes the place of its row of work. */
+export async function deletionOf(store: Store, { resourceId, target }: ReadyWorker): Promise<ReadyWorker> {
+  const volume = await findVolume(store, { id: resourceId });
+  if (!volume) throw new Error('there is no such volume');
+  const message = deleteVolumeOnVolume({ volume, unmanageOnly: false, cascade: false });
+  const worker = { resourceType: 'Volume', resourceId, status: 'deleting', target, message, context: CONTEXT } as const;
+  const done = await store.apply([transition('beginForceDelete', { id: resourceId }), putReadyWorker(worker)]);
+  return { ...worker, epoch: Number(done[1]?.returned[0]?.['epoch']), sends: 1, ageMs: 0 };
+}
+
 /** A row as its message arrives. */
 export function incoming(row: ReadyWorker, more: Partial<IncomingCast> = {}): IncomingCast {
   const { resourceType, resourceId, epoch, target, context, message } = row;
