@@ -116,6 +116,9 @@ export const SCHEMA = {
   allowAvailabilityZoneFallback: flag('allow_availability_zone_fallback', false, {
     help: 'Use the default zone where the one asked for does not exist.',
   }),
+  clonedVolumeSameAz: flag('cloned_volume_same_az', true, {
+    help: 'Refuse a zone for a clone that is not the zone of its source.',
+  }),
   defaultVolumeType: text('default_volume_type', '__DEFAULT__', { help: 'Type of volumes that ask for none.' }),
   quotaVolumes: integer('quota_volumes', 10, { ...QUOTA, help: 'Volumes of a project; -1: any number.' }),
   quotaSnapshots: integer('quota_snapshots', 10, { ...QUOTA, help: 'Snapshots of a project.' }),
@@ -250,6 +253,11 @@ export const SCHEMA = {
     max: 1_000,
     help: 'Volumes a backend makes at the same time.',
   }),
+  volumeCopyConcurrency: integer('volume_copy_concurrency', 4, {
+    min: 1,
+    max: 1_000,
+    help: 'Volumes a backend copies at the same time.',
+  }),
   castMaxInFlight: integer('cast_max_in_flight', 1_024, {
     min: 1,
     max: 100_000,
@@ -322,7 +330,10 @@ export type ServiceOptions = Pick<
 >;
 
 /** What the backends of a host need to know. */
-export type VolumeServiceOptions = Pick<Config, 'backends' | 'volumeConcurrency' | 'backendStatsPollingIntervalMs'>;
+export type VolumeServiceOptions = Pick<
+  Config,
+  'backends' | 'volumeConcurrency' | 'volumeCopyConcurrency' | 'backendStatsPollingIntervalMs'
+>;
 
 /** How long things are kept. */
 export type RetentionOptions = Pick<Config, 'retentionDays' | 'messageTtlMs' | 'idempotencyRetentionMs'>;

@@ -15,7 +15,7 @@ export interface EventRow extends EventCursor {
   readonly resourceId: string;
   /** e.g. `volume.create.start`. */
   readonly type: string;
-  /** For `volumeOfPayload`. */
+  /** For `changeOfPayload`. */
   readonly payload: string;
 }
 
@@ -34,9 +34,26 @@ export function appendVolumeEvent(event: {
   return { statement: append.with({ volumeId, type, requestId }), rows: 1 };
 }
 
+/** As `appendVolumeEvent`, with how far long work on the volume is. Rule: docs/adr/0008-progress-is-events.md. */
+export function appendVolumeProgress(event: {
+  readonly volumeId: string;
+  readonly type: string;
+  readonly requestId: string;
+  /** 0 to 100. */
+  readonly percent: number;
+}): Step {
+  const { volumeId, type, requestId, percent } = event;
+  return { statement: appendProgress.with({ volumeId, type, requestId, percent }), rows: 1 };
+}
+
+/** Removes a volume's events of one type, which nobody needs any more; later ones must follow in the same unit. */
+export function deleteVolumeProgress(volumeId: string, type: string): Step {
+  return { statement: deleteOfType.with({ volumeId, type }) };
+}
+
 /** Whether a step appends an event, so that watchers have something to read. */
 export function isEvent({ statement }: Step): boolean {
-  return statement.statement === (append as unknown);
+  return APPENDS.has(statement.statement);
 }
 
 /** The next events after a cursor, in their order, at most `limit`. */
@@ -59,7 +76,13 @@ export async function eventRange(store: Store): Promise<EventRange> {
   return { horizon, head };
 }
 
-const append = statement<{ volumeId: string; type: string; requestId: string }>()(({ db, dialect, now }, p) =>
+interface AppendParams {
+  readonly volumeId: string;
+  readonly type: string;
+  readonly requestId: string;
+}
+
+const appended = ({ db, dialect, now }: Tools, p: AppendParams, percent?: number) =>
   db
     .insertInto('events')
     .columns(['project_id', 'resource_type', 'resource_id', 'type', 'payload', 'request_id', 'created_at'])
@@ -71,12 +94,23 @@ const append = statement<{ volumeId: string; type: string; requestId: string }>(
           sql.lit('Volume').as('resource_type'),
           'id',
           sql<string>`cast(${p.type} as text)`.as('type'),
-          payloadColumn(dialect).as('payload'),
+          payloadColumn(dialect, percent).as('payload'),
           sql<string>`cast(${p.requestId} as text)`.as('request_id'),
           now.as('created_at'),
         ])
         .where('id', '=', p.volumeId),
-    ),
+    );
+
+const append = statement<AppendParams>()((tools, p) => appended(tools, p));
+
+const appendProgress = statement<AppendParams & { readonly percent: number }>()((tools, p) =>
+  appended(tools, p, p.percent),
+);
+
+const APPENDS: ReadonlySet<unknown> = new Set([append, appendProgress]);
+
+const deleteOfType = statement<{ volumeId: string; type: string }>()(({ db }, p) =>
+  db.deleteFrom('events').where('resource_id', '=', p.volumeId).where('type', '=', p.type),
 );
 
 /**

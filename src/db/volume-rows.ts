@@ -20,8 +20,8 @@ type Columns = Pick<VolumesTable, (typeof VOLUME_COLUMNS)[number]>;
 /** A row of `volumes` with its metadata as JSON pairs. */
 export type VolumeRow = Columns & { readonly metadata: string };
 
-/** A row as an event keeps it: without secrets. */
-type VolumePayload = Omit<Columns, Secret> & { readonly metadata: Pairs };
+/** A row as an event keeps it: without secrets; with how far long work was, percent. */
+type VolumePayload = Omit<Columns, Secret> & { readonly metadata: Pairs; readonly progress_percent?: number };
 type Secret = 'provider_auth';
 
 const EVENT_COLUMNS = VOLUME_COLUMNS.filter((column) => column !== ('provider_auth' satisfies Secret));
@@ -34,9 +34,11 @@ export function metadataColumn(dialect: DialectName): RawBuilder<string> {
   );
 }
 
-/** The row of `volumes` at hand as the JSON of a `VolumePayload`. */
-export function payloadColumn(dialect: DialectName): RawBuilder<string> {
-  const fields = sql.join(EVENT_COLUMNS.map((column) => sql`${sql.lit(column)}, ${sql.ref(`volumes.${column}`)}`));
+/** The row of `volumes` at hand as the JSON of a `VolumePayload`. `progressPercent`: a statement's parameter. */
+export function payloadColumn(dialect: DialectName, progressPercent?: number): RawBuilder<string> {
+  const columns = EVENT_COLUMNS.map((column) => sql`${sql.lit(column)}, ${sql.ref(`volumes.${column}`)}`);
+  const progress = progressPercent === undefined ? [] : [sql`'progress_percent', cast(${progressPercent} as integer)`];
+  const fields = sql.join([...columns, ...progress]);
   return dialect === 'sqlite'
     ? sql`json_object(${fields}, 'metadata', json(${metadataColumn(dialect)}))`
     : sql`json_build_object(${fields}, 'metadata', ${metadataColumn(dialect)}::json)::text`;
@@ -46,10 +48,11 @@ export function volumeOf(row: VolumeRow): Volume {
   return toVolume(row, fromPairs(row.metadata));
 }
 
-/** The volume in an event's payload; `providerAuth` is not there. */
-export function volumeOfPayload(payload: string): Volume {
-  const { metadata, ...columns } = JSON.parse(payload) as VolumePayload;
-  return toVolume({ ...columns, provider_auth: null }, new Map(metadata));
+/** What an event's payload says: the volume, without `providerAuth`, and how far long work was. */
+export function changeOfPayload(payload: string): { readonly volume: Volume; readonly progressPercent?: number } {
+  const { metadata, progress_percent: progressPercent, ...columns } = JSON.parse(payload) as VolumePayload;
+  const volume = toVolume({ ...columns, provider_auth: null }, new Map(metadata));
+  return progressPercent === undefined ? { volume } : { volume, progressPercent };
 }
 
 function toVolume(row: Columns, metadata: ReadonlyMap<string, string>): Volume {

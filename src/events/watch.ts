@@ -1,6 +1,6 @@
 import { type EventCursor, eventRange, type EventRow, readEvents } from '../db/events.js';
 import type { Store } from '../db/store.js';
-import { volumeOfPayload } from '../db/volume-rows.js';
+import { changeOfPayload } from '../db/volume-rows.js';
 import { Fault } from '../errors/fault.js';
 import type { Volume } from '../objects/volume.js';
 import { ChangeQueue } from './change-queue.js';
@@ -33,7 +33,7 @@ export interface VolumeChange {
   readonly volume: Volume;
   /** Give it back as `after` to go on after this change. */
   readonly cursor: EventCursor;
-  /** 0 to 100, of long work; such a change is not kept. */
+  /** How far long work on it is, 0 to 100; absent where nothing long is done. */
   readonly progressPercent?: number;
 }
 
@@ -55,9 +55,11 @@ interface Reader {
   readonly leave: () => void;
 }
 
-/** What the tail hands to a reader: an event, parsed once for all readers, or progress. */
-type Live =
-  { readonly event: EventRow; readonly volume: Volume } | { readonly volume: Volume; readonly progressPercent: number };
+/** What the tail hands to a reader: an event's place, and what it says, read once for all readers. */
+interface Live {
+  readonly event: EventRow;
+  readonly change: Omit<VolumeChange, 'cursor'>;
+}
 
 const DEFAULT_BUFFER = 1_000;
 const DEFAULT_MAX_WATCHES = 1_000;
@@ -85,14 +87,6 @@ export class VolumeEvents {
   /** To be called after events were written in this process, so that nobody waits for the next look. */
   wake(): void {
     this.#tail.wake();
-  }
-
-  /** Tells this process's watchers how far long work is. Dropped for a reader that is behind. */
-  progress(volume: Volume, progressPercent: number): void {
-    for (const reader of this.#readers) {
-      const isBehind = reader.queue.size >= this.#bufferSize / 2;
-      if (!isBehind && wants(reader, volume.projectId, volume.id)) reader.queue.push({ volume, progressPercent });
-    }
   }
 
   /**
@@ -160,7 +154,7 @@ export class VolumeEvents {
         for (const event of page) {
           reader.cursor = { tx: event.tx, seq: event.seq };
           if (!changesTheVolume(event) || !wants(reader, event.projectId, event.resourceId)) continue;
-          yield { volume: volumeOfPayload(event.payload), cursor: reader.cursor };
+          yield { ...changeOfPayload(event.payload), cursor: reader.cursor };
         }
         if (page.length === CATCH_UP_PAGE) continue;
         // a page that was read after the join to its end has everything that the queue has not
@@ -170,14 +164,9 @@ export class VolumeEvents {
       for (let batch = await reader.queue.take(); batch; batch = await reader.queue.take()) {
         for (const live of batch) {
           if (signal.aborted) return;
-          if ('event' in live) {
-            const { event, volume } = live;
-            if (!isAfter(event, reader.cursor)) continue;
-            reader.cursor = { tx: event.tx, seq: event.seq };
-            yield { volume, cursor: reader.cursor };
-          } else {
-            yield { volume: live.volume, cursor: reader.cursor, progressPercent: live.progressPercent };
-          }
+          if (!isAfter(live.event, reader.cursor)) continue;
+          reader.cursor = { tx: live.event.tx, seq: live.event.seq };
+          yield { ...live.change, cursor: reader.cursor };
         }
       }
     } finally {
@@ -204,7 +193,9 @@ export class VolumeEvents {
       let live: Live | undefined;
       for (const reader of this.#readers) {
         if (!changesTheVolume(event) || !wants(reader, event.projectId, event.resourceId)) continue;
-        live ??= { event, volume: volumeOfPayload(event.payload) };
+        live ??= { event, change: changeOfPayload(event.payload) };
+        // progress is news only: a reader that is behind gets what is to come
+        if (isProgress(event) && reader.queue.size >= this.#bufferSize / 2) continue;
         reader.queue.push(live);
       }
     }
@@ -214,6 +205,10 @@ export class VolumeEvents {
 /** That work has begun is a notification: the volume is as it was. */
 function changesTheVolume({ type }: EventRow): boolean {
   return !type.endsWith('.start');
+}
+
+function isProgress({ type }: EventRow): boolean {
+  return type.endsWith('.progress');
 }
 
 function wants({ request, volumeIds }: Reader, projectId: string, volumeId: string): boolean {

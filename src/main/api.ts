@@ -32,7 +32,6 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
   const tokens = tokensWith(await installationSecret(store, 'tokens'));
   const events = new VolumeEvents(store, { bufferSize: config.watchBuffer });
   parts.watchers.wake = () => events.wake();
-  parts.watchers.progress = (volume, percent) => events.progress(volume, percent);
   const pages = pageTokens(tokens);
 
   const callers = authenticator(parts);

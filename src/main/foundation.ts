@@ -5,7 +5,6 @@ import { openStore } from '../db/open-store.js';
 import type { Store } from '../db/store.js';
 import type { FlowListener } from '../flow/listeners.js';
 import type { LeveledLog } from '../log/log.js';
-import type { Volume } from '../objects/volume.js';
 import { type Descriptors, readDescriptors } from '../rpc/descriptors.js';
 import { peersIn, registryIn } from '../rpc/discovery.js';
 import type { Report } from '../rpc/interceptors/error.js';
@@ -48,8 +47,6 @@ export interface Foundation {
 export interface Watchers {
   /** Something was written. */
   wake: () => void;
-  /** Long work on a volume has got so far, percent. */
-  progress: (volume: Volume, percent: number) => void;
 }
 
 /** What comes from outside beside the configuration. */
@@ -67,7 +64,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
   const reloads = new Reloads(log, config, extras.readConfig);
   reloads.add({ name: 'log level', options: ['logLevel'], reload: ({ logLevel }) => void (log.level = logLevel) });
   const tls = tlsOf(config, log, reloads);
-  const watchers: Watchers = { wake: () => undefined, progress: () => undefined };
+  const watchers: Watchers = { wake: () => undefined };
   const store = wakingStore(await openStore(config.databaseUrl), () => watchers.wake());
   const clientOptions = (binary: string): VersionedClientOptions => ({
     rules,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { CastReceiver } from '../casts/receiver.js';
 import type { BackendOptions } from '../config/backends.js';
+import type { Config } from '../config/schema.js';
 import { FileDriver, type PoolOptions } from '../drivers/file/file-driver.js';
 import { VolumeManagerService } from '../gen/cinder/volume/v3/volume_manager.js';
 import { internalServer } from '../rpc/versioned-server.js';
@@ -26,7 +27,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
 
   let isRegistered = false;
   const backends = new Backends({
-    backends: config.backends.map((options) => backendOf(options, config.host, config.volumeConcurrency)),
+    backends: config.backends.map((options) => backendOf(options, config)),
     store,
     log,
     onUp: (backend) => {
@@ -56,7 +57,6 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
       releaseQuota: quota.release,
       onReleaseLeft: (release, error) =>
         log.info('a release is left to recovery', { resourceId: release.resourceId, error }),
-      onProgress: () => undefined,
       listeners: parts.listeners,
     }),
     serviceFor: (target) => (target === null ? undefined : presence.serviceId(target)),
@@ -141,13 +141,19 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   };
 }
 
-function backendOf(options: BackendOptions, host: string, concurrency: number): Backend {
-  const name = `${host}@${options.name}`;
+function backendOf(options: BackendOptions, config: Config): Backend {
+  const name = `${config.host}@${options.name}`;
   return new Backend({
     name,
     volumeBackendName: options.volumeBackendName,
-    driver: new FileDriver({ backend: name, path: options.path, pools: options.pools.map(poolOf) }),
-    concurrency,
+    driver: new FileDriver({
+      backend: name,
+      path: options.path,
+      pools: options.pools.map(poolOf),
+      ...(process.env['PATH'] && { programPath: process.env['PATH'] }),
+    }),
+    concurrency: config.volumeConcurrency,
+    copyConcurrency: config.volumeCopyConcurrency,
   });
 }
 

@@ -6,7 +6,7 @@ import { backendOf, poolOf } from '../objects/backend-name.js';
 import type { Volume } from '../objects/volume.js';
 import { Allocations } from './allocations.js';
 import { type Findings, inspect } from './inspection.js';
-import { Lanes } from './lanes.js';
+import { Lanes, Places } from './lanes.js';
 
 export interface BackendOptions {
   /** `host@backend`. */
@@ -14,9 +14,13 @@ export interface BackendOptions {
   /** What volume types ask for; several backends may share it. */
   readonly volumeBackendName: string;
   readonly driver: VolumeDriver;
-  /** Pieces of work at once. */
+  /** Pieces of work at once, copies aside. */
   readonly concurrency: number;
+  /** Copies at once: they last, and must not keep short work waiting. @default 4 */
+  readonly copyConcurrency?: number;
 }
+
+const DEFAULT_COPIES = 4;
 
 /** One backend of this process: a driver, what is allocated on it, and the order of the work on it. */
 export class Backend {
@@ -24,14 +28,17 @@ export class Backend {
   readonly volumeBackendName: string;
   readonly allocations = new Allocations();
   readonly #driver: VolumeDriver;
-  readonly #lanes: Lanes;
+  readonly #lanes = new Lanes();
+  readonly #places: Places;
+  readonly #copies: Places;
   #isUp = false;
 
   constructor(options: BackendOptions) {
     this.name = options.name;
     this.volumeBackendName = options.volumeBackendName;
     this.#driver = options.driver;
-    this.#lanes = new Lanes(options.concurrency);
+    this.#places = new Places(options.concurrency);
+    this.#copies = new Places(options.copyConcurrency ?? DEFAULT_COPIES);
   }
 
   /** Whether it can work; if not, it must not look alive to the schedulers. */
@@ -73,7 +80,15 @@ export class Backend {
 
   /** Runs work on a volume when a place is free and no other work on this volume is under way. */
   run<T>(volumeId: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    return this.#lanes.run(volumeId, signal, work);
+    return this.#lanes.run({ key: volumeId, places: this.#places, signal }, work);
+  }
+
+  /**
+   * Runs the making of a volume from another one. Copies of one source go together; a deletion of the source waits for them,
+   * and they for it. Rule: cinder/volume/manager.py, the lock `<source>-delete_volume`.
+   */
+  runCopy<T>(volumeId: string, sourceId: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return this.#lanes.run({ key: volumeId, reads: sourceId, places: this.#copies, signal }, work);
   }
 
   /** Where a volume is on this backend. Throws NotMyBackend for a volume that is somewhere else. */

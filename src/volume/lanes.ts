@@ -1,31 +1,69 @@
-/** Lets work through: at most so much at once, and for one key one piece after the other, in order of arrival. */
-export class Lanes {
-  #free: number;
-  /** Waiting for a place. No longer than what the casts' engine lets in (`cast_max_in_flight`). */
-  #waiting: Waiting[] = [];
-  readonly #heard = new WeakSet<AbortSignal>();
-  /** Key → the end of its last piece; never rejects. */
-  readonly #tails = new Map<string, Promise<unknown>>();
+/** What a piece of work needs before it may begin. */
+export interface Turn {
+  /** Its own resource: one piece after the other, in order of arrival. */
+  readonly key: string;
+  /** A resource that it reads: any number of pieces may, and none that has it for its key. @default none */
+  readonly reads?: string;
+  /** Where a place must be free. */
+  readonly places: Places;
+  readonly signal: AbortSignal;
+}
 
-  /** `concurrency`: pieces at once, at least 1. */
-  constructor(concurrency: number) {
-    this.#free = concurrency;
-  }
+/**
+ * Orders work by the resources it needs, and lets it through where a place is free. Every piece waits only for pieces that
+ * arrived before it, so no two can wait for each other.
+ */
+export class Lanes {
+  /** Key → what a writer and a reader of the resource wait for; never reject. */
+  readonly #tails = new Map<string, Tail>();
 
   /** Runs `work` when it is its turn. Throws the signal's reason if that is aborted before. */
-  async run<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const running = this.#after(this.#tails.get(key), signal, work);
-    const tail = running.catch(() => undefined);
-    this.#tails.set(key, tail);
-    try {
-      return await running;
-    } finally {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
-    }
+  run<T>({ key, reads, places, signal }: Turn, work: () => Promise<T>): Promise<T> {
+    const source = (reads === undefined ? undefined : this.#tails.get(reads)) ?? NOBODY;
+    const before = [this.#tails.get(key)?.forWriters ?? DONE, source.forReaders];
+    const running = Promise.all(before).then(() => places.lend(signal, work));
+    const end = running.then(ignore, ignore);
+    this.#queue(key, { forWriters: end, forReaders: end });
+    if (reads !== undefined) this.#queue(reads, { ...source, forWriters: Promise.all([source.forWriters, end]) });
+    return running;
   }
 
-  async #after<T>(before: Promise<unknown> | undefined, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    await before;
+  /** Remembered until everything that arrived has ended, unless more arrives. */
+  #queue(resource: string, tail: Tail): void {
+    this.#tails.set(resource, tail);
+    void tail.forWriters.then(() => {
+      if (this.#tails.get(resource) === tail) this.#tails.delete(resource);
+    });
+  }
+}
+
+function ignore(): void {
+  // how it ended is for the one who ran it
+}
+
+interface Tail {
+  /** The end of everything that arrived. */
+  readonly forWriters: Promise<unknown>;
+  /** The end of the last writer. */
+  readonly forReaders: Promise<unknown>;
+}
+
+const DONE = Promise.resolve();
+const NOBODY: Tail = { forWriters: DONE, forReaders: DONE };
+
+/** Places for work: at most so much at once. */
+export class Places {
+  #free: number;
+  /** No longer than what the casts' engine lets in (`cast_max_in_flight`). */
+  #waiting: Waiting[] = [];
+
+  /** `count`: pieces at once, at least 1. */
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Runs `work` when a place is free. Throws the signal's reason if that is aborted before. */
+  async lend<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     await this.#enter(signal);
     try {
       return await work();
@@ -40,22 +78,20 @@ export class Lanes {
       this.#free -= 1;
       return;
     }
-    await new Promise<void>((enter, giveUp) => {
-      this.#waiting.push({ signal, enter, giveUp });
-      this.#hear(signal);
+    await new Promise<void>((resolve, reject) => {
+      const giveUp = (): void => {
+        this.#waiting = this.#waiting.filter((one) => one !== waiting);
+        reject(signal.reason as Error);
+      };
+      const waiting: Waiting = {
+        enter: () => {
+          signal.removeEventListener('abort', giveUp);
+          resolve();
+        },
+      };
+      this.#waiting.push(waiting);
+      signal.addEventListener('abort', giveUp, { once: true });
     });
-  }
-
-  /** One listener for each signal, however much waits under it: all casts of a process share one. */
-  #hear(signal: AbortSignal): void {
-    if (this.#heard.has(signal)) return;
-    this.#heard.add(signal);
-    const giveUp = (): void => {
-      const waiting = this.#waiting;
-      this.#waiting = waiting.filter((one) => one.signal !== signal);
-      for (const one of waiting) if (one.signal === signal) one.giveUp(signal.reason);
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
   }
 
   /** The place goes to the next in line, or becomes free. */
@@ -67,7 +103,5 @@ export class Lanes {
 }
 
 interface Waiting {
-  readonly signal: AbortSignal;
   readonly enter: () => void;
-  readonly giveUp: (reason: unknown) => void;
 }

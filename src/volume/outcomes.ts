@@ -1,11 +1,12 @@
 import { type Claim, finish, handOver } from '../casts/claim.js';
 import { failVolume, type MessageParts } from '../casts/fail-volume.js';
-import { appendVolumeEvent } from '../db/events.js';
+import { appendVolumeEvent, appendVolumeProgress, deleteVolumeProgress } from '../db/events.js';
 import { insertRelease, type NewSettlement } from '../db/quota-settlements.js';
 import type { Step } from '../db/store.js';
 import { transition, unplaceVolume } from '../db/volume-transitions.js';
 import type { CastMessage } from '../db/workers.js';
-import { Fault } from '../errors/fault.js';
+import type { FaultName } from '../errors/catalogue.js';
+import { Fault, isFault } from '../errors/fault.js';
 import { detailByName, type MessageDetail } from '../objects/user-message.js';
 import type { Volume } from '../objects/volume.js';
 import { volumeAmounts } from '../quota/resources.js';
@@ -20,6 +21,8 @@ export interface Made {
   /** Undefined: not registered yet. */
   readonly serviceId: string | undefined;
   readonly sharedTargets: boolean;
+  /** Whether it was long work, whose progress watchers may have seen. */
+  readonly wasLong: boolean;
 }
 
 export function workBegun(claim: Claim, action: 'create.start' | 'delete.start'): readonly Step[] {
@@ -28,15 +31,25 @@ export function workBegun(claim: Claim, action: 'create.start' | 'delete.start')
 
 /** Rule: docs/protocols.md §W FINISH. */
 export function volumeCreated(claim: Claim, made: Made): readonly Step[] {
-  const { serviceId, sharedTargets } = made;
+  const { serviceId, sharedTargets, wasLong } = made;
   const known = serviceId === undefined ? { sharedTargets } : { serviceId, sharedTargets };
-  return [transition('finishCreate', { id: claim.resourceId, ...known }), event(claim, 'create.end'), finish(claim)];
+  return [
+    transition('finishCreate', { id: claim.resourceId, ...known }),
+    ...(wasLong ? [forgetProgress(claim), progress(claim, 'create.end', 100)] : [event(claim, 'create.end')]),
+    finish(claim),
+  ];
+}
+
+/** How far the making of a volume is, 0 to 99 percent. Rule: docs/adr/0008-progress-is-events.md. */
+export function creationGoesOn(claim: Claim, percent: number): readonly Step[] {
+  return [progress(claim, 'create.progress', percent)];
 }
 
 /** Rule: docs/protocols.md §W RESCHEDULE. */
 export function creationRescheduled(claim: Claim, message: CastMessage): readonly Step[] {
   return [
     unplaceVolume(claim.resourceId),
+    forgetProgress(claim),
     event(claim, 'create.reschedule'),
     handOver(claim, { status: 'creating', target: null, message }),
   ];
@@ -56,7 +69,7 @@ export function volumeDeleted(claim: Claim, release: Release | null, graceMs: nu
 export function creationFailed(parts: MessageParts, claim: Claim, error: unknown): readonly Step[] {
   const detail = detailOf(error, 'DRIVER_FAILED_CREATE');
   const failure = { work: 'create', action: 'CREATE_VOLUME_FROM_BACKEND', detail } as const;
-  return failVolume(parts, claim, { ...failure, reason: reasonOf(claim, error) });
+  return [forgetProgress(claim), ...failVolume(parts, claim, { ...failure, reason: reasonOf(claim, error) })];
 }
 
 /** What the engine writes when a deletion is given up; it adds the fence and ends the row. */
@@ -81,9 +94,22 @@ function event({ resourceId, context }: Claim, action: string): Step {
   return appendVolumeEvent({ volumeId: resourceId, type: `volume.${action}`, requestId: context.requestId });
 }
 
+function progress({ resourceId, context }: Claim, action: string, percent: number): Step {
+  const type = `volume.${action}`;
+  return appendVolumeProgress({ volumeId: resourceId, type, requestId: context.requestId, percent });
+}
+
+/** How far it once was is of no use when it has ended. */
+function forgetProgress({ resourceId }: Claim): Step {
+  return deleteVolumeProgress(resourceId, 'volume.create.progress');
+}
+
+/** Faults whose words are for users. */
+const FOR_USERS: ReadonlySet<FaultName> = new Set(['InvalidVolume', 'VolumeNotFound', 'NotBuilt']);
+
 /** Why, in a user's words: the names of hosts and pools, which are in the error, are not a user's business. */
 function reasonOf({ context }: Claim, error: unknown): string {
-  if (Fault.is(error, 'InvalidVolume') || Fault.is(error, 'NotBuilt')) return error.message;
+  if (isFault(error) && FOR_USERS.has(error.name)) return error.message;
   return `The operators find the cause in the log under ${context.requestId}.`;
 }
 

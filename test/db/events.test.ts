@@ -10,7 +10,7 @@ import {
 import { PostgresStore } from '#src/db/postgres-store.js';
 import { RowCountMismatch } from '#src/db/store.js';
 import { insertVolume } from '#src/db/volumes.js';
-import { volumeOfPayload } from '#src/db/volume-rows.js';
+import { changeOfPayload } from '#src/db/volume-rows.js';
 import { transition } from '#src/db/volume-transitions.js';
 import { postgresTest, postgresUrl, storesFor } from '../support/sql.js';
 import { finalEvents, newVolume, recorded } from '../support/volumes.js';
@@ -36,7 +36,7 @@ storesFor(
       rows.map(({ type }) => type),
       ['volume.create.start', 'volume.create.end'],
     );
-    const [created, finished] = rows.map(({ payload }) => volumeOfPayload(payload));
+    const [created, finished] = rows.map(({ payload }) => changeOfPayload(payload).volume);
     t.like(created, { ...volume, status: 'creating', revision: 1, launchedAt: null });
     t.deepEqual(
       [...(created?.metadata ?? [])],

@@ -1,11 +1,9 @@
 import type { ExecutionContext } from 'ava';
-import { appendVolumeEvent, type EventCursor } from '#src/db/events.js';
+import { appendVolumeEvent, appendVolumeProgress, type EventCursor } from '#src/db/events.js';
 import { purge } from '#src/db/purge.js';
 import type { Store } from '#src/db/store.js';
 import { transition } from '#src/db/volume-transitions.js';
-import { findVolume } from '#src/db/volumes.js';
 import { VolumeEvents, type VolumeChange, type WatchOptions, type WatchRequest } from '#src/events/watch.js';
-import type { Volume } from '#src/objects/volume.js';
 import { storesFor } from '../support/sql.js';
 import { finalEvents, recorded } from '../support/volumes.js';
 
@@ -146,15 +144,51 @@ storesFor('a reader that is too slow gets an error, and goes on from its last cu
   t.deepEqual(ids(await again.take(8)), made);
 });
 
-storesFor('progress reaches those who watch the volume, with the cursor of the last change', async (t, store) => {
+const progressed = (store: Store, volumeId: string, percent: number) =>
+  store.apply([appendVolumeProgress({ volumeId, type: 'volume.create.progress', requestId: 'req-1', percent })]);
+
+storesFor('progress is seen as it is written, each report under a cursor of its own', async (t, store) => {
   const events = eventsOf(t, store);
   const { id } = await recorded(store);
+  const other = await recorded(store);
   await finalEvents(store);
-  const { next, start } = await watch(t, events, { projectId: 'p1', volumeIds: [id] });
-  const volume = (await findVolume(store, { id })) as Volume;
-  events.progress({ ...volume, projectId: 'p2' }, 1);
-  events.progress(volume, 42);
-  t.deepEqual(await next(), { volume, progressPercent: 42, cursor: start });
+  const { take } = await watch(t, events, { projectId: 'p1', volumeIds: [id] });
+  await progressed(store, id, 0);
+  await progressed(store, other.id, 7);
+  await progressed(store, id, 42);
+  await finish(store, id);
+
+  const seen = await take(3);
+
+  const shown = (changes: readonly VolumeChange[]) =>
+    changes.map(({ volume, progressPercent }) => [volume.status, progressPercent]);
+  const all = [
+    ['creating', 0],
+    ['creating', 42],
+    ['available', undefined],
+  ];
+  t.deepEqual(shown(seen), all);
+  for (const [at, { cursor }] of seen.slice(0, 2).entries()) {
+    const again = await watch(t, events, { projectId: 'p1', volumeIds: [id], after: cursor });
+    t.deepEqual(shown(await again.take(2 - at)), all.slice(at + 1));
+  }
+});
+
+storesFor('a reader that is behind gets the changes, and progress no more', async (t, store) => {
+  const events = eventsOf(t, store, { pollMs: 10, bufferSize: 6 });
+  const { id } = await recorded(store);
+  await finalEvents(store);
+  const { take } = await watch(t, events);
+  for (let percent = 0; percent < 20; percent += 1) await progressed(store, id, percent);
+  await finish(store, id);
+  await finalEvents(store);
+
+  const seen = await take(4);
+
+  t.deepEqual(
+    seen.map(({ progressPercent }) => progressPercent),
+    [0, 1, 2, undefined],
+  );
 });
 
 storesFor('a cursor whose successors were purged, or that is not from here, is refused by name', async (t, store) => {

@@ -37,7 +37,6 @@ test('a volume is made, becomes available, and its work is over', async (t) => {
   t.is(await service.row(placed.id), undefined);
   t.deepEqual(await service.files(), [`volume-${placed.id}`]);
   t.deepEqual(await service.events(placed.id), ['volume.create.start', 'volume.create.end']);
-  t.deepEqual(service.progress, [[placed.id, 100]]);
   t.is(service.backend.allocations.inPool('pool'), 2);
 });
 

@@ -1,15 +1,18 @@
 import test from 'ava';
-import { Lanes } from '#src/volume/lanes.js';
+import { Lanes, Places, type Turn } from '#src/volume/lanes.js';
 import { Gate } from '../support/gate.js';
 
 const EVER = new AbortController().signal;
 
+const turn = (key: string, places: Places, more: Partial<Turn> = {}): Turn => ({ key, places, signal: EVER, ...more });
+
 test('work for one key is done one piece after the other, in order of arrival', async (t) => {
-  const lanes = new Lanes(8);
+  const lanes = new Lanes();
+  const places = new Places(8);
   const gate = new Gate();
   const done: number[] = [];
   const pieces = [1, 2, 3].map((piece) =>
-    lanes.run('a', EVER, async () => {
+    lanes.run(turn('a', places), async () => {
       await gate.enter();
       done.push(piece);
     }),
@@ -24,9 +27,10 @@ test('work for one key is done one piece after the other, in order of arrival', 
 });
 
 test('no more pieces run at once than there are places', async (t) => {
-  const lanes = new Lanes(2);
+  const lanes = new Lanes();
+  const places = new Places(2);
   const gate = new Gate();
-  const pieces = ['a', 'b', 'c', 'd'].map((key) => lanes.run(key, EVER, () => gate.enter()));
+  const pieces = ['a', 'b', 'c', 'd'].map((key) => lanes.run(turn(key, places), () => gate.enter()));
 
   await gate.inside(2);
   gate.open();
@@ -36,21 +40,23 @@ test('no more pieces run at once than there are places', async (t) => {
 });
 
 test('a piece that fails gives its place and its key to the next', async (t) => {
-  const lanes = new Lanes(1);
-  const failing = lanes.run('a', EVER, () => Promise.reject(new Error('broken')));
-  const next = lanes.run('a', EVER, () => Promise.resolve('done'));
+  const lanes = new Lanes();
+  const places = new Places(1);
+  const failing = lanes.run(turn('a', places), () => Promise.reject(new Error('broken')));
+  const next = lanes.run(turn('a', places), () => Promise.resolve('done'));
 
   await t.throwsAsync(failing, { message: 'broken' });
   t.is(await next, 'done');
 });
 
 test('a piece that waits ends when it is aborted, and takes no place', async (t) => {
-  const lanes = new Lanes(1);
+  const lanes = new Lanes();
+  const places = new Places(1);
   const gate = new Gate();
   const abort = new AbortController();
-  const running = lanes.run('a', EVER, () => gate.enter());
+  const running = lanes.run(turn('a', places), () => gate.enter());
   await gate.inside(1);
-  const waiting = lanes.run('b', abort.signal, () => Promise.resolve(t.fail()));
+  const waiting = lanes.run(turn('b', places, { signal: abort.signal }), () => Promise.resolve(t.fail()));
   await new Promise((resolve) => setImmediate(resolve)); // it is in line now
 
   abort.abort(new Error('stop'));
@@ -58,5 +64,32 @@ test('a piece that waits ends when it is aborted, and takes no place', async (t)
 
   gate.open();
   await running;
-  t.is(await lanes.run('c', EVER, () => Promise.resolve('free')), 'free');
+  t.is(await lanes.run(turn('c', places), () => Promise.resolve('free')), 'free');
+});
+
+test('those who read a resource go together; who changes it waits for all of them, and they for it', async (t) => {
+  const lanes = new Lanes();
+  const places = new Places(8);
+  const gates = { early: new Gate(), late: new Gate() };
+  const order: string[] = [];
+  const run = (key: string, more: Partial<Turn>, gate?: Gate) =>
+    lanes.run(turn(key, places, more), async () => {
+      await gate?.enter();
+      order.push(key);
+    });
+  const first = run('first', { reads: 'source' }, gates.early);
+  const second = run('second', { reads: 'source' }, gates.late);
+  await gates.early.inside(1);
+  await gates.late.inside(1);
+  const deletion = run('source', {});
+  const third = run('third', { reads: 'source' });
+
+  gates.late.open();
+  await second;
+  await new Promise((resolve) => setImmediate(resolve));
+  t.deepEqual(order, ['second'], 'the last reader was not the only one');
+  gates.early.open();
+  await Promise.all([first, deletion, third]);
+
+  t.deepEqual(order, ['second', 'first', 'source', 'third']);
 });

@@ -89,7 +89,6 @@ export class VolumeService {
   readonly sent: ReadyWorker[] = [];
   readonly released: Release[] = [];
   readonly releasesLeft: unknown[] = [];
-  readonly progress: [id: string, percent: number][] = [];
   readonly backend: Backend;
   /** Of the start. */
   findings: Findings | undefined;
@@ -121,7 +120,6 @@ export class VolumeService {
       releaseGraceMs: 60_000,
       listeners: [],
       send: (cast) => this.sent.push(cast),
-      onProgress: (id, percent) => this.progress.push([id, percent]),
       releaseQuota: async (release) => {
         await between.releaseQuota?.(release);
         this.released.push(release);
@@ -341,6 +339,11 @@ export function hookedDriver(hooks: DriverHooks) {
     createVolume: async (volume, work) => {
       await hooks.before?.();
       await driver.createVolume(volume, work);
+      await hooks.after?.();
+    },
+    createClonedVolume: async (volume, source, work) => {
+      await hooks.before?.();
+      await driver.createClonedVolume(volume, source, work);
       await hooks.after?.();
     },
     deleteVolume: async (volume, work) => {

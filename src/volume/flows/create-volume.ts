@@ -24,7 +24,7 @@ export const createVolumeFlow = (parts: CreateVolumeFlowParts) =>
     //                                                gives              when a later step fails
     .step(extractVolumeRef(parts)) //                   refreshed, place   -
     .step(onFailureReschedule(parts)) //                -                  back to the scheduler, or left to FAIL
-    .step(extractVolumeSpec()) //                       spec               -
+    .step(extractVolumeSpec(parts)) //                  spec               -
     .step(notifyVolumeAction(parts, 'create.start')) // -                  -
     .step(createVolumeFromSpec(parts)) //               -                  -
     .step(createVolumeOnFinish(parts)); //              -                  (last)

@@ -3,13 +3,13 @@ import type { Claim } from '../../casts/claim.js';
 import { Flow } from '../../flow/flow.js';
 import type { Backend } from '../backend.js';
 import { checkVolumeDeletable } from '../tasks/check-volume-deletable.js';
-import { deleteVolumeFromBackend, type DeleteVolumeFromBackendParts } from '../tasks/delete-volume-from-backend.js';
+import { deleteVolumeFromBackend } from '../tasks/delete-volume-from-backend.js';
 import { deleteVolumeOnFinish, type DeleteVolumeOnFinishParts } from '../tasks/delete-volume-on-finish.js';
 import { extractVolumeRef } from '../tasks/extract-volume-ref.js';
 import { notifyVolumeAction } from '../tasks/notify-volume-action.js';
 import { releaseQuota, type ReleaseQuotaParts } from '../tasks/release-quota.js';
 
-export type DeleteVolumeFlowParts = DeleteVolumeFromBackendParts & DeleteVolumeOnFinishParts & ReleaseQuotaParts;
+export type DeleteVolumeFlowParts = DeleteVolumeOnFinishParts & ReleaseQuotaParts;
 
 /** What the flow is given. */
 export interface DeleteVolumeInput {
@@ -28,6 +28,6 @@ export const deleteVolumeFlow = (parts: DeleteVolumeFlowParts) =>
     .step(extractVolumeRef(parts)) //                   refreshed, place
     .step(checkVolumeDeletable()) //                    -
     .step(notifyVolumeAction(parts, 'delete.start')) // -
-    .step(deleteVolumeFromBackend(parts)) //            -
+    .step(deleteVolumeFromBackend()) //                 -
     .step(deleteVolumeOnFinish(parts)) //               release
     .step(releaseQuota(parts)); //                      -

@@ -24,7 +24,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
 
     async run(claim, cast, signal) {
       const backend = backendFor(parts.backends, claim);
-      await backend.run(claim.resourceId, signal, async () => {
+      await inTurn(backend, claim, cast, signal, async () => {
         // before anything can fail, so that no report says less than the schedulers have sold
         backend.allocations.add({ ...backend.placeOf(cast.volume), id: claim.resourceId }, claim.epoch);
         try {
@@ -32,8 +32,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
           await flow.run({ claim, backend, cast }, { signal, requestId, listeners: parts.listeners });
         } catch (error) {
           if (isOver(backend, claim)) return; // given back to the scheduler, and the claim with it
-          if (error instanceof Fenced || Fault.is(error, 'VolumeNotFound'))
-            backend.allocations.remove(claim.resourceId);
+          if (isNoLongerHere(error, claim)) backend.allocations.remove(claim.resourceId);
           throw error;
         }
       });
@@ -41,6 +40,23 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
 
     fail: (claim, error) => creationFailed(parts, claim, error),
   };
+}
+
+function inTurn(
+  backend: Backend,
+  { resourceId }: Claim,
+  { volume: { sourceVolumeId } }: CreateVolumeOnVolume,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+): Promise<void> {
+  return sourceVolumeId === null
+    ? backend.run(resourceId, signal, work)
+    : backend.runCopy(resourceId, sourceVolumeId, signal, work);
+}
+
+/** Somebody else has the work, or has destroyed the record. */
+function isNoLongerHere(error: unknown, { resourceId }: Claim): boolean {
+  return error instanceof Fenced || (Fault.is(error, 'VolumeNotFound') && error.facts.volumeId === resourceId);
 }
 
 /** A volume that was rescheduled no longer counts as allocated here; one that failed does, until it is deleted. */

@@ -1,29 +1,28 @@
 import type { Claim } from '../../casts/claim.js';
 import type { Task } from '../../flow/flow.js';
 import type { Backend } from '../backend.js';
+import { type ProgressParts, withProgress } from '../progress.js';
 import type { VolumeSpec } from './extract-volume-spec.js';
 
-export interface CreateVolumeFromSpecParts {
-  /** Told how far the work on a volume is, 0 to 100. */
-  readonly onProgress: (volumeId: string, percent: number) => void;
-}
+export type CreateVolumeFromSpecParts = ProgressParts;
 
 /**
  * Has the driver make the volume. Repeating it finds the volume that is there. What it made is removed by the revert of
  * OnFailureReschedule, after the record has left this backend; a failed volume keeps it until it is deleted.
- * Throws DriverNotInitialized, VolumeBackendAPIException.
+ * Throws DriverNotInitialized, VolumeBackendAPIException; Fenced when the work was lost meanwhile.
  * Rule: cinder/volume/flows/manager/create_volume.py, CreateVolumeFromSpecTask.
  */
-export const createVolumeFromSpec = ({
-  onProgress,
-}: CreateVolumeFromSpecParts): Task<{ claim: Claim; backend: Backend; spec: VolumeSpec }> => ({
+export const createVolumeFromSpec = (
+  parts: CreateVolumeFromSpecParts,
+): Task<{ claim: Claim; backend: Backend; spec: VolumeSpec }> => ({
   name: 'CreateVolumeFromSpec',
 
   async execute({ claim, backend, spec }, { signal }) {
-    const { epoch, resumed, resourceId } = claim;
-    await backend.driver.createVolume(
-      { ...spec.place, epoch, resumed },
-      { signal, onProgress: (percent) => onProgress(resourceId, percent) },
+    const volume = { ...spec.place, epoch: claim.epoch, resumed: claim.resumed };
+    await withProgress(parts, claim, signal, (work) =>
+      spec.type === 'raw'
+        ? backend.driver.createVolume(volume, work)
+        : backend.driver.createClonedVolume(volume, spec.source, work),
     );
     return {};
   },

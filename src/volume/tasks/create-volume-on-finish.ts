@@ -4,6 +4,7 @@ import type { Task } from '../../flow/flow.js';
 import type { Backend } from '../backend.js';
 import { volumeCreated } from '../outcomes.js';
 import { patiently } from '../patience.js';
+import type { VolumeSpec } from './extract-volume-spec.js';
 
 export interface CreateVolumeOnFinishParts {
   readonly store: Store;
@@ -18,11 +19,12 @@ export interface CreateVolumeOnFinishParts {
 export const createVolumeOnFinish = ({
   store,
   serviceIdOf,
-}: CreateVolumeOnFinishParts): Task<{ claim: Claim; backend: Backend }> => ({
+}: CreateVolumeOnFinishParts): Task<{ claim: Claim; backend: Backend; spec: VolumeSpec }> => ({
   name: 'CreateVolumeOnFinish',
 
-  async execute({ claim, backend }, { signal }) {
-    const made = { serviceId: serviceIdOf(backend.name), sharedTargets: backend.driver.capabilities.sharedTargets };
+  async execute({ claim, backend, spec }, { signal }) {
+    const { sharedTargets } = backend.driver.capabilities;
+    const made = { serviceId: serviceIdOf(backend.name), sharedTargets, wasLong: spec.type !== 'raw' };
     await patiently(signal, () => applyFenced(store, claim, volumeCreated(claim, made)));
     return {};
   },
