@@ -43,6 +43,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume_extension:volume_type_access:addProjectAccess', admin],
   ['volume_extension:volume_type_access:removeProjectAccess', admin],
   ['volume_extension:volume_type_access:get_all_for_type', systemReader],
+  ['volume_extension:types_extra_specs:read_sensitive', systemReader],
+  ['volume_extension:default_get', systemReader],
   ['volume_extension:default_set_or_update', admin],
   ['volume_extension:default_unset', admin],
   ['volume_extension:services:update', admin],

@@ -5,7 +5,7 @@ import type { FieldViolation } from '../errors/catalogue.js';
 const MAX_NAMED = 50;
 
 /** Property names that must never become keys of an object. */
-const POISONOUS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+export const POISONOUS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 const CONTROL = /[\u0000-\u001f\u007f]/;
 

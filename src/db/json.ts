@@ -28,6 +28,17 @@ export function pairsIn(dialect: DialectName, pairs: string): RawBuilder<{ key: 
     : sql`(select value ->> 0 as key, value ->> 1 as value from json_array_elements(${pairs}::json))`;
 }
 
+/** As `pairsIn`, with `place`, the pair's number in the list from 0 on. */
+export function orderedPairsIn(
+  dialect: DialectName,
+  pairs: string,
+): RawBuilder<{ key: string; value: string; place: number }> {
+  return dialect === 'sqlite'
+    ? sql`(select value ->> 0 as key, value ->> 1 as value, json_each.key as place from json_each(${pairs}))`
+    : sql`(select pair ->> 0 as key, pair ->> 1 as value, (place - 1)::integer as place
+           from json_array_elements(${pairs}::json) with ordinality as pairs (pair, place))`;
+}
+
 /** A subselect that gives the rows `(key, value)` of `rows`, which must be ordered, as one JSON text. */
 export function pairsOf(dialect: DialectName, rows: RawBuilder<unknown>): RawBuilder<string> {
   return dialect === 'sqlite'

@@ -1,11 +1,22 @@
-import { sql } from 'kysely';
-import { Fault } from '../errors/fault.js';
-import type { VolumeType } from '../objects/volume-type.js';
-import { fromPairs, listIn, pairsOf } from './json.js';
+import { type ExpressionBuilder, sql } from 'kysely';
+import { listIn } from './json.js';
+import type { Schema } from './schema.js';
 import { statement, type Tools } from './statement.js';
-import type { Store } from './store.js';
+import type { Step, Store } from './store.js';
+import { liveTypes, volumeTypeOf, type VolumeTypeRecord } from './volume-type-rows.js';
 
 export { DEFAULT_VOLUME_TYPE_ID } from './migrations/0001-first.js';
+
+export interface VolumeTypeList {
+  /** Only those that this project may use. @default all */
+  readonly projectId?: string;
+  /** Only public ones, or only private ones. @default both */
+  readonly isPublic?: boolean;
+  /** Rows a page, 1 to 1001. */
+  readonly limit: number;
+  /** Name of the last type of the page before. @default from the first */
+  readonly after?: string;
+}
 
 /**
  * The live volume type with this id, else the one with this name. With a project: only one that it may use.
@@ -14,24 +25,21 @@ export { DEFAULT_VOLUME_TYPE_ID } from './migrations/0001-first.js';
 export async function findVolumeType(
   store: Store,
   { idOrName, projectId }: { readonly idOrName: string; readonly projectId?: string },
-): Promise<VolumeType | undefined> {
+): Promise<VolumeTypeRecord | undefined> {
   const rows = await store.read(
     projectId === undefined ? findAny.with({ idOrName }) : findUsable.with({ idOrName, projectId }),
   );
   return rows[0] && volumeTypeOf(rows[0]);
 }
 
-/**
- * The type of a project's volumes that name none: the project's own default, else the configured one.
- * Throws VolumeTypeDefaultMisconfigured when there is neither. Rule: cinder/volume/volume_types.py, `get_default_volume_type`.
- */
-export async function defaultVolumeType(
+/** A page of live types, by name. */
+export async function listVolumeTypes(
   store: Store,
-  { projectId, configuredName }: { readonly projectId: string; readonly configuredName: string },
-): Promise<VolumeType> {
-  const [row] = await store.read(findDefault.with({ projectId, configuredName }));
-  if (!row) throw new Fault('VolumeTypeDefaultMisconfigured', { volumeType: configuredName });
-  return volumeTypeOf(row);
+  { projectId, isPublic, limit, after = '' }: VolumeTypeList,
+): Promise<readonly VolumeTypeRecord[]> {
+  const page = { isPublic: isPublic === undefined ? null : Number(isPublic), limit, after };
+  const rows = await store.read(projectId === undefined ? list.with(page) : listUsable.with({ ...page, projectId }));
+  return rows.map(volumeTypeOf);
 }
 
 /** Names of these types, deleted ones too, by id. */
@@ -40,72 +48,6 @@ export async function volumeTypeNames(store: Store, ids: readonly string[]): Pro
   return new Map(rows.map(({ id, name }) => [id, name]));
 }
 
-interface VolumeTypeRow {
-  readonly id: string;
-  readonly name: string;
-  readonly description: string | null;
-  readonly is_public: number;
-  readonly qos_specs_id: string | null;
-  readonly extra_specs: string;
-}
-
-function volumeTypeOf(row: VolumeTypeRow): VolumeType {
-  return {
-    id: row.id,
-    name: row.name,
-    description: row.description,
-    isPublic: row.is_public === 1,
-    qosSpecsId: row.qos_specs_id,
-    extraSpecs: fromPairs(row.extra_specs),
-  };
-}
-
-const specs = sql`select key, value from volume_type_extra_specs where volume_type_id = volume_types.id order by position`;
-
-const liveTypes = ({ db, dialect }: Tools) =>
-  db
-    .selectFrom('volume_types')
-    .select(['id', 'name', 'description', 'is_public', 'qos_specs_id', pairsOf(dialect, specs).as('extra_specs')])
-    .where('deleted_at', 'is', null)
-    .limit(1);
-
-/** A text that looks like an id is tried as one first. */
-const named = (tools: Tools, idOrName: string) =>
-  liveTypes(tools)
-    .where((eb) => eb.or([eb('id', '=', idOrName), eb('name', '=', idOrName)]))
-    .orderBy(sql`case when id = ${idOrName} then 0 else 1 end`);
-
-const findAny = statement<{ idOrName: string }>()((tools, p) => named(tools, p.idOrName));
-
-const findUsable = statement<{ idOrName: string; projectId: string }>()((tools, p) =>
-  named(tools, p.idOrName).where((eb) =>
-    eb.or([
-      eb('is_public', '=', 1),
-      eb.exists(
-        eb
-          .selectFrom('volume_type_access')
-          .select('project_id')
-          .whereRef('volume_type_access.volume_type_id', '=', 'volume_types.id')
-          .where('volume_type_access.project_id', '=', p.projectId),
-      ),
-    ]),
-  ),
-);
-
-const findDefault = statement<{ projectId: string; configuredName: string }>()((tools, p) => {
-  const own = tools.db
-    .selectFrom('default_volume_types')
-    .select('default_volume_types.volume_type_id')
-    .where('default_volume_types.project_id', '=', p.projectId);
-  return liveTypes(tools)
-    .where((eb) => eb.or([eb('id', '=', own), eb('name', '=', p.configuredName)]))
-    .orderBy(({ eb }) => eb.case().when('id', '=', own).then(0).else(1).end());
-});
-
-const namesOf = statement<{ ids: string }>()(({ db, dialect }, p) =>
-  db.selectFrom('volume_types').select(['id', 'name']).where('id', 'in', listIn(dialect, p.ids)),
-);
-
 /** Ids and names of the live types, by name. */
 export async function listVolumeTypeNames(
   store: Store,
@@ -113,6 +55,82 @@ export async function listVolumeTypeNames(
   return store.read(allNames.with({}));
 }
 
+/**
+ * Demands that a type lives until the unit is written: a deletion of the type waits for the unit, or the unit for it. Who
+ * makes a thing of a type writes this beside it.
+ */
+export function demandVolumeType(id: string): Step {
+  return { statement: demand.with({ id }), rows: 1 };
+}
+
+/** As `demandVolumeType`, of a type that the project may use. */
+export function demandUsableVolumeType(id: string, projectId: string): Step {
+  return { statement: demandUsable.with({ id, projectId }), rows: 1 };
+}
+
+/** Public, or its project is on the list. */
+export function usableBy(projectId: string) {
+  return (eb: ExpressionBuilder<Schema, 'volume_types'>) =>
+    eb.or([
+      eb('is_public', '=', 1),
+      eb.exists(
+        eb
+          .selectFrom('volume_type_access')
+          .select('project_id')
+          .whereRef('volume_type_access.volume_type_id', '=', 'volume_types.id')
+          .where('volume_type_access.project_id', '=', projectId),
+      ),
+    ]);
+}
+
+/** A text that looks like an id is tried as one first. */
+const named = (tools: Tools, idOrName: string) =>
+  liveTypes(tools)
+    .where((eb) => eb.or([eb('id', '=', idOrName), eb('name', '=', idOrName)]))
+    .orderBy(sql`case when id = ${idOrName} then 0 else 1 end`)
+    .limit(1);
+
+const findAny = statement<{ idOrName: string }>()((tools, p) => named(tools, p.idOrName));
+
+const findUsable = statement<{ idOrName: string; projectId: string }>()((tools, p) =>
+  named(tools, p.idOrName).where(usableBy(p.projectId)),
+);
+
+interface PageParams {
+  readonly isPublic: number | null;
+  readonly limit: number;
+  readonly after: string;
+}
+
+const pageOfTypes = (tools: Tools, p: PageParams) =>
+  liveTypes(tools)
+    .where('name', '>', p.after)
+    .where('is_public', '=', sql<number>`coalesce(${p.isPublic}, is_public)`)
+    .orderBy('name')
+    .limit(p.limit);
+
+const list = statement<PageParams>()((tools, p) => pageOfTypes(tools, p));
+
+const listUsable = statement<PageParams & { readonly projectId: string }>()((tools, p) =>
+  pageOfTypes(tools, p).where(usableBy(p.projectId)),
+);
+
+const namesOf = statement<{ ids: string }>()(({ db, dialect }, p) =>
+  db.selectFrom('volume_types').select(['id', 'name']).where('id', 'in', listIn(dialect, p.ids)),
+);
+
 const allNames = statement()(({ db }) =>
   db.selectFrom('volume_types').select(['id', 'name']).where('deleted_at', 'is', null).orderBy('name'),
+);
+
+/** What a foreign key would lock; SQLite has one writer at a time anyway. */
+const demanded = ({ db, dialect }: Tools, id: string) => {
+  const live = db.selectFrom('volume_types').select('id').where('id', '=', id).where('deleted_at', 'is', null);
+  return dialect === 'postgres' ? live.forKeyShare() : live;
+};
+
+const demand = statement<{ id: string }>()((tools, p) => demanded(tools, p.id));
+
+const demandUsable = statement<{ id: string; projectId: string }>()((tools, p) =>
+  demanded(tools, p.id).where(usableBy(p.projectId)),
 );

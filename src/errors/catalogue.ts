@@ -122,6 +122,43 @@ export const FAULTS = {
     ({ volumeType }) => `Volume type ${volumeType} could not be found.`,
     { reschedule: false },
   ),
+  VolumeTypeExists: entry('ALREADY_EXISTS', { name: text }, ({ name }) => `Volume type ${name} already exists.`),
+  VolumeTypeInUse: entry(
+    'FAILED_PRECONDITION',
+    { volumeType: text },
+    ({ volumeType }) => `Volume type ${volumeType} cannot be deleted: there are volumes of it.`,
+  ),
+  VolumeTypeDefaultDeletionError: entry(
+    'FAILED_PRECONDITION',
+    { volumeType: text },
+    ({ volumeType }) =>
+      `Volume type ${volumeType} cannot be deleted: it is the default of the installation or of a project.`,
+  ),
+  VolumeTypeDeletionError: entry(
+    'FAILED_PRECONDITION',
+    { volumeType: text },
+    ({ volumeType }) => `Volume type ${volumeType} cannot be deleted: it is the last one.`,
+  ),
+  VolumeTypeExtraSpecsNotFound: entry(
+    'NOT_FOUND',
+    { volumeType: text, key: text },
+    ({ volumeType, key }) => `Volume type ${volumeType} has no extra spec ${key}.`,
+  ),
+  InvalidVolumeType: entry(
+    'FAILED_PRECONDITION',
+    { volumeType: text, reason: text },
+    ({ reason }) => `Invalid volume type: ${reason}`,
+  ),
+  VolumeTypeAccessExists: entry(
+    'ALREADY_EXISTS',
+    { volumeType: text, projectId: text },
+    ({ volumeType, projectId }) => `Project ${projectId} may use volume type ${volumeType} already.`,
+  ),
+  VolumeTypeAccessNotFound: entry(
+    'NOT_FOUND',
+    { volumeType: text, projectId: text },
+    ({ volumeType, projectId }) => `Project ${projectId} is not on the list of volume type ${volumeType}.`,
+  ),
   VolumeTypeDefaultMisconfigured: entry(
     'INTERNAL',
     { volumeType: text },

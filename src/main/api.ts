@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { cachedZones } from '../api/zones.js';
 import { defaultTypes } from '../api/default-types.js';
+import { namePages } from '../api/name-pages.js';
 import { pageTokens } from '../api/page-tokens.js';
 import { allows } from '../api/policy.js';
 import { availabilityZones } from '../api/services/availability-zones.js';
@@ -8,11 +9,12 @@ import { messages } from '../api/services/messages.js';
 import { pools } from '../api/services/pools.js';
 import { quotas } from '../api/services/quotas.js';
 import { services } from '../api/services/services.js';
+import { volumeTypes } from '../api/services/volume-types.js';
 import { volumes } from '../api/services/volumes.js';
+import { visibleVolumeType } from '../api/visible-volume-type.js';
 import { installationSecret } from '../db/secrets.js';
 import { servicesOf } from '../db/services.js';
-import { defaultVolumeType, findVolumeType } from '../db/volume-types.js';
-import { Fault } from '../errors/fault.js';
+import { defaultVolumeType } from '../db/default-volume-types.js';
 import { tokensWith } from '../events/tokens.js';
 import { VolumeEvents } from '../events/watch.js';
 import { publicServer } from '../rpc/public-server.js';
@@ -35,6 +37,8 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
   const pages = pageTokens(tokens);
 
   const callers = authenticator(parts);
+  const configuredName = config.defaultVolumeType;
+  const defaults = defaultTypes((projectId) => defaultVolumeType(store, { projectId, configuredName }));
 
   const server = await publicServer({
     address: config.apiListen,
@@ -55,14 +59,8 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         pages,
         owner: incarnation,
         types: {
-          async find(idOrName, projectId) {
-            const type = await findVolumeType(store, { idOrName, projectId });
-            if (!type) throw new Fault('VolumeTypeNotFound', { volumeType: idOrName });
-            return type;
-          },
-          default: defaultTypes((projectId) =>
-            defaultVolumeType(store, { projectId, configuredName: config.defaultVolumeType }),
-          ),
+          find: (idOrName, context) => visibleVolumeType(store, context, idOrName),
+          default: (projectId) => defaults.of(projectId),
         },
         zones: cachedZones(
           async () => (await servicesOf(store, 'cinder-volume')).map(({ availabilityZone }) => availabilityZone),
@@ -81,6 +79,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         listeners: parts.listeners,
       }),
       quotas({ ...quota, store }),
+      volumeTypes({ store, defaults, configuredName, namePages: namePages(tokens), newId: randomUUID }),
       availabilityZones({ store, storageZone: config.storageAvailabilityZone }),
       services({ store, downAfterMs: config.serviceDownTimeMs }),
       pools({ scheduler: parts.scheduler }),

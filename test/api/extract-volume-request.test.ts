@@ -25,7 +25,7 @@ test('a type is found by what the caller calls it, for the caller’s project', 
     },
   };
   t.is((await extract({ volumeType: 'gold' }, { types: { ...TYPES, ...types } })).volumeType.name, 'gold');
-  t.deepEqual(asked, [['gold', 'p1']]);
+  t.deepEqual(asked, [['gold', CONTEXT]]);
 });
 
 test('a type that nobody knows is refused', async (t) => {

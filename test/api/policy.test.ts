@@ -58,6 +58,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'volume_extension:volume_type_access:addProjectAccess': OPERATE,
   'volume_extension:volume_type_access:removeProjectAccess': OPERATE,
   'volume_extension:volume_type_access:get_all_for_type': INSPECT,
+  'volume_extension:types_extra_specs:read_sensitive': INSPECT,
+  'volume_extension:default_get': INSPECT,
   'volume_extension:default_set_or_update': OPERATE,
   'volume_extension:default_unset': OPERATE,
   'volume_extension:services:update': OPERATE,

@@ -17,8 +17,8 @@ export interface VolumeSpec {
 
 /** Where volume types are found. */
 export interface VolumeTypes {
-  /** By id or name, if the project may use it. Throws Fault VolumeTypeNotFound. */
-  find(idOrName: string, projectId: string): Promise<VolumeType>;
+  /** By id or name, if the caller may use it. Throws Fault VolumeTypeNotFound. */
+  find(idOrName: string, context: RequestContext): Promise<VolumeType>;
   /** The project's default, else the configured one. Throws Fault VolumeTypeDefaultMisconfigured. */
   default(projectId: string): Promise<VolumeType>;
 }
@@ -45,7 +45,7 @@ export const extractVolumeRequest = (
   async execute({ context, request }) {
     const volumeType = await (request.volumeType === undefined
       ? parts.types.default(context.projectId)
-      : parts.types.find(request.volumeType, context.projectId));
+      : parts.types.find(request.volumeType, context));
     checkSize(request.sizeGib, volumeType);
     const availabilityZones = await chooseZones(parts, request.availabilityZone, volumeType);
     const multiattach = volumeType.extraSpecs.get('multiattach') === '<is> True';

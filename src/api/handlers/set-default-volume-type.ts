@@ -1,0 +1,35 @@
+import { putDefaultVolumeType } from '../../db/default-volume-types.js';
+import { demandUsableVolumeType, findVolumeType } from '../../db/volume-types.js';
+import { Fault } from '../../errors/fault.js';
+import type { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import type { PublicHandler } from '../../rpc/public-server.js';
+import { Violations } from '../validation.js';
+import { volumeTypeView } from '../views/volume-type-view.js';
+import { missedStep, type VolumeTypeChangeParts } from '../volume-type-change.js';
+import { typeReference } from '../volume-type-fields.js';
+
+/**
+ * `VolumeTypes/SetDefaultVolumeType`. Throws InvalidInput; VolumeTypeNotFound, also for a private type that the project may
+ * not use. Rule: cinder/api/v3/default_types.py, `create_update`.
+ */
+export function setDefaultVolumeType({
+  store,
+  defaults,
+}: VolumeTypeChangeParts): PublicHandler<typeof VolumeTypesService.setDefaultVolumeType> {
+  return async ({ projectId, volumeType }, { context }) => {
+    const bad = new Violations();
+    bad.projectId('project_id', projectId);
+    typeReference(bad, volumeType);
+    bad.check();
+    const type = await findVolumeType(store, { idOrName: volumeType, projectId });
+    if (!type) throw new Fault('VolumeTypeNotFound', { volumeType });
+    try {
+      await store.apply([demandUsableVolumeType(type.id, projectId), putDefaultVolumeType(projectId, type.id)]);
+    } catch (error) {
+      missedStep(error);
+      throw new Fault('VolumeTypeNotFound', { volumeType }, { cause: error });
+    }
+    defaults.forget();
+    return { volumeType: volumeTypeView(type, context) };
+  };
+}
