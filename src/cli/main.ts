@@ -3,11 +3,12 @@ import { homedir, hostname } from 'node:os';
 
 import { runCli } from './program.js';
 
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // a reader that has seen enough, e.g. `| head`
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // a reader that has seen enough, e.g. `| head`: what is done is done, and its exit code is the command's
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
 
 const exitCode = await runCli(process.argv.slice(2), {
   environment: process.env,

@@ -1,53 +1,80 @@
-import Table from 'cli-table3';
-
 import { UsageError } from './parts.js';
+import { printable, printableJson } from './printable.js';
 
-/** `-f`: a table for people, JSON, or bare values for scripts. */
-export const FORMATS = ['table', 'json', 'value'] as const;
+/** `-f`: a table for people; JSON, YAML or CSV for programs; bare values for scripts. */
+export const FORMATS = ['table', 'json', 'value', 'csv', 'yaml'] as const;
 
 export interface OutputOptions {
   readonly format: (typeof FORMATS)[number];
-  /** `-c`: columns to show, in this order. Empty: all. */
+  /** `-c`: columns to show, in this order. Empty: the usual ones. */
   readonly columns: readonly string[];
 }
 
 /** A row or a record: column → value. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** Rows under their columns. `columns` names them even where there are no rows. Throws UsageError on an unknown column. */
-export function list(rows: readonly Row[], columns: readonly string[], options: OutputOptions): string {
-  const chosen = choose(columns, options.columns);
-  switch (options.format) {
-    case 'json':
-      return json(rows.map((row) => Object.fromEntries(chosen.map((column) => [column, row[column] ?? null]))));
-    case 'value':
-      return rows.map((row) => `${chosen.map((column) => text(row[column])).join(' ')}\n`).join('');
-    case 'table':
-      return table(
-        chosen,
-        rows.map((row) => chosen.map((column) => text(row[column]))),
-      );
-  }
+/**
+ * Rows under their columns. `usual` are shown where `-c` names none, also where there are no rows; `more` are shown when it
+ * does. Throws UsageError on an unknown column.
+ */
+export function list(
+  rows: readonly Row[],
+  usual: readonly string[],
+  options: OutputOptions,
+  more: readonly string[] = [],
+): Promise<string> {
+  const columns = chosen(usual, more, options.columns);
+  return write(options.format, columns, rows);
 }
 
 /** One record, a field a line. Throws UsageError on an unknown column. */
-export function record(row: Row, options: OutputOptions): string {
-  const chosen = choose(Object.keys(row), options.columns);
+export async function record(row: Row, options: OutputOptions): Promise<string> {
+  const fields = chosen(Object.keys(row), [], options.columns);
   switch (options.format) {
     case 'json':
-      return json(Object.fromEntries(chosen.map((field) => [field, row[field] ?? null])));
+      return `${printableJson(pick(row, fields), 2)}\n`;
+    case 'yaml':
+      return fields.map((field) => `${yamlPair(field, row[field])}\n`).join('');
     case 'value':
-      return chosen.map((field) => `${text(row[field])}\n`).join('');
+      return fields.map((field) => `${text(row[field])}\n`).join('');
+    case 'csv':
+      return csv(fields, [row]);
     case 'table':
       return table(
         ['Field', 'Value'],
-        chosen.map((field) => [field, text(row[field])]),
+        fields.map((field) => [field, text(row[field])]),
       );
   }
 }
 
-function choose(all: readonly string[], wanted: readonly string[]): readonly string[] {
-  if (wanted.length === 0) return all;
+async function write(
+  format: OutputOptions['format'],
+  columns: readonly string[],
+  rows: readonly Row[],
+): Promise<string> {
+  switch (format) {
+    case 'json':
+      return `${printableJson(
+        rows.map((row) => pick(row, columns)),
+        2,
+      )}\n`;
+    case 'yaml':
+      return rows.length === 0 ? '[]\n' : rows.map((row) => yamlItem(row, columns)).join('');
+    case 'value':
+      return rows.map((row) => `${columns.map((column) => text(row[column])).join(' ')}\n`).join('');
+    case 'csv':
+      return csv(columns, rows);
+    case 'table':
+      return table(
+        columns,
+        rows.map((row) => columns.map((column) => text(row[column]))),
+      );
+  }
+}
+
+function chosen(usual: readonly string[], more: readonly string[], wanted: readonly string[]): readonly string[] {
+  if (wanted.length === 0) return usual;
+  const all = [...new Set([...usual, ...more])];
   return wanted.map((name) => {
     const column = all.find((each) => each.toLowerCase() === name.toLowerCase());
     if (column === undefined) throw new UsageError(`There is no column '${name}'; there are ${all.join(', ')}.`);
@@ -55,14 +82,34 @@ function choose(all: readonly string[], wanted: readonly string[]): readonly str
   });
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+function pick(row: Row, columns: readonly string[]): Row {
+  return Object.fromEntries(columns.map((column) => [column, row[column] ?? null]));
+}
+
+/** Loaded when a table is drawn: what scripts ask for does not wait for it. */
+async function table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<string> {
+  const { default: Table } = await import('cli-table3');
   const drawn = new Table({ head: [...head], style: { head: [], border: [], compact: true }, chars: PLAIN });
   drawn.push(...rows.map((row) => [...row]));
   return `${drawn.toString()}\n`;
 }
 
-function json(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
+/** RFC 4180, with texts always in quotes, as OpenStack's tools write it. */
+function csv(columns: readonly string[], rows: readonly Row[]): string {
+  const quoted = (value: string): string => `"${value.replaceAll('"', '""')}"`;
+  const cell = (value: unknown): string => (typeof value === 'number' ? String(value) : quoted(text(value)));
+  const lines = [columns.map(quoted), ...rows.map((row) => columns.map((column) => cell(row[column])))];
+  return lines.map((cells) => `${cells.join(',')}\n`).join('');
+}
+
+/** YAML takes JSON's form of any value. */
+function yamlPair(name: string, value: unknown): string {
+  const key = /^\w+$/.test(name) ? name : JSON.stringify(name);
+  return `${key}: ${printableJson(value ?? null)}`;
+}
+
+function yamlItem(row: Row, columns: readonly string[]): string {
+  return columns.map((column, index) => `${index === 0 ? '-' : ' '} ${yamlPair(column, row[column])}\n`).join('');
 }
 
 function text(value: unknown): string {
@@ -74,11 +121,6 @@ function text(value: unknown): string {
   return Object.entries(value)
     .map(([key, each]) => `${printable(key)}='${text(each)}'`)
     .join(', ');
-}
-
-/** Names are chosen by users and must not steer somebody's terminal. */
-function printable(value: string): string {
-  return value.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1).replace('\u007f', '\\u007f'));
 }
 
 /** The lines that OpenStack's tools draw. */

@@ -35,3 +35,17 @@ export interface CliParts {
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
+
+/** A command that did not do what was asked, in sentences for the user. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+
+  constructor(
+    message: string,
+    /** What the process ends with. */
+    readonly exitCode: number = 1,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,126 +1,148 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 
-import { loadConfig, type LoadedConfig } from '../config/load.js';
-import type { Option as ConfigOption } from '../config/option.js';
-import { SCHEMA } from '../config/schema.js';
-import { redact } from '../config/show.js';
-import { FORMATS, list, type OutputOptions } from './output.js';
-import { UsageError, type CliParts } from './parts.js';
-import { addServeCommand } from './serve.js';
+import type { CommandContext, Group } from './context.js';
+import { addGlobals, configFileOf } from './globals.js';
+import { examples } from './help.js';
+import { CommandError, UsageError, type CliParts } from './parts.js';
 import { packageVersion } from './version.js';
-import { addVolumeCommands } from './volume.js';
 
-const EXAMPLES = `
-Examples:
-  cinder-grpc serve                                           API, scheduler and volume service in one process
-  cinder-grpc --project demo volume create --size 1 --wait first
-  cinder-grpc --project demo volume list -f json -c ID -c Status
-  cinder-grpc --project demo volume delete --wait 7a9c0c8e-0f6b-4d5c-9a31-6f1d6ba1c0f1
-  cinder-grpc config show                                     every option, its value and where that came from`;
+const GROUPS: readonly Group[] = [
+  {
+    name: 'serve',
+    about: 'Run services, until SIGTERM or SIGINT',
+    calls: false,
+    load: async () => (await import('./commands/serve.js')).addServeCommand,
+  },
+  {
+    name: 'volume',
+    about: 'Volumes of a project, and their types',
+    calls: true,
+    load: async () => (await import('./commands/volume.js')).addVolumeCommands,
+  },
+  {
+    name: 'message',
+    about: 'What went wrong after a request had been accepted',
+    calls: true,
+    load: async () => (await import('./commands/message.js')).addMessageCommands,
+  },
+  {
+    name: 'quota',
+    about: 'What a project may use, and what it uses',
+    calls: true,
+    load: async () => (await import('./commands/quota.js')).addQuotaCommands,
+  },
+  {
+    name: 'service',
+    about: 'The scheduler and volume services',
+    calls: true,
+    load: async () => (await import('./commands/service.js')).addServiceCommands,
+  },
+  {
+    name: 'pool',
+    about: 'The storage pools',
+    calls: true,
+    load: async () => (await import('./commands/pool.js')).addPoolCommands,
+  },
+  {
+    name: 'availability',
+    about: 'Availability zones',
+    calls: true,
+    load: async () => (await import('./commands/availability-zone.js')).addAvailabilityCommands,
+  },
+  {
+    name: 'db',
+    about: 'The database of the records',
+    calls: false,
+    load: async () => (await import('./commands/db.js')).addDatabaseCommands,
+  },
+  {
+    name: 'config',
+    about: 'The configuration',
+    calls: false,
+    load: async () => (await import('./commands/config.js')).addConfigCommands,
+  },
+  {
+    name: 'completion',
+    about: 'Print a script that lets a shell complete these commands',
+    calls: false,
+    load: async () => (await import('./commands/completion.js')).addCompletionCommand,
+  },
+];
 
-const CONFIG_OPTIONS: readonly ConfigOption<unknown>[] = Object.values(SCHEMA);
+const EXIT_CODES = `
+Exit codes: 0 it was done; 1 it was not, or not all of it; 2 the command line was not understood; 130 and 143 it was
+interrupted, by Ctrl-C or SIGTERM.`;
 
-/** Runs a command line and answers the exit code: 0, 1 when the command failed, 2 when it was not understood. */
+/**
+ * Runs a command line and answers the exit code: 0, 1 when the command failed, 2 when it was not understood, 130 after Ctrl-C,
+ * 143 after SIGTERM.
+ */
 export async function runCli(argv: readonly string[], parts: CliParts): Promise<number> {
   try {
-    await program(parts).parseAsync(argv, { from: 'user' });
+    const program = await commandTree(parts, ({ name }) => argv.includes(name));
+    await program.parseAsync(argv, { from: 'user' });
     return 0;
   } catch (error) {
     // commander has said what is wrong, or printed the help
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     parts.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    if (error instanceof CommandError) return error.exitCode;
     return error instanceof UsageError ? 2 : 1;
   }
 }
 
-function program(parts: CliParts): Command {
+/** The command line: all groups by name, with the commands of those that are wanted. */
+export async function commandTree(parts: CliParts, isWanted: (group: Group) => boolean): Promise<Command> {
   const root = new Command('cinder-grpc')
     .description("A block-storage control plane: OpenStack Cinder's versioned RPC on gRPC")
-    .version(packageVersion(), '--version')
-    .option('--config <file>', 'configuration file (environment: CINDER_CONFIG)')
-    .option('--api <address>', 'API to call, host:port (environment: CINDER_API; else api_listen)')
-    .option('--project <id>', 'project (environment: CINDER_PROJECT_ID)')
-    .option('--user <id>', 'user (environment: CINDER_USER_ID)')
-    .option('--token <token>', 'token; better in the environment, where no process list shows it (CINDER_TOKEN)')
-    .addOption(new Option('-f, --format <format>', 'how to print').choices(FORMATS).default('table'))
-    .option(
-      '-c, --columns <column>',
-      'show this column (repeat for more)',
-      (column, before: string[]) => [...before, column],
-      [],
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help; also after a command')
+    .addHelpText(
+      'after',
+      `${examples(
+        ['serve', 'API, scheduler and volume service in one process'],
+        ['--project demo volume create --size 1 --wait first', 'a volume, and wait until it can be used'],
+        ['--project demo volume list -f json -c ID -c Status', 'for programs'],
+        ['--project demo volume delete --wait first', 'gone'],
+        ['config show', 'every option, its value and where that came from'],
+      )}\n${EXIT_CODES}`,
     )
-    .addHelpText('after', EXAMPLES)
+    .helpCommand('help [command]', 'print help for a command')
+    // defaults are said in the descriptions, in words
+    .configureHelp({ optionDescription: ({ description }) => description })
     .showHelpAfterError('(--help shows what there is)')
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void parts.stdout.write(text),
       writeErr: (text) => void parts.stderr.write(text),
     });
+  addGlobals(root, { caller: true, hidden: false });
 
-  const load = (command?: Command): LoadedConfig => loadConfig({ ...parts, flags: flagsOf(root, command) });
-  const apiAddress = (): string =>
-    root.opts<{ api?: string }>().api ?? (parts.environment['CINDER_API'] || load().config.apiListen);
-
-  addServeCommand(root, parts, withConfigOptions, load);
-  addDatabaseCommands(root, parts, load);
-  addConfigCommands(root, parts, load);
-  addVolumeCommands(root, parts, apiAddress);
+  const context: CommandContext = {
+    parts,
+    print: (text) => void parts.stdout.write(text),
+    apiListen: (command) => apiListen(command, parts),
+    tree: () => commandTree(parts, () => true),
+  };
+  for (const group of GROUPS) {
+    const command = root.command(group.name).description(group.about);
+    if (!isWanted(group)) continue;
+    (await group.load())(command, context);
+    addGlobalsBelow(command, group.calls);
+  }
   return root;
 }
 
-function addDatabaseCommands(
-  root: Command,
-  { migrate, stdout }: CliParts,
-  load: (command: Command) => LoadedConfig,
-): void {
-  const database = root.command('db').description('The database of the records');
-  const command = withConfigOptions(
-    database.command('migrate').description("Bring the database to this program's schema"),
-  );
-  command.action(async () => {
-    const { from, to } = await migrate(load(command).config.databaseUrl);
-    stdout.write(
-      from === to ? `The schema is at version ${to} already.\n` : `Migrated from version ${from} to ${to}.\n`,
-    );
-  });
+function addGlobalsBelow(command: Command, caller: boolean): void {
+  const isLeaf = command.commands.length === 0;
+  addGlobals(command, { caller, hidden: !isLeaf });
+  for (const each of command.commands) addGlobalsBelow(each, caller);
 }
 
-function addConfigCommands(root: Command, { stdout }: CliParts, load: (command: Command) => LoadedConfig): void {
-  const config = root.command('config').description('The configuration');
-  const command = withConfigOptions(
-    config.command('show').description('Print every option and where its value came from'),
-  );
-  command.action(() => {
-    const rows = redact(load(command)).map(({ name, value, source }) => ({
-      Option: name,
-      Value: value,
-      Source: source,
-    }));
-    stdout.write(list(rows, ['Option', 'Value', 'Source'], root.opts<OutputOptions>()));
-  });
-}
-
-/** Adds every option of the configuration: `quota_volumes` as `--quota-volumes`. */
-function withConfigOptions(command: Command): Command {
-  command.optionsGroup('Configuration:');
-  for (const { name, domain, defaultText, help } of CONFIG_OPTIONS) {
-    command.option(`--${name.replaceAll('_', '-')} <value>`, `${help} [${domain}; default: ${defaultText}]`);
-  }
-  return command;
-}
-
-function flagsOf(root: Command, command: Command | undefined): Record<string, string> {
-  const given = new Map([...optionsOf(root), ...(command ? optionsOf(command) : [])]);
-  const names = ['config', ...CONFIG_OPTIONS.map(({ name }) => name)];
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = given.get(name.replaceAll('_', '-'));
-      return typeof value === 'string' ? [[name, value]] : [];
-    }),
-  );
-}
-
-/** What was given to a command, by the options' long names. */
-function optionsOf(command: Command): [string, unknown][] {
-  return command.options.map((option) => [option.name(), command.getOptionValue(option.attributeName())]);
+/** The configuration is read, and its code loaded, only by those who name no API. */
+async function apiListen(command: Command, parts: CliParts): Promise<string> {
+  const file = configFileOf(command);
+  const { loadConfig } = await import('../config/load.js');
+  return loadConfig({ ...parts, flags: file === undefined ? {} : { config: file } }).config.apiListen;
 }

@@ -77,6 +77,15 @@ test('serve runs one service, and promises no API where there is none', async (t
   t.is(stdout, '');
 });
 
+test('serve runs several services, each once, in the order that they need', async (t) => {
+  const signals = new EventEmitter();
+  const served = fakeServices(() => signals.emit('SIGTERM'));
+
+  await cli(['serve', 'scheduler', 'api', 'scheduler'], { signals, ...served });
+
+  t.deepEqual(served.calls[0]?.services, ['api', 'scheduler']);
+});
+
 test('a signal during the start is not lost', async (t) => {
   const signals = new EventEmitter();
   const served = fakeServices(() => undefined);

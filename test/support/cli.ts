@@ -1,20 +1,25 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 
-import { Metadata, Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
+import {
+  Metadata,
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition as GrpcService,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js';
 import type { ExecutionContext } from 'ava';
 
 import type { CliParts } from '#src/cli/parts.js';
 import { runCli } from '#src/cli/program.js';
+import type { MethodDefinition, Partially, ServiceDefinition } from '#src/client/methods.js';
+import { SERVICES } from '#src/client/services.js';
 import type { Fault } from '#src/errors/fault.js';
-import {
-  Volume,
-  VolumeStatus,
-  VolumesService,
-  type VolumesServer,
-  type WatchVolumesRequest,
-  type WatchVolumesResponse,
-} from '#src/gen/cinder/api/v3/volumes.js';
+import { VolumeType } from '#src/gen/cinder/api/v3/volume_types.js';
+import { Volume, VolumeStatus } from '#src/gen/cinder/api/v3/volumes.js';
 import { statusOf } from '#src/rpc/faults-on-the-wire.js';
 
 /** How a command ended. */
@@ -52,66 +57,84 @@ export interface SeenCall {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** A server of the generated Volumes service whose answers the test gives; a thrown Fault goes out as the product sends it. */
+type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (all: infer I) => void ? I : never;
+type Methods = Intersection<(typeof SERVICES)[keyof typeof SERVICES]['methods']>;
+type Decoded<T> = T extends { decode(bytes: never): infer D } ? D : never;
+type Answer<M extends MethodDefinition> = M['responseStream'] extends true
+  ? (call: ServerWritableStream<Decoded<M['requestType']>, Partially<Decoded<M['responseType']>>>) => void
+  : (request: Decoded<M['requestType']>) => Partially<Decoded<M['responseType']>>;
+
+/** What the fake API answers, by the RPC's name; a thrown Fault goes out as the product sends it. */
+export type Answers = { readonly [M in keyof Methods]?: Answer<Methods[M]> };
+
+/** A server of the whole public API whose answers the test gives. An RPC without an answer is UNIMPLEMENTED. */
 export async function fakeApiFor(
   t: ExecutionContext,
-  answers: {
-    createVolume?: (request: Parameters<VolumesServer['createVolume']>[0]['request']) => Volume;
-    getVolume?: (volumeId: string) => Volume;
-    listVolumes?: (pageSize: number, pageToken: string) => { volumes: Volume[]; nextPageToken: string };
-    deleteVolume?: (request: Parameters<VolumesServer['deleteVolume']>[0]['request']) => void;
-    watchVolumes?: (call: ServerWritableStream<WatchVolumesRequest, WatchVolumesResponse>) => void;
-  },
+  answers: Answers,
+  credentials: ServerCredentials = ServerCredentials.createInsecure(),
 ): Promise<{ readonly address: string; readonly seen: SeenCall[] }> {
   const seen: SeenCall[] = [];
   const server = new Server();
-  const answer = <Response>(
-    method: string,
-    call: { readonly request: unknown; readonly metadata: Metadata },
-    callback: (error: Partial<ReturnType<typeof statusOf>> | null, response?: Response) => void,
-    make: () => Response,
-  ): void => {
-    seen.push({ method, request: call.request, metadata: call.metadata.getMap() });
+  for (const service of Object.values<ServiceDefinition>(SERVICES)) {
+    const methods = Object.entries(service.methods);
+    const wire = methods.map(([key, method]) => [key, wireOf(service, method)] as const);
+    const handlers = methods.flatMap(([key, method]) => {
+      const answer = (answers as Record<string, ((given: unknown) => unknown) | undefined>)[key];
+      return answer === undefined ? [] : [[key, handlerOf(method, answer, seen)] as const];
+    });
+    server.addService(Object.fromEntries(wire), Object.fromEntries(handlers));
+  }
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
+  });
+  t.teardown(() => server.forceShutdown());
+  return { address: `127.0.0.1:${port}`, seen };
+}
+
+/** Generated message types take what they made only; the compiler has checked the answers above. */
+interface Codec {
+  fromPartial(message: unknown): unknown;
+  encode(message: unknown): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): unknown;
+}
+
+const codecOf = (messageType: unknown): Codec => messageType as Codec;
+
+function wireOf({ fullName }: ServiceDefinition, method: MethodDefinition): GrpcService[string] {
+  const [request, response] = [codecOf(method.requestType), codecOf(method.responseType)];
+  return {
+    path: `/${fullName}/${method.name}`,
+    requestStream: false,
+    responseStream: method.responseStream,
+    requestSerialize: (message: unknown) => Buffer.from(request.encode(message).finish()),
+    requestDeserialize: (bytes: Buffer) => request.decode(bytes),
+    responseSerialize: (message: unknown) => Buffer.from(response.encode(response.fromPartial(message)).finish()),
+    responseDeserialize: (bytes: Buffer) => response.decode(bytes),
+  };
+}
+
+function handlerOf(
+  { name, responseStream }: MethodDefinition,
+  answer: (given: unknown) => unknown,
+  seen: SeenCall[],
+): UntypedHandleCall {
+  const see = (call: { readonly request: unknown; readonly metadata: Metadata }): void =>
+    void seen.push({ method: name, request: call.request, metadata: call.metadata.getMap() });
+  if (responseStream) {
+    return (call: ServerWritableStream<unknown, unknown>) => {
+      see(call);
+      call.sendMetadata(new Metadata());
+      answer(call);
+    };
+  }
+  return (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>) => {
+    see(call);
     try {
-      callback(null, make());
+      callback(null, answer(call.request));
     } catch (fault) {
       callback(statusOf(fault as Fault));
     }
   };
-  const missing = (): never => {
-    throw new Error('this test gives no such answer');
-  };
-  const { createVolume = missing, getVolume = missing, listVolumes = missing, deleteVolume = missing } = answers;
-  const service: VolumesServer = {
-    createVolume: (call, callback) =>
-      answer('CreateVolume', call, callback, () => ({ volume: createVolume(call.request) })),
-    getVolume: (call, callback) =>
-      answer('GetVolume', call, callback, () => ({ volume: getVolume(call.request.volumeId) })),
-    listVolumes: (call, callback) =>
-      answer('ListVolumes', call, callback, () => listVolumes(call.request.pageSize, call.request.pageToken)),
-    deleteVolume: (call, callback) =>
-      answer('DeleteVolume', call, callback, () => {
-        deleteVolume(call.request);
-        return {};
-      }),
-    watchVolumes: (call) => {
-      seen.push({ method: 'WatchVolumes', request: call.request, metadata: call.metadata.getMap() });
-      call.sendMetadata(new Metadata());
-      answers.watchVolumes?.(call);
-    },
-    summarizeVolumes: (call, callback) => answer('SummarizeVolumes', call, callback, missing),
-    updateVolume: (call, callback) => answer('UpdateVolume', call, callback, missing),
-    setVolumeMetadata: (call, callback) => answer('SetVolumeMetadata', call, callback, missing),
-    deleteVolumeMetadata: (call, callback) => answer('DeleteVolumeMetadata', call, callback, missing),
-  };
-  server.addService(VolumesService, service);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
-  t.teardown(() => server.forceShutdown());
-  return { address: `127.0.0.1:${port}`, seen };
 }
 
 /** A volume with what matters to a test. */
@@ -126,6 +149,17 @@ export function volume(fields: Partial<Volume> = {}): Volume {
     volumeTypeId: 'type-1',
     createdAt: new Date('2026-01-02T03:04:05Z'),
     revision: 1,
+    ...fields,
+  });
+}
+
+/** A volume type with what matters to a test; the type of `volume()`. */
+export function volumeType(fields: Partial<VolumeType> = {}): VolumeType {
+  return VolumeType.fromPartial({
+    id: volume().volumeTypeId,
+    name: 'plain',
+    isPublic: true,
+    createdAt: new Date('2026-01-02T03:04:05Z'),
     ...fields,
   });
 }

@@ -1,41 +1,42 @@
 import { fileURLToPath } from 'node:url';
 import { relative } from 'node:path';
 
-import { Argument, type Command } from 'commander';
+import { Argument } from 'commander';
 
-import type { LoadedConfig } from '../config/load.js';
-import { createLog } from '../log/log.js';
-import type { CliParts, Running, ServiceName } from './parts.js';
+import { createLog } from '../../log/log.js';
+import { loadFor, withConfigOptions } from '../configured.js';
+import type { AddTo } from '../context.js';
+import { examples } from '../help.js';
+import type { CliParts, Running, ServiceName } from '../parts.js';
 
 const SERVICES: readonly ServiceName[] = ['api', 'scheduler', 'volume'];
 /** Above graceful_shutdown_timeout; then the process ends without having stopped. */
 const EXTRA_STOP_MS = 10_000;
 
 /**
- * Adds `serve`: runs services until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP reloads what may
+ * Makes `serve`: runs services until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP reloads what may
  * change, unless the log goes to a terminal: then it says that the terminal has gone, and ends them.
  */
-export function addServeCommand(
-  program: Command,
-  parts: CliParts,
-  configured: (command: Command) => Command,
-  load: (command: Command) => LoadedConfig,
-): void {
-  const command = configured(program.command('serve').description('Run services, until SIGTERM or SIGINT'));
-  command
-    .addArgument(new Argument('[service]', 'which').choices(['all', ...SERVICES]).default('all'))
+export const addServeCommand: AddTo = (command, { parts }) => {
+  withConfigOptions(command)
+    .addArgument(new Argument('[service...]', 'which').choices(['all', ...SERVICES]).default(['all'], 'all'))
     .addHelpText(
       'after',
-      '\nEvery option is also one of the file and of the environment: see `cinder-grpc config show`.',
+      `${examples(
+        ['serve', 'API, scheduler and volume service in one process'],
+        ['serve api scheduler', 'two of them; the volume service runs elsewhere'],
+        ['serve --quota-volumes 100', 'with an option of the configuration'],
+      )}\n\nEvery option is also one of the file and of the environment: see \`cinder-grpc config show\`.`,
     )
-    .action(async (service: ServiceName | 'all') => {
-      const { config, warnings } = load(command);
+    .action(async (asked: readonly (ServiceName | 'all')[]) => {
+      const { config, warnings } = loadFor(command, parts);
       const log = createLog({ level: config.logLevel, format: config.logFormat, stream: parts.stderr });
       for (const warning of warnings) log.warn(warning);
 
       const told = firstSignal(parts);
       const hangup = heldBack(parts);
-      const running = await parts.serve(config, service === 'all' ? SERVICES : [service], () => load(command).config);
+      const services = asked.includes('all') ? SERVICES : SERVICES.filter((each) => asked.includes(each));
+      const running = await parts.serve(config, services, () => loadFor(command, parts).config);
       hangup.lead(() => void running.reload());
       const { api } = running.addresses;
       if (api !== undefined) parts.stdout.write(firstVolume(api, config.authStrategy));
@@ -43,7 +44,7 @@ export function addServeCommand(
       log.info('stopping', { signal: await told });
       await stopWithin(running, config.gracefulShutdownTimeoutMs + EXTRA_STOP_MS);
     });
-}
+};
 
 /** SIGHUPs: one that comes during the start is acted on after it, instead of ending the process. */
 function heldBack({ signals, stderr }: CliParts): { lead(to: () => void): void } {
@@ -91,7 +92,7 @@ async function stopWithin(running: Running, limitMs: number): Promise<void> {
 /** Two commands that make a first volume, to be copied. */
 function firstVolume(api: string, authStrategy: string): string {
   const isOpen = authStrategy === 'noauth';
-  const cli = relative(process.cwd(), fileURLToPath(new URL('main.js', import.meta.url)));
+  const cli = relative(process.cwd(), fileURLToPath(new URL('../main.js', import.meta.url)));
   return [
     `cinder-grpc answers at ${api}. A first volume, by gRPC or by command:`,
     `  grpcurl -plaintext -H '${isOpen ? 'x-project-id: demo' : 'x-auth-token: TOKEN'}' -d '{"size": 1, "name": "first"}' ${api} cinder.api.v3.Volumes/CreateVolume`,

@@ -1,0 +1,81 @@
+import { Option } from 'commander';
+
+import type { Service } from '../../gen/cinder/api/v3/services.js';
+import { onApi, type Api } from '../api.js';
+import type { AddTo } from '../context.js';
+import { examples } from '../help.js';
+import type { Row } from '../output.js';
+import { UsageError } from '../parts.js';
+
+const COLUMNS = ['Binary', 'Host', 'Zone', 'Status', 'State', 'Updated At'] as const;
+const LONG_COLUMNS = [...COLUMNS, 'Disabled Reason', 'Cluster', 'RPC Version', 'Object Version', 'Frozen'] as const;
+const FIELDS = { binary: '<binary>', host: '<host>', disabled_reason: '--disable-reason' };
+
+/** Adds `service list | set`. */
+export const addServiceCommands: AddTo = (service, context) => {
+  service
+    .command('list')
+    .description('List the scheduler and volume services (administrators)')
+    .option('--long', 'more columns', false)
+    .option('--host <host>', 'only those of this host, host or host@backend', '')
+    .option('--service <binary>', 'only those of this binary, e.g. cinder-volume', '')
+    .addHelpText('after', examples('--roles admin service list', '--roles admin service list --service cinder-volume'))
+    .action(onApi(context, listServices, { fields: { ...FIELDS, binary: '--service', host: '--host' } }));
+
+  service
+    .command('set')
+    .description('Keep new volumes away from a service, or let it have them again (administrators)')
+    .argument('<host>', 'its host, as `service list` shows it')
+    .argument('<binary>', 'cinder-volume or cinder-scheduler')
+    .addOption(new Option('--enable', 'let it have new volumes').conflicts(['disable', 'disableReason']))
+    .option('--disable', 'keep new volumes away; those it has are served as before')
+    .option('--disable-reason <words>', 'why, for other administrators; with --disable')
+    .addHelpText(
+      'after',
+      examples(
+        ['--roles admin service set --disable --disable-reason "new disks" node1@file cinder-volume', ''],
+        ['--roles admin service set --enable node1@file cinder-volume', ''],
+      ),
+    )
+    .action(onApi(context, setService, { fields: FIELDS, changes: true }));
+};
+
+async function listServices(
+  api: Api,
+  { long, host, service }: { readonly long: boolean; readonly host: string; readonly service: string },
+): Promise<void> {
+  const { services } = await api.client.services.listServices({ host, binary: service }, api.call);
+  await api.printList(services.map(serviceRow), long ? LONG_COLUMNS : COLUMNS, LONG_COLUMNS);
+}
+
+async function setService(
+  { client, call }: Api,
+  host: string,
+  binary: string,
+  options: { readonly enable?: boolean; readonly disable?: boolean; readonly disableReason?: string },
+): Promise<void> {
+  if (options.enable) await client.services.enableService({ host, binary }, call);
+  else if (options.disable) {
+    await client.services.disableService({ host, binary, disabledReason: options.disableReason }, call);
+  } else {
+    throw new UsageError(
+      options.disableReason === undefined ? 'Say --enable or --disable.' : '--disable-reason needs --disable.',
+    );
+  }
+}
+
+function serviceRow(service: Service): Row {
+  return {
+    Binary: service.binary,
+    Host: service.host,
+    Zone: service.availabilityZone,
+    Status: service.disabled ? 'disabled' : 'enabled',
+    State: service.state.replace('SERVICE_STATE_', '').toLowerCase(),
+    'Updated At': service.updatedAt,
+    'Disabled Reason': service.disabledReason,
+    Cluster: service.cluster,
+    'RPC Version': service.rpcVersion,
+    'Object Version': service.objectVersion,
+    Frozen: service.frozen,
+  };
+}

@@ -1,0 +1,104 @@
+import type { Api } from './api.js';
+import { CommandError } from './parts.js';
+import { printable } from './printable.js';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const MOST_TOLD = 10;
+
+/** The id of the volume that a user names by its id or its name. Throws CommandError when a name fits none or several. */
+export async function volumeIdOf({ client, call }: Api, nameOrId: string): Promise<string> {
+  if (UUID.test(nameOrId)) return nameOrId.toLowerCase();
+  const request = { filter: { name: nameOrId }, pageSize: MOST_TOLD + 1 };
+  const { volumes } = await client.volumes.listVolumes(request, call);
+  const [only, ...others] = volumes.map(({ id }) => id);
+  const name = printable(nameOrId);
+  if (only === undefined) throw new CommandError(`There is no volume with the name or id '${name}'.`);
+  if (others.length === 0) return only;
+  const told = [only, ...others].slice(0, MOST_TOLD);
+  const more = others.length >= MOST_TOLD ? ', …' : '';
+  throw new CommandError(
+    `There is more than one volume named '${name}'; give the id: ${told.map(printable).join(', ')}${more}`,
+  );
+}
+
+/** The name of a volume type, or its id where the caller may not see the type. */
+export async function typeNameOf({ client, call }: Api, typeId: string): Promise<string> {
+  try {
+    const { volumeType } = await client.volumeTypes.getVolumeType({ volumeType: typeId }, call);
+    return volumeType?.name ?? typeId;
+  } catch (error) {
+    if (call.signal.aborted) throw error;
+    return typeId;
+  }
+}
+
+/** The names of all types that the caller sees; any other id stands for itself. */
+export async function typeNames({ client, call }: Api): Promise<(typeId: string) => string> {
+  const names = new Map<string, string>();
+  try {
+    const pages = pagesOf((pageToken) => client.volumeTypes.listVolumeTypes({ pageSize: PAGE_SIZE, pageToken }, call));
+    for await (const { volumeTypes } of pages) for (const { id, name } of volumeTypes) names.set(id, name);
+  } catch (error) {
+    if (call.signal.aborted) throw error;
+  }
+  return (typeId) => names.get(typeId) ?? typeId;
+}
+
+/** The largest page that the API gives. */
+export const PAGE_SIZE = 1_000;
+
+/** All pages, one after the other. Ends also where a server gives the same token for ever: its tokens must differ. */
+export async function* pagesOf<Page extends { readonly nextPageToken: string }>(
+  get: (pageToken: string) => Promise<Page>,
+): AsyncGenerator<Page> {
+  let pageToken = '';
+  do {
+    const page = await get(pageToken);
+    yield page;
+    if (page.nextPageToken === pageToken) return;
+    pageToken = page.nextPageToken;
+  } while (pageToken !== '');
+}
+
+/** At most `limit` things of all pages; `get` is asked for no more than are missing. */
+export async function upTo<T>(
+  limit: number,
+  get: (
+    pageSize: number,
+    pageToken: string,
+  ) => Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }>,
+): Promise<readonly T[]> {
+  const all: T[] = [];
+  const pages = pagesOf((pageToken) => get(Math.min(PAGE_SIZE, limit - all.length), pageToken));
+  for await (const { items } of pages) {
+    all.push(...items);
+    if (all.length >= limit) break;
+  }
+  return all.slice(0, limit);
+}
+
+/** No limit was given. */
+export const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Does something for each name. All are tried; each failure is told with its name, and then how many there were. Throws
+ * CommandError.
+ */
+export async function forEach(
+  { call, explain }: Pick<Api, 'call' | 'explain'>,
+  names: readonly string[],
+  what: string,
+  work: (name: string) => Promise<void>,
+): Promise<void> {
+  const failures: string[] = [];
+  for (const name of names) {
+    try {
+      await work(name);
+    } catch (error) {
+      if (call.signal.aborted || names.length === 1) throw error;
+      failures.push(`${printable(name)}: ${error instanceof CommandError ? error.message : explain(error)}`);
+    }
+  }
+  if (failures.length === 0) return;
+  throw new CommandError([...failures, `${failures.length} of ${names.length} ${what}.`].join('\n'));
+}
