@@ -34,10 +34,46 @@ export interface Given {
   readonly source: Source;
 }
 
-/** Every option of a table `[backends.NAME]`. */
-export const BACKEND_OPTIONS = ['driver', 'path', 'pools', 'volume_backend_name', 'availability_zone'] as const;
+/** What there is to say about an option of a table, in words. */
+export interface TableOption {
+  readonly domain: string;
+  readonly defaultText: string;
+  readonly help: string;
+}
+
+/** Every option of a table `[backends.NAME]`. A pool, which may be a table too, has its own of those from `capacity_gib` on. */
+export const BACKEND_OPTIONS: Readonly<Record<string, TableOption>> = {
+  driver: { domain: 'file', defaultText: 'file', help: 'What makes its volumes.' },
+  path: { domain: 'text', defaultText: '<data_dir>/volumes/<name>', help: 'Folder of its volumes.' },
+  pools: {
+    domain: 'list of names or tables',
+    defaultText: 'pool',
+    help: "Its pools, one folder each; a table has name and a pool's own figures.",
+  },
+  volume_backend_name: {
+    domain: 'text',
+    defaultText: "the backend's name",
+    help: 'What volume types ask for; several backends may share one.',
+  },
+  availability_zone: { domain: 'text', defaultText: 'storage_availability_zone', help: 'Zone of its volumes.' },
+  capacity_gib: {
+    domain: 'number, above 0 GiB',
+    defaultText: "the file system's",
+    help: "Capacity to report instead of the file system's.",
+  },
+  reserved_percentage: {
+    domain: SCHEMA.reservedPercentage.domain,
+    defaultText: 'reserved_percentage',
+    help: SCHEMA.reservedPercentage.help,
+  },
+  max_over_subscription_ratio: {
+    domain: SCHEMA.maxOverSubscriptionRatio.domain,
+    defaultText: 'max_over_subscription_ratio',
+    help: SCHEMA.maxOverSubscriptionRatio.help,
+  },
+};
 const SHARED_WITH_POOLS = ['capacity_gib', 'reserved_percentage', 'max_over_subscription_ratio'] as const;
-const TABLE_KEYS: readonly string[] = [...BACKEND_OPTIONS, ...SHARED_WITH_POOLS];
+const TABLE_KEYS: readonly string[] = Object.keys(BACKEND_OPTIONS);
 const POOL_KEYS: readonly string[] = ['name', ...SHARED_WITH_POOLS];
 
 const NAME = /^[A-Za-z0-9_.-]{1,100}$/;
@@ -46,6 +82,24 @@ const NAME_SHAPE = 'must be 1 to 100 letters, digits, _ . or -';
 /** Environment names of a backend's options, with the option each stands for. */
 export function backendEnvironment(backend: string): ReadonlyMap<string, string> {
   return new Map(TABLE_KEYS.map((key) => [environmentName(`backends.${backend}.${key}`), key]));
+}
+
+/** A backend's options as they are written, for `config show`. */
+export function showBackend(backend: BackendOptions): Readonly<Record<string, string>> {
+  const { driver, path, volumeBackendName, availabilityZone, pools } = backend;
+  const figures = pools.map(({ name, capacityGib, reservedPercentage, maxOverSubscriptionRatio }) => ({
+    name,
+    ...(capacityGib !== undefined && { capacity_gib: capacityGib }),
+    reserved_percentage: reservedPercentage,
+    max_over_subscription_ratio: maxOverSubscriptionRatio,
+  }));
+  return {
+    driver,
+    path,
+    volume_backend_name: volumeBackendName,
+    availability_zone: availabilityZone,
+    pools: JSON.stringify(figures),
+  };
 }
 
 /** Reads one backend. What is wrong is told to `problem` as (name of the option, what would be right). */

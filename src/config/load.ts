@@ -22,6 +22,8 @@ export class ConfigError extends Error {
 export interface LoadedConfig {
   readonly config: Config;
   readonly sources: Readonly<Record<OptionField, Source>>;
+  /** Of what backends' tables and variables say, by names like `backends.file.path`; the rest are defaults. */
+  readonly backendSources: ReadonlyMap<string, Source>;
   /** The file that was read, if there was one. */
   readonly file: string | undefined;
   /** What was put right by itself, for the log. */
@@ -38,6 +40,9 @@ export const CLIENT_VARIABLES = [
   ...['CINDER_API', 'CINDER_PROJECT_ID', 'CINDER_USER_ID', 'CINDER_ROLES', 'CINDER_TOKEN', 'CINDER_TLS'],
   ...['CINDER_TLS_CA_FILE', 'CINDER_TLS_CLIENT_CERT_FILE', 'CINDER_TLS_CLIENT_KEY_FILE', 'CINDER_TLS_SERVER_NAME'],
 ] as const;
+
+/** Kubernetes puts such into every container, for each service of its namespace: a service `cinder-api` is no mistake. */
+const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 
 const NAMES: readonly string[] = Object.values(SCHEMA).map(({ name }) => name);
 
@@ -59,7 +64,9 @@ export function loadConfig({ flags = {}, ...surroundings }: LoadOptions): Loaded
 
   const { config: read, sources } = readOptions(given, surroundings, problem);
   const { config, warnings } = adjusted(read);
-  const backends = readBackends(config, file, environment, problem);
+  const tables = tableOf(file?.table['backends'], 'backends', file, problem);
+  const backendSources = new Map<string, Source>();
+  const backends = readBackends(config, tables, file, environment, problem, backendSources);
 
   unknownNames(given, environment, config.enabledBackends, problem);
   if (problems.length === 0) for (const { option, description } of broken(config)) problem(option, description);
@@ -67,8 +74,9 @@ export function loadConfig({ flags = {}, ...surroundings }: LoadOptions): Loaded
   return {
     config: Object.freeze({ ...config, backends: Object.freeze(backends) }),
     sources,
+    backendSources,
     file: file?.path,
-    warnings: [...warnings, ...doubtful(config)],
+    warnings: [...warnings, ...doubtful(config), ...unusedTables(tables, config.enabledBackends)],
   };
 }
 
@@ -121,9 +129,14 @@ function readFile({ path, required }: { path: string; required: boolean }, probl
   } catch (error) {
     const { code } = error as { code?: string };
     if (!required && code !== undefined && ['ENOENT', 'ENOTDIR'].includes(code)) return undefined;
-    problem(path, error instanceof TomlError ? `is not TOML: ${error.message}` : `cannot be read: ${String(error)}`);
+    problem(path, error instanceof TomlError ? `is not TOML: ${placeOf(error)}` : `cannot be read: ${String(error)}`);
     return undefined;
   }
+}
+
+/** The parser's message quotes the lines around a mistake, and with them what is secret: its first line does not. */
+function placeOf({ message, line, column }: TomlError): string {
+  return `line ${line}, column ${column}: ${message.split('\n', 1)[0]?.replace('Invalid TOML document: ', '') ?? ''}`;
 }
 
 function readOptions(
@@ -150,11 +163,12 @@ function readOptions(
 
 function readBackends(
   config: Omit<Config, 'backends'>,
+  tables: Readonly<Record<string, unknown>>,
   file: ConfigFile | undefined,
   environment: Surroundings['environment'],
   problem: Problem,
+  sources: Map<string, Source>,
 ): readonly BackendOptions[] {
-  const tables = tableOf(file?.table['backends'], 'backends', file, problem);
   return config.enabledBackends.map((name) => {
     const table = tableOf(tables[name], `backends.${name}`, file, problem);
     const given = fromTable(table, file?.source ?? '');
@@ -162,8 +176,16 @@ function readBackends(
       const raw = environment[variable];
       if (raw !== undefined && raw !== '') given.set(key, { raw, source: `environment ${variable}` });
     }
+    for (const [key, { source }] of given) sources.set(`backends.${name}.${key}`, source);
     return readBackend(name, given, config, problem);
   });
+}
+
+/** A table of no enabled backend is how one is switched off, or a slip of the pen. */
+function unusedTables(tables: Readonly<Record<string, unknown>>, enabled: readonly string[]): readonly string[] {
+  return Object.keys(tables)
+    .filter((name) => !enabled.includes(name))
+    .map((name) => `[backends.${name}] is of no enabled backend${didYouMean(name, enabled)}`);
 }
 
 function tableOf(
@@ -198,7 +220,7 @@ function unknownNames(
     ...backends.flatMap((backend) => [...backendEnvironment(backend).keys()]),
   ]);
   for (const variable of Object.keys(environment)) {
-    if (!variable.startsWith('CINDER_') || variables.has(variable)) continue;
+    if (!variable.startsWith('CINDER_') || variables.has(variable) || SERVICE_LINK.test(variable)) continue;
     problem(variable, `is unknown${didYouMean(variable, variables)}`, 'environment');
   }
 }

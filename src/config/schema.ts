@@ -142,7 +142,9 @@ export const SCHEMA = {
   useDefaultQuotaClass: flag('use_default_quota_class', true, {
     help: "Let the quota class 'default' override the quota_* options.",
   }),
-  noSnapshotGbQuota: flag('no_snapshot_gb_quota', false, { help: 'Leave snapshots out of quota_gigabytes.' }),
+  noSnapshotGbQuota: flag('no_snapshot_gb_quota', false, {
+    help: 'Not in use yet: leave snapshots out of quota_gigabytes.',
+  }),
   reservationExpireMs: seconds('reservation_expire', 600, {
     min: 10,
     max: DAY_S,
@@ -229,7 +231,7 @@ export const SCHEMA = {
   }),
   cleanupGiveUpTimeMs: seconds('cleanup_give_up_time', 3_600, {
     min: 60,
-    help: 'A deletion whose backend is away for longer becomes error_deleting.',
+    help: 'Not in use yet: a deletion whose backend is away for longer becomes error_deleting.',
   }),
   maxRequestBytes: integer('max_request_bytes', 1_048_576, {
     min: 4_096,
@@ -309,31 +311,23 @@ export type QuotaOptions = Pick<
   | 'apiFlowDeadlineMs'
 >;
 
-/** What filters, weighers and retries need to know. */
-export type SchedulerOptions = Pick<
-  Config,
-  | 'schedulerMaxAttempts'
-  | 'schedulerDefaultFilters'
-  | 'schedulerDefaultWeighers'
-  | 'schedulerWeightHandler'
-  | 'schedulerDriverInitWaitTimeMs'
-  | 'capacityWeightMultiplier'
-  | 'allocatedCapacityWeightMultiplier'
-  | 'volumeNumberMultiplier'
-  | 'storageAvailabilityZone'
->;
+/** A run of options that belong together: from one field of SCHEMA to where the next group begins. */
+export interface OptionGroup {
+  readonly title: string;
+  readonly from: OptionField;
+}
 
-/** What a process says about itself and how it judges others. */
-export type ServiceOptions = Pick<
-  Config,
-  'host' | 'reportIntervalMs' | 'serviceDownTimeMs' | 'serviceVersionTtlMs' | 'rpcVersion' | 'rpcPins'
->;
-
-/** What the backends of a host need to know. */
-export type VolumeServiceOptions = Pick<
-  Config,
-  'backends' | 'volumeConcurrency' | 'volumeCopyConcurrency' | 'backendStatsPollingIntervalMs'
->;
-
-/** How long things are kept. */
-export type RetentionOptions = Pick<Config, 'retentionDays' | 'messageTtlMs' | 'idempotencyRetentionMs'>;
+/** How the options are shown to readers. */
+export const GROUPS: readonly OptionGroup[] = [
+  { title: 'Where things are', from: 'dataDir' },
+  { title: 'Listeners', from: 'apiListen' },
+  { title: 'TLS', from: 'tlsCertFile' },
+  { title: 'Log', from: 'logLevel' },
+  { title: 'Who may', from: 'authStrategy' },
+  { title: 'Volumes and quota', from: 'storageAvailabilityZone' },
+  { title: 'Services and versions', from: 'reportIntervalMs' },
+  { title: 'Scheduling', from: 'schedulerMaxAttempts' },
+  { title: 'Time limits and bounds', from: 'apiFlowDeadlineMs' },
+  { title: 'What is kept', from: 'retentionDays' },
+  { title: 'Backends', from: 'enabledBackends' },
+];

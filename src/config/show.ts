@@ -1,3 +1,4 @@
+import { showBackend } from './backends.js';
 import type { LoadedConfig } from './load.js';
 import type { Option } from './option.js';
 import { SCHEMA } from './schema.js';
@@ -12,7 +13,7 @@ export interface ShownOption {
 }
 
 /** The configuration with every secret masked, one line an option. */
-export function redact({ config, sources }: LoadedConfig): readonly ShownOption[] {
+export function redact({ config, sources, backendSources }: LoadedConfig): readonly ShownOption[] {
   const options = Object.entries<Option<unknown>>(SCHEMA).map(([field, option]) => {
     const value = option.show((config as Readonly<Record<string, unknown>>)[field]);
     return {
@@ -21,11 +22,12 @@ export function redact({ config, sources }: LoadedConfig): readonly ShownOption[
       source: sources[field as keyof typeof SCHEMA],
     };
   });
-  const backends = config.backends.map(({ name, ...rest }) => ({
-    name: `backends.${name}`,
-    value: JSON.stringify(rest),
-    source: sources.enabledBackends,
-  }));
+  const backends = config.backends.flatMap((backend) =>
+    Object.entries(showBackend(backend)).map(([key, value]) => {
+      const name = `backends.${backend.name}.${key}`;
+      return { name, value, source: backendSources.get(name) ?? 'default' };
+    }),
+  );
   return [...options, ...backends];
 }
 

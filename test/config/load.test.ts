@@ -101,6 +101,41 @@ test('a file that is not TOML is named with the place of the mistake', async (t)
   t.regex(problemsOf(user).join('\n'), /cinder-grpc\.toml is not TOML: [^]*1/);
 });
 
+test('no mistake in a file or a value shows what may be a secret', async (t) => {
+  const files = [
+    'internal_rpc_secret = "hunter2\n',
+    'redis_url = hunter2\n',
+    'database_url = "hunter2"\n',
+    '"hunter2" = \n',
+  ];
+  for (const toml of files) {
+    const problems = problemsOf(await userWithFile(t, toml));
+    t.is(problems.length, 1);
+    t.false(problems.join().includes('hunter2'), problems.join());
+  }
+  for (const name of ['CINDER_DATABASE_URL', 'CINDER_REDIS_URL', 'CINDER_INTERNAL_RPC_SECRET']) {
+    const problems = problemsOf({ ...nobody, environment: { [name]: 'hunter2' } });
+    t.is(problems.length, 1);
+    t.false(problems.join().includes('hunter2'), problems.join());
+  }
+});
+
+test('a table of no enabled backend is not used, with a warning that names the one that was perhaps meant', async (t) => {
+  const user = await userWithFile(t, 'enabled_backends = ["fast"]\n[backends.fasst]\npath = "/x"\n');
+  const { config, warnings } = loadConfig(user);
+  t.deepEqual(
+    config.backends.map(({ name }) => name),
+    ['fast'],
+  );
+  t.deepEqual(warnings, ['[backends.fasst] is of no enabled backend; did you mean fast?']);
+});
+
+test('what Kubernetes puts into the environment for services is passed over', (t) => {
+  const links = ['SERVICE_HOST', 'SERVICE_PORT', 'SERVICE_PORT_GRPC', 'PORT', 'PORT_8776_TCP', 'PORT_8776_TCP_ADDR'];
+  const environment = Object.fromEntries(links.map((link) => [`CINDER_API_${link}`, 'tcp://10.0.0.1:8776']));
+  t.deepEqual(problemsOf({ ...nobody, environment }), []);
+});
+
 test('the result is frozen, down to the pools', (t) => {
   const { config } = loadConfig(nobody);
 

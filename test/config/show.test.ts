@@ -27,6 +27,27 @@ test('a secret that is not set is shown as unset, not as masked', (t) => {
   t.is(shown({}).get('database_url')?.value, 'sqlite:/home/x/.local/state/cinder-grpc/cinder.db');
 });
 
+test('each option of a backend comes with its own source', (t) => {
+  const rows = shown({ CINDER_BACKENDS_FILE_PATH: '/mnt/ssd', CINDER_RESERVED_PERCENTAGE: '5' });
+
+  t.deepEqual(
+    [...rows].filter(([name]) => name.startsWith('backends.')),
+    [
+      ['backends.file.driver', { value: 'file', source: 'default' }],
+      ['backends.file.path', { value: '/mnt/ssd', source: 'environment CINDER_BACKENDS_FILE_PATH' }],
+      ['backends.file.volume_backend_name', { value: 'file', source: 'default' }],
+      ['backends.file.availability_zone', { value: 'nova', source: 'default' }],
+      [
+        'backends.file.pools',
+        {
+          value: '[{"name":"pool","reserved_percentage":5,"max_over_subscription_ratio":"20.0"}]',
+          source: 'default',
+        },
+      ],
+    ],
+  );
+});
+
 test('every value comes with its source, times in seconds as they are written', (t) => {
   const rows = shown({ CINDER_REPORT_INTERVAL: '5' });
 
