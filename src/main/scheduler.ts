@@ -97,6 +97,8 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     definition: SchedulerManagerService,
     handlers: schedulerCalls({
       pools,
+      store,
+      filters,
       reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 1_000, now }),
       now,
       onReport: (host) => void reported(host),

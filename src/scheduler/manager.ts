@@ -2,7 +2,7 @@ import type { CastHandler } from '../casts/handler.js';
 import type { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { InternalHandlers } from '../rpc/versioned-server.js';
 import { createVolume, type CreateVolumeParts } from './handlers/create-volume.js';
-import { getPools } from './handlers/get-pools.js';
+import { getPools, type GetPoolsParts } from './handlers/get-pools.js';
 import {
   notifyServiceCapabilities,
   type NotifyServiceCapabilitiesParts,
@@ -20,7 +20,7 @@ export function schedulerCasts(parts: CreateVolumeParts): ReadonlyMap<string, Ca
 
 /** What the scheduler answers itself. */
 export function schedulerCalls(
-  parts: UpdateServiceCapabilitiesParts & NotifyServiceCapabilitiesParts,
+  parts: GetPoolsParts & UpdateServiceCapabilitiesParts & NotifyServiceCapabilitiesParts,
 ): InternalHandlers<typeof SchedulerManagerService> {
   return {
     getPools: getPools(parts),

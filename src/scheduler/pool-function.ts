@@ -1,7 +1,8 @@
 import type { Variables } from './evaluator/evaluate.js';
 import type { PlacementRequest } from './placement-request.js';
 import type { Pool } from './pool-state.js';
-import { get, isList, type Value, type ValueMap } from './python/value.js';
+import { str } from './python/repr.js';
+import { get, isList, type ValueMap } from './python/value.js';
 
 /** What a pool's function may refer to. `stats` is what is left after placements, `capabilities` what was reported. */
 export interface FunctionView {
@@ -15,7 +16,7 @@ export type FunctionName = 'filter_function' | 'goodness_function';
 /** The text of a pool's function; undefined when it reports none. Rule: cinder/scheduler/filters/driver_filter.py. */
 export function functionText(pool: Pool, name: FunctionName): string | undefined {
   const reported = get(pool.capabilities, name) ?? undefined;
-  return reported === undefined ? undefined : pythonText(reported);
+  return reported === undefined ? undefined : str(reported);
 }
 
 /**
@@ -63,10 +64,4 @@ function statsOf(pool: Pool): ValueMap {
 /** Cinder gives these to filters only. */
 function namesOf(pool: Pool): ValueMap {
   return { cluster_name: pool.clusterName, backend_id: pool.backendId };
-}
-
-/** Python's `str(value)`, as far as it can be an expression. */
-function pythonText(value: Value): string {
-  if (typeof value === 'boolean') return value ? 'True' : 'False';
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }

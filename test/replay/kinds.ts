@@ -4,6 +4,7 @@ import { decisions } from './scheduler/decisions.js';
 import { evaluator } from './scheduler/evaluator.js';
 import * as filters from './scheduler/filters.js';
 import { retry } from './scheduler/retry.js';
+import { getPools } from './scheduler/get-pools.js';
 import { goodness, stochasticHandler, weighers } from './scheduler/weighers.js';
 
 const ALL: readonly Replay[] = [
@@ -11,6 +12,7 @@ const ALL: readonly Replay[] = [
   decisions,
   evaluator,
   ...Object.values(filters),
+  getPools,
   goodness,
   retry,
   stochasticHandler,

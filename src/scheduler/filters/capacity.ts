@@ -33,9 +33,10 @@ export const capacityFilter: Filter = {
 
 function hasRoom(pool: Pool, { requestedGib, isThin }: PlacementRequest): boolean {
   const { virtualFreeCapacity, totalAvailableCapacity, provisionedCapacity } = pool.factors(isThin);
+  const isThinThere = isThin && isTruthy(pool.thinProvisioningSupport);
+  if (isThinThere && pool.maxOverSubscriptionRatio < 1) return false;
   const requested = operand(requestedGib);
-  if (isThin && isTruthy(pool.thinProvisioningSupport)) {
-    if (pool.maxOverSubscriptionRatio < 1) return false;
+  if (isThinThere) {
     const provisionedRatio = quotient(provisionedCapacity + requested, totalAvailableCapacity);
     if (provisionedRatio > pool.maxOverSubscriptionRatio) return false;
   }

@@ -1,21 +1,39 @@
+import type { Store } from '../../db/store.js';
+import { findVolumeType } from '../../db/volume-types.js';
 import type { Pool, SchedulerManagerService } from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
 import { Fault } from '../../errors/fault.js';
+import type { VolumeType } from '../../objects/volume-type.js';
 import type { InternalHandler } from '../../rpc/versioned-server.js';
+import type { Filter } from '../filters/index.js';
+import { listed } from '../pool-listing.js';
 import type { Pools } from '../pools.js';
 
-/** `GetPools`: what was last reported, without what has been placed since. Rule: cinder/scheduler/host_manager.py, `get_pools`. */
-export function getPools({
-  pools,
-}: {
+export interface GetPoolsParts {
   readonly pools: Pools;
-}): InternalHandler<typeof SchedulerManagerService.getPools> {
+  readonly store: Store;
+  readonly filters: readonly Filter[];
+}
+
+/**
+ * `GetPools`: what was last reported, without what has been placed since. Throws VolumeTypeNotFound, UnusableCapability.
+ * Rule: cinder/scheduler/host_manager.py, `get_pools`.
+ */
+export function getPools(parts: GetPoolsParts): InternalHandler<typeof SchedulerManagerService.getPools> {
   return async ({ filters }) => {
-    const other = [...filters.keys()].find((key) => key !== 'name');
-    if (other !== undefined) throw new Fault('NotBuilt', { what: `filters["${other}"]` });
-    const name = filters.get('name');
-    const found = pools.list().filter(({ backendId }) => name === undefined || backendId === name);
+    const capabilities = new Map(filters);
+    const { name, volume_type: type } = Object.fromEntries(filters);
+    for (const key of ['name', 'volume_type']) capabilities.delete(key);
+    const volumeType = type ? await typeOf(parts.store, type) : undefined;
+    const query = { capabilities, ...(name && { name }), ...(volumeType && { volumeType }) };
+    const found = listed(parts.pools.list(), query, parts.filters);
     return {
-      pools: found.map(({ backendId, capabilities }): Pool => ({ name: backendId, capabilities: { ...capabilities } })),
+      pools: found.map(({ backendId, capabilities: all }): Pool => ({ name: backendId, capabilities: { ...all } })),
     };
   };
+}
+
+async function typeOf(store: Store, idOrName: string): Promise<VolumeType> {
+  const type = await findVolumeType(store, { idOrName });
+  if (!type) throw new Fault('VolumeTypeNotFound', { volumeType: idOrName });
+  return type;
 }

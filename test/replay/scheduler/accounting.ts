@@ -2,7 +2,7 @@ import type { CapacityUsage } from '#src/scheduler/capacity-usage.js';
 import { Pools } from '#src/scheduler/pools.js';
 import type { PoolState } from '#src/scheduler/pool-state.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
-import { globalRatio, services, type Overrides, type RecordedService } from './recorded.js';
+import { globalRatio, services, type Overrides, type RecordedReport, type RecordedService } from './recorded.js';
 import { replay } from '../replay.js';
 
 type Step = { readonly now?: number } & (
@@ -12,13 +12,6 @@ type Step = { readonly now?: number } & (
   | { readonly op: 'consume' | 'revert'; readonly pool: string; readonly size: number }
   | { readonly op: 'services'; readonly services: readonly RecordedService[] }
 );
-
-interface RecordedReport {
-  readonly host: string;
-  readonly cluster_name: string | null;
-  readonly timestamp: number;
-  readonly capabilities: ValueMap;
-}
 
 interface Input {
   readonly config: Overrides;

@@ -29,6 +29,14 @@ export interface RecordedService {
   readonly frozen: boolean;
 }
 
+/** A report of capabilities, as the vectors give it. */
+export interface RecordedReport {
+  readonly host: string;
+  readonly cluster_name: string | null;
+  readonly timestamp: number;
+  readonly capabilities: ValueMap;
+}
+
 /** Cinder's filter properties, in the parts the vectors use. */
 export interface RecordedProperties {
   readonly size?: Value;
