@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, type Metadata, type ServiceError } from '@grpc/grpc-js';
 import { newRequestId } from '../rpc/context.js';
 import { isServiceError, statusDetails } from '../rpc/faults-on-the-wire.js';
 import { REQUEST_ID } from '../rpc/headers.js';
-import { type CinderError, cinderError } from './cinder-error.js';
+import { type CinderError, cinderError, isCinderError } from './cinder-error.js';
 import {
+  type CallOptions,
   type MethodDefinition,
   type MutationOptions,
   type ResponseStream,
@@ -54,9 +56,28 @@ function wireMethod(service: string, definition: MethodDefinition): WireMethod {
   };
 }
 
+/** A repeatable request that was in another's way is sent again when the service says so, until the deadline. */
 async function unary(calls: Calls, method: WireMethod, request: object, options: MutationOptions): Promise<unknown> {
-  const { signal, timeoutMs = calls.timeoutMs } = options;
-  const requestId = requestIdOf(options);
+  const deadline = Date.now() + (options.timeoutMs ?? calls.timeoutMs);
+  const message = keyed(method, request, options);
+  for (;;) {
+    try {
+      return await attempt(calls, method, message, { ...options, deadline });
+    } catch (error) {
+      const pauseMs =
+        method.takesKey && isCinderError(error) && error.code === 'ABORTED' ? error.retryAfterMs : undefined;
+      if (pauseMs === undefined || Date.now() + pauseMs >= deadline) throw error;
+      await pause(pauseMs, undefined, { signal: options.signal }).catch(() => undefined); // the next attempt says why
+    }
+  }
+}
+
+function attempt(
+  calls: Calls,
+  { path, encode, decode }: WireMethod,
+  message: object,
+  { deadline, signal, requestId = newRequestId() }: CallOptions & { readonly deadline: number },
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const answer = (error: ServiceError | null, response?: unknown): void => {
       signal?.removeEventListener('abort', cancel);
@@ -64,15 +85,8 @@ async function unary(calls: Calls, method: WireMethod, request: object, options:
       if (error) reject(cinderError(error, requestId));
       else resolve(response);
     };
-    const running = calls.grpc.makeUnaryRequest(
-      method.path,
-      method.encode,
-      method.decode,
-      keyed(method, request, options),
-      metadataOf(calls, requestId),
-      { deadline: Date.now() + timeoutMs },
-      answer,
-    );
+    const metadata = metadataOf(calls, requestId);
+    const running = calls.grpc.makeUnaryRequest(path, encode, decode, message, metadata, { deadline }, answer);
     const cancel = (): void => running.cancel();
     if (signal?.aborted) cancel();
     else signal?.addEventListener('abort', cancel, { once: true });
@@ -80,16 +94,12 @@ async function unary(calls: Calls, method: WireMethod, request: object, options:
 }
 
 function stream(calls: Calls, method: WireMethod, request: object, options: MutationOptions): ResponseStream<unknown> {
-  const { signal, timeoutMs = Infinity } = options;
-  const requestId = requestIdOf(options);
-  const running = calls.grpc.makeServerStreamRequest(
-    method.path,
-    method.encode,
-    method.decode,
-    keyed(method, request, options),
-    metadataOf(calls, requestId),
-    { deadline: Date.now() + timeoutMs },
-  );
+  const { signal, timeoutMs = Infinity, requestId = newRequestId() } = options;
+  const { path, encode, decode } = method;
+  const metadata = metadataOf(calls, requestId);
+  const deadline = Date.now() + timeoutMs;
+  const message = keyed(method, request, options);
+  const running = calls.grpc.makeServerStreamRequest(path, encode, decode, message, metadata, { deadline });
   const cancel = (): void => running.cancel();
   if (signal?.aborted) cancel();
   else signal?.addEventListener('abort', cancel, { once: true });
@@ -126,10 +136,6 @@ function stream(calls: Calls, method: WireMethod, request: object, options: Muta
 function keyed({ takesKey }: WireMethod, request: object, { idempotencyKey }: MutationOptions): object {
   if (!takesKey || (request as MutationOptions).idempotencyKey !== undefined) return request;
   return { ...request, idempotencyKey: idempotencyKey ?? randomUUID() };
-}
-
-function requestIdOf({ requestId = newRequestId() }: MutationOptions): string {
-  return requestId;
 }
 
 function metadataOf({ metadata, hasAnswer }: Calls, requestId: string): Metadata {

@@ -85,6 +85,39 @@ test('every request that can carry an idempotency key carries one: the caller’
   t.deepEqual(keys.slice(2), ['of the call', 'of the request']);
 });
 
+test('a request whose first sending is still being decided waits for that, under the same key', async (t) => {
+  const keys: (string | undefined)[] = [];
+  const server = await volumesServer(t, {
+    createVolume: async ({ idempotencyKey }) => {
+      keys.push(idempotencyKey);
+      if (keys.length < 3) throw new Fault('IdempotencyKeyInProgress', { key: idempotencyKey ?? '' });
+      return CreateVolumeResponse.create({ volume: { id: 'v1' } });
+    },
+  });
+  const { volumes } = clientFor(t, server);
+  t.is((await volumes.createVolume({ size: 1 })).volume?.id, 'v1');
+  t.is(keys.length, 3);
+  t.is(new Set(keys).size, 1);
+
+  keys.length = 0;
+  const start = performance.now();
+  const late = await t.throwsAsync(volumes.createVolume({ size: 1 }, { timeoutMs: 900 }));
+  t.like(late, { reason: 'IDEMPOTENCY_KEY_IN_PROGRESS' });
+  t.true(performance.now() - start < 900, 'what cannot come in time is not waited for');
+});
+
+test('an aborted call that carries no key is not sent again', async (t) => {
+  let calls = 0;
+  const server = await volumesServer(t, {
+    listVolumes: async () => {
+      calls += 1;
+      throw new Fault('RequestSuperseded', { resourceId: 'v1' });
+    },
+  });
+  await t.throwsAsync(clientFor(t, server).volumes.listVolumes({}));
+  t.is(calls, 1);
+});
+
 test('an error brings all its details, typed', async (t) => {
   const violations = [
     { field: 'size', description: 'must be 1 or more' },
