@@ -81,6 +81,7 @@ export class Installation {
       CINDER_API_LISTEN: '127.0.0.1:0',
       CINDER_SCHEDULER_LISTEN: '127.0.0.1:0',
       CINDER_VOLUME_LISTEN: '127.0.0.1:0',
+      CINDER_METRICS_LISTEN: '127.0.0.1:0',
       CINDER_LOG_FORMAT: 'json',
       ...environment,
     };
