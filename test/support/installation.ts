@@ -225,8 +225,8 @@ export class Client {
     });
   }
 
-  async delete(volumeId: string): Promise<void> {
-    const request = { volumeId, cascade: false, force: false, idempotencyKey: undefined };
+  async delete(volumeId: string, how: { readonly force?: boolean; readonly cascade?: boolean } = {}): Promise<void> {
+    const request = { volumeId, cascade: false, force: false, idempotencyKey: undefined, ...how };
     await new Promise<void>((resolve, reject) => {
       this.#volumes.deleteVolume(request, this.#metadata, { deadline: Date.now() + 20_000 }, (error) => {
         if (error) reject(error);
