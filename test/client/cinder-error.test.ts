@@ -7,7 +7,7 @@ import { Status } from '#src/gen/google/rpc/status.js';
 import { pack } from '#src/rpc/status-details.js';
 
 /** What gRPC gives for a status with these bytes as its details. */
-function received(code: number, bytes?: Uint8Array): ServiceError {
+function received(code: Code, bytes?: Uint8Array): ServiceError {
   const metadata = new Metadata();
   if (bytes) metadata.set('grpc-status-details-bin', Buffer.from(bytes));
   return Object.assign(new Error(`${code} No more`), { code, details: 'No more', metadata });
@@ -37,5 +37,6 @@ test('an error without details, or with broken ones, is the transport’s own', 
     t.true(error instanceof CinderError && error.cause instanceof Error);
     t.like(error, { code: 'UNAVAILABLE', reason: '', message: 'No more', violations: [], retryAfterMs: undefined });
   }
-  t.is(cinderError(received(99), 'req-1').code, 'UNKNOWN');
+  const unheardOf: number = 99;
+  t.is(cinderError(Object.assign(received(Code.UNKNOWN), { code: unheardOf }), 'req-1').code, 'UNKNOWN');
 });
