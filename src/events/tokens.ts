@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 const MAC_BYTES = 16;
-/** No token of ours is longer. */
-const MAX_TOKEN_LENGTH = 2_048;
+/** No token of ours is longer: a page may go on after a name of 255 characters, each escaped. */
+const MAX_TOKEN_LENGTH = 4_096;
 
 /** Opaque tokens that are given out and come back: nothing is kept, and nobody else can make one. */
 export interface Tokens {

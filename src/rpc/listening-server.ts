@@ -9,7 +9,7 @@ import { Reflection } from './reflection.js';
 export interface ListenOptions {
   /** `address:port`; port 0: any free one. */
   readonly address: string;
-  /** Largest message, of requests and responses, bytes. */
+  /** Largest request, bytes; answers may have as many, and always the 4 MiB that clients take unless told otherwise. */
   readonly maxMessageBytes: number;
   /** Most streams of one connection at a time. @default 2000 */
   readonly maxConcurrentStreams?: number;
@@ -119,11 +119,12 @@ function bind(server: Server, { address, credentials }: ListenOptions): Promise<
 }
 
 const MIB = 1_048_576;
+const MIN_ANSWER_BYTES = 4 * MIB;
 
 function serverOptions({ maxMessageBytes, maxConcurrentStreams = 2_000 }: ListenOptions): Record<string, number> {
   return {
     'grpc.max_receive_message_length': maxMessageBytes,
-    'grpc.max_send_message_length': maxMessageBytes,
+    'grpc.max_send_message_length': Math.max(maxMessageBytes, MIN_ANSWER_BYTES),
     'grpc.max_concurrent_streams': maxConcurrentStreams,
     'grpc.keepalive_time_ms': 60_000,
     'grpc.keepalive_timeout_ms': 20_000,
