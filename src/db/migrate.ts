@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect, sql, SqliteDialect } from 'kysely';
 import pg from 'pg';
 import { Fault } from '../errors/fault.js';
 import { createTables } from './migrations/0001-first.js';
+import { indexVolumeLists } from './migrations/0002-volume-lists.js';
 import type { Schema } from './schema.js';
 import { closeSqliteFile, openSqliteFile, type SqliteFile } from './sqlite-file.js';
 import { type DialectName, statement } from './statement.js';
@@ -15,7 +16,10 @@ interface Migration {
   readonly up: (db: Kysely<Schema>, dialect: DialectName) => Promise<void>;
 }
 
-const MIGRATIONS: readonly Migration[] = [{ version: 1, compatibleFrom: 1, up: createTables }];
+const MIGRATIONS: readonly Migration[] = [
+  { version: 1, compatibleFrom: 1, up: createTables },
+  { version: 2, compatibleFrom: 1, up: indexVolumeLists },
+];
 
 /** The schema this program was written for. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -178,7 +178,8 @@ async function step(client: pg.PoolClient, statement: Step['statement'], index: 
 
 function query(client: pg.PoolClient, { statement, values }: Bound): Promise<pg.QueryResult<Record<string, unknown>>> {
   const compiled = statement.compiled('postgres');
-  return client.query({ name: nameOf(compiled), text: compiled.sql, values: compiled.bind(values) });
+  const name = compiled.isAdHoc ? {} : { name: nameOf(compiled) };
+  return client.query({ ...name, text: compiled.sql, values: compiled.bind(values) });
 }
 
 const NAMES = new WeakMap<Compiled, string>();

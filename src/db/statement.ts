@@ -34,6 +34,8 @@ export interface Compiled {
   readonly sql: string;
   /** The values in the order of the text. */
   readonly bind: (values: Readonly<Record<string, unknown>>) => unknown[];
+  /** Not kept by the server: planned anew each time, for the values at hand. */
+  readonly isAdHoc: boolean;
 }
 
 /**
@@ -43,9 +45,12 @@ export interface Compiled {
 export class Statement<Params extends object, Row = unknown> {
   readonly #build: (tools: Tools, p: Params) => Compilable<Row>;
   readonly #compiled = new Map<DialectName, Compiled>();
+  readonly #isAdHoc: boolean;
 
-  constructor(build: (tools: Tools, p: Params) => Compilable<Row>) {
+  /** `isAdHoc`: one of so many texts that servers must not keep each. @default false */
+  constructor(build: (tools: Tools, p: Params) => Compilable<Row>, { isAdHoc = false } = {}) {
     this.#build = build;
+    this.#isAdHoc = isAdHoc;
   }
 
   with(params: Params): Bound<Row> {
@@ -56,7 +61,7 @@ export class Statement<Params extends object, Row = unknown> {
     let compiled = this.#compiled.get(dialect);
     if (!compiled) {
       const query = this.#build(TOOLS[dialect], placeholders as Params).compile();
-      compiled = { sql: query.sql, bind: binder(query.parameters) };
+      compiled = { sql: query.sql, bind: binder(query.parameters), isAdHoc: this.#isAdHoc };
       this.#compiled.set(dialect, compiled);
     }
     return compiled;

@@ -15,13 +15,14 @@ export const VOLUME_COLUMNS = [
   ...(['scheduled_at', 'launched_at', 'terminated_at', 'created_at', 'updated_at', 'deleted_at'] as const),
 ] as const satisfies readonly (keyof VolumesTable)[];
 
-type Columns = Pick<VolumesTable, (typeof VOLUME_COLUMNS)[number]>;
+/** A row of `volumes` without what no volume shows. */
+export type VolumeColumns = Pick<VolumesTable, (typeof VOLUME_COLUMNS)[number]>;
 
 /** A row of `volumes` with its metadata as JSON pairs. */
-export type VolumeRow = Columns & { readonly metadata: string };
+export type VolumeRow = VolumeColumns & { readonly metadata: string };
 
 /** A row as an event keeps it: without secrets; with how far long work was, percent. */
-type VolumePayload = Omit<Columns, Secret> & { readonly metadata: Pairs; readonly progress_percent?: number };
+type VolumePayload = Omit<VolumeColumns, Secret> & { readonly metadata: Pairs; readonly progress_percent?: number };
 type Secret = 'provider_auth';
 
 const EVENT_COLUMNS = VOLUME_COLUMNS.filter((column) => column !== ('provider_auth' satisfies Secret));
@@ -55,7 +56,8 @@ export function changeOfPayload(payload: string): { readonly volume: Volume; rea
   return progressPercent === undefined ? { volume } : { volume, progressPercent };
 }
 
-function toVolume(row: Columns, metadata: ReadonlyMap<string, string>): Volume {
+/** The volume that a row and its metadata are. */
+export function toVolume(row: VolumeColumns, metadata: ReadonlyMap<string, string>): Volume {
   return {
     id: row.id,
     projectId: row.project_id,
@@ -95,4 +97,17 @@ function toVolume(row: Columns, metadata: ReadonlyMap<string, string>): Volume {
     updatedAt: row.updated_at,
     deletedAt: row.deleted_at,
   };
+}
+
+/** What the numbers, times and lengths of a volume take at most. */
+const FIXED_BYTES = 384;
+
+/** About how long a volume without its metadata is when it is encoded for a caller; rather more than less. */
+export function encodedBytes(row: VolumeColumns): number {
+  let bytes = FIXED_BYTES;
+  for (const column of VOLUME_COLUMNS) {
+    const value = row[column];
+    if (typeof value === 'string') bytes += Buffer.byteLength(value);
+  }
+  return bytes;
 }

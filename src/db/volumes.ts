@@ -27,21 +27,6 @@ export type NewVolume = Pick<
   | 'metadata'
 >;
 
-/** Where a page of a list goes on: after the volume with this time of creation and id. */
-export interface PageKey {
-  readonly createdAt: number;
-  readonly id: string;
-}
-
-export interface VolumeList {
-  /** Absent: of all projects. */
-  readonly projectId?: string;
-  /** Rows a page, 1 to 1001. */
-  readonly limit: number;
-  /** @default from the newest */
-  readonly after?: PageKey;
-}
-
 /** Records a volume and its metadata. The record's own step comes first; see `insertedVolume`. */
 export function insertVolume(volume: NewVolume): readonly [Step, ...Step[]] {
   const record: Step = {
@@ -95,21 +80,6 @@ export async function findVolume(
 export async function findVolumes(store: Store, ids: readonly string[]): Promise<readonly Volume[]> {
   return (await store.read(findByIds.with({ ids: JSON.stringify(ids) }))).map(volumeOf);
 }
-
-/** A page of live volumes, newest first. */
-export async function listVolumes(
-  store: Store,
-  { projectId, limit, after = FIRST }: VolumeList,
-): Promise<readonly Volume[]> {
-  const key = { limit, createdAt: after.createdAt, id: after.id };
-  const rows = await store.read(
-    projectId === undefined ? listAll.with(key) : listOfProject.with({ ...key, projectId }),
-  );
-  return rows.map(volumeOf);
-}
-
-/** Before every volume: no time is later. */
-const FIRST: PageKey = { createdAt: Number.MAX_SAFE_INTEGER, id: '' };
 
 const UNPLACED = {
   statusReason: null,
@@ -203,23 +173,4 @@ const findById = statement<{ id: string }>()((tools, p) => liveVolumes(tools).wh
 
 const findByIds = statement<{ ids: string }>()((tools, p) =>
   liveVolumes(tools).where('id', 'in', listIn(tools.dialect, p.ids)),
-);
-
-interface KeyParams extends PageKey {
-  readonly limit: number;
-}
-
-const pageOfVolumes = (tools: Tools, p: KeyParams) =>
-  liveVolumes(tools)
-    // the first of the two conditions is what an index can be entered by
-    .where('created_at', '<=', p.createdAt)
-    .where((eb) => eb.or([eb('created_at', '<', p.createdAt), eb('id', '>', p.id)]))
-    .orderBy('created_at', 'desc')
-    .orderBy('id')
-    .limit(p.limit);
-
-const listAll = statement<KeyParams>()((tools, p) => pageOfVolumes(tools, p));
-
-const listOfProject = statement<KeyParams & { readonly projectId: string }>()((tools, p) =>
-  pageOfVolumes(tools, p).where('project_id', '=', p.projectId),
 );
