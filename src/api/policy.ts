@@ -1,3 +1,4 @@
+import { Fault } from '../errors/fault.js';
 import { isAdmin, isReader, type RequestContext, seesEverything } from '../objects/request-context.js';
 
 /**
@@ -22,6 +23,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume:create', member],
   ['volume:get', reader],
   ['volume:get_all', reader],
+  ['volume:get_all:all_projects', systemReader],
+  ['volume_extension:volume_host_attribute', systemReader],
   ['volume:delete', member],
   ['volume:force_delete', admin],
   ['volume_extension:quotas:show', reader],
@@ -55,6 +58,11 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
 /** Whether the caller may do what the rule guards. Unknown rules deny. */
 export function allows(rule: string, context: RequestContext): boolean {
   return RULES.get(rule)?.(context) ?? false;
+}
+
+/** Throws PolicyNotAuthorized unless the caller may: for what a rule guards beside the RPC's own. */
+export function demand(rule: string, context: RequestContext): void {
+  if (!allows(rule, context)) throw new Fault('PolicyNotAuthorized', { action: rule });
 }
 
 /** The rules there are, for the check that every public RPC has one of them. */

@@ -21,7 +21,6 @@ import { publicServer } from '../rpc/public-server.js';
 import { authenticator } from './authenticator.js';
 import type { Foundation } from './foundation.js';
 import { present } from './present.js';
-import { watchMetrics } from './observers.js';
 import type { QuotaEngine } from './quota.js';
 import type { Service } from './service.js';
 
@@ -50,7 +49,6 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
     authenticator: callers,
     policy: { allows },
     report: parts.report,
-    observer: parts.telemetry.publicCalls,
     maxRequestsPerProject: config.maxConcurrentRequestsPerProject,
     services: [
       volumes({
@@ -88,7 +86,6 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
       messages({ store, pages }),
     ],
   });
-  watchMetrics(parts.telemetry.metrics, events);
   const presence = await present(
     parts,
     { incarnation, binary: 'cinder-api', endpoint: server.address, rpcVersion: '', services: [] },

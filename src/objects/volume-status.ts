@@ -41,16 +41,7 @@ export const DELETABLE: readonly VolumeStatus[] = [
 ];
 
 /** Statuses in which somebody is at work on a volume, so that a row of `workers` must exist (`cinder/objects/volume.py`). */
-export const TRANSIENT: readonly VolumeStatus[] = [
-  'creating',
-  'downloading',
-  'deleting',
-  'error_managing_deleting',
-  'uploading',
-];
-
-/** Statuses of a volume that is being destroyed; the second one is of a volume whose managing had failed. */
-const DESTROYED: readonly VolumeStatus[] = ['deleting', 'error_managing_deleting'];
+export const TRANSIENT: readonly VolumeStatus[] = ['creating', 'downloading', 'deleting', 'uploading'];
 
 /** One named change of status: the only way a status is written. */
 export interface Transition {
@@ -62,11 +53,10 @@ export interface Transition {
 export const TRANSITIONS = {
   finishCreate: { from: ['creating', 'downloading'], to: 'available' },
   failCreate: { from: ['creating', 'downloading'], to: 'error' },
-  beginDelete: { from: DELETABLE.filter((status) => status !== 'error_managing'), to: 'deleting' },
-  beginDeleteUnmanaged: { from: ['error_managing'], to: 'error_managing_deleting' },
+  beginDelete: { from: DELETABLE, to: 'deleting' },
   beginForceDelete: { from: VOLUME_STATUSES.filter((status) => status !== 'deleted'), to: 'deleting' },
-  failDelete: { from: DESTROYED, to: 'error_deleting' },
-  finishDelete: { from: DESTROYED, to: 'deleted' },
+  failDelete: { from: ['deleting'], to: 'error_deleting' },
+  finishDelete: { from: ['deleting'], to: 'deleted' },
   undoCreate: { from: ['creating'], to: 'deleted' },
 } as const satisfies Record<string, Transition>;
 

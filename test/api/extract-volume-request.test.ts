@@ -6,14 +6,7 @@ import { Fault } from '#src/errors/fault.js';
 import type { VolumeType } from '#src/objects/volume-type.js';
 import { CONTEXT } from '../casts/rows.js';
 
-const RUN = {
-  signal: new AbortController().signal,
-  flow: 'volume_create_api',
-  requestId: '',
-  traceparent: '',
-  projectId: '',
-  resourceId: '',
-};
+const RUN = { signal: new AbortController().signal, flow: 'volume_create_api', requestId: '' };
 
 test('a volume that names no type gets the default one, in the default zone', async (t) => {
   const spec = await extract({});

@@ -37,6 +37,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'volume:create': CHANGE,
   'volume:get': READ,
   'volume:get_all': READ,
+  'volume:get_all:all_projects': INSPECT,
+  'volume_extension:volume_host_attribute': INSPECT,
   'volume:delete': CHANGE,
   'volume:force_delete': OPERATE,
   'volume_extension:quotas:show': READ,

@@ -1,6 +1,6 @@
 /**
  * The product, with a listener that kills its process at one transition of one flow, the first time it is reached:
- * `node crashing-server.js FLOW TASK STATE [SERVICE] [SIGNAL]`. With SIGSTOP it stands still until it gets SIGCONT.
+ * `node crashing-server.js FLOW TASK STATE [SERVICE]`.
  */
 import { homedir, hostname } from 'node:os';
 import { runCli } from '#src/cli/program.js';
@@ -8,14 +8,11 @@ import { migrate } from '#src/db/migrate.js';
 import type { FlowListener } from '#src/flow/listeners.js';
 import { serve } from '#src/main/serve.js';
 
-const [flow, task, state, service = 'all', signal = 'SIGKILL'] = process.argv.slice(2);
-let isDone = false;
+const [flow, task, state, service = 'all'] = process.argv.slice(2);
 
 const crash: FlowListener = (run, transition) => {
   if (transition.kind !== 'task' || run.flow !== flow || transition.task !== task || transition.state !== state) return;
-  if (isDone) return;
-  isDone = true;
-  process.kill(process.pid, signal);
+  process.kill(process.pid, 'SIGKILL');
 };
 
 await runCli(['serve', service], {

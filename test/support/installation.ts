@@ -81,7 +81,6 @@ export class Installation {
       CINDER_API_LISTEN: '127.0.0.1:0',
       CINDER_SCHEDULER_LISTEN: '127.0.0.1:0',
       CINDER_VOLUME_LISTEN: '127.0.0.1:0',
-      CINDER_METRICS_LISTEN: '127.0.0.1:0',
       CINDER_LOG_FORMAT: 'json',
       ...environment,
     };
@@ -225,8 +224,8 @@ export class Client {
     });
   }
 
-  async delete(volumeId: string, how: { readonly force?: boolean; readonly cascade?: boolean } = {}): Promise<void> {
-    const request = { volumeId, cascade: false, force: false, idempotencyKey: undefined, ...how };
+  async delete(volumeId: string): Promise<void> {
+    const request = { volumeId, cascade: false, force: false, idempotencyKey: undefined };
     await new Promise<void>((resolve, reject) => {
       this.#volumes.deleteVolume(request, this.#metadata, { deadline: Date.now() + 20_000 }, (error) => {
         if (error) reject(error);

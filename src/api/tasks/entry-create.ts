@@ -43,8 +43,7 @@ export const CREATE_VOLUME_RPC = 'cinder.api.v3.Volumes/CreateVolume';
 
 /**
  * Writes the record, the staged row of work, the open charge, the idempotency key and the event, in one transaction.
- * Throws VolumeTypeNotFound when the type was deleted meanwhile; DuplicateRequest when the key is taken;
- * InDoubt when nobody knows whether the transaction was committed.
+ * Throws VolumeTypeNotFound when the type was deleted meanwhile; DuplicateRequest when the key is taken; InDoubt when nobody knows whether the transaction was committed.
  * Rule: cinder/volume/flows/api/create_volume.py, EntryCreateTask; docs/protocols.md §Q CREATE 2.
  */
 export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry }> => ({
@@ -58,7 +57,6 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
       filterProperties: { schedulerHints: request.schedulerHints },
     });
     const [insertRecord, ...insertMetadata] = insertVolume(record);
-    const typeLives = demandVolumeType(record.volumeTypeId);
     const unit = [
       insertRecord,
       ...(request.idempotency
@@ -76,15 +74,14 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
       ),
       insertCharge({ ...reservation, resourceType: 'Volume', resourceId: record.id }),
       appendVolumeEvent({ volumeId: record.id, type: 'volume.create.accepted', requestId: context.requestId }),
-      typeLives,
+      demandVolumeType(record.volumeTypeId),
     ];
     try {
       const [done] = await parts.store.apply(unit);
       if (!done) throw new TypeError('the unit had no steps');
       return { entry: { volume: insertedVolume(record, done), message } };
     } catch (error) {
-      if (error instanceof RowCountMismatch && unit[error.step] === typeLives)
-        throw new Fault('VolumeTypeNotFound', { volumeType: spec.volumeType.name });
+      if (isLastStep(error, unit)) throw new Fault('VolumeTypeNotFound', { volumeType: spec.volumeType.name });
       if (isKeyTaken(error) && request.idempotency) throw new DuplicateRequest(request.idempotency);
       if (!(error instanceof CommitUnknown)) throw error;
       return { entry: await whatWasCommitted(parts.store, reservation, { record, message }, error) };
@@ -108,6 +105,11 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
     }
   },
 });
+
+/** Only the last step demands something that may be gone: the type. */
+function isLastStep(error: unknown, unit: readonly unknown[]): boolean {
+  return error instanceof RowCountMismatch && error.step === unit.length - 1;
+}
 
 /** The key is the unit's second step. */
 function isKeyTaken(error: unknown): boolean {

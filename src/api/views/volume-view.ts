@@ -11,6 +11,15 @@ const STATUS_ON_THE_WIRE: ReadonlyMap<VolumeStatus, WireStatus> = new Map(
   }),
 );
 
+const STATUS_FROM_THE_WIRE: ReadonlyMap<WireStatus, VolumeStatus> = new Map(
+  [...STATUS_ON_THE_WIRE].map(([status, wire]) => [wire, status]),
+);
+
+/** The status that a value of the proto's enum stands for; undefined: none. */
+export function statusOf(wire: WireStatus): VolumeStatus | undefined {
+  return STATUS_FROM_THE_WIRE.get(wire);
+}
+
 /** A volume as the public API shows it; the server clears what the caller may not see. */
 export function volumeView(volume: Volume): WireVolume {
   return {

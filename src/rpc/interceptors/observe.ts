@@ -1,23 +1,17 @@
-/** On whose behalf a call was made; empty where nobody knows. */
-export interface Caller {
-  readonly requestId: string;
-  readonly projectId: string;
-}
-
-/** Told of every call a server handles or a client makes, for metrics and the log. */
+/** Told of every call a server handles, for metrics. */
 export interface CallObserver {
   /** `path`: `/package.Service/Method`. */
   started(path: string): void;
   /** `code`: gRPC's status code by name. */
-  handled(path: string, code: string, elapsedMs: number, caller: Caller): void;
+  handled(path: string, code: string, elapsedMs: number): void;
 }
 
 /** Tells the observer of a call now, and of its end when the result is called. */
-export function observed(observer: CallObserver | undefined, path: string): (code: string, caller: Caller) => void {
+export function observed(observer: CallObserver | undefined, path: string): (code: string) => void {
   if (!observer) return nobody;
   const startedAt = performance.now();
   observer.started(path);
-  return (code, caller) => observer.handled(path, code, performance.now() - startedAt, caller);
+  return (code) => observer.handled(path, code, performance.now() - startedAt);
 }
 
 function nobody(): void {

@@ -4,7 +4,6 @@ import type { MessageParts } from '../../casts/fail-volume.js';
 import type { CastHandler } from '../../casts/handler.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
-import { runFor } from '../../flow/run-for.js';
 import type { Backend } from '../backend.js';
 import { type BackendsOfProcess, backendFor } from '../backend-for.js';
 import { createVolumeFlow, type CreateVolumeFlowParts } from '../flows/create-volume.js';
@@ -29,10 +28,8 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
         // before anything can fail, so that no report says less than the schedulers have sold
         backend.allocations.add({ ...backend.placeOf(cast.volume), id: claim.resourceId }, claim.epoch);
         try {
-          await flow.run(
-            { claim, backend, cast },
-            { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
-          );
+          const { requestId } = claim.context;
+          await flow.run({ claim, backend, cast }, { signal, requestId, listeners: parts.listeners });
         } catch (error) {
           if (isOver(backend, claim)) return; // given back to the scheduler, and the claim with it
           if (isNoLongerHere(error, claim)) backend.allocations.remove(claim.resourceId);
