@@ -265,6 +265,11 @@ export const SCHEMA = {
     max: 100_000,
     help: 'Casts a process works on at the same time.',
   }),
+  maxIdempotencyKeysPerProject: integer('max_idempotency_keys_per_project', 100_000, {
+    min: 1,
+    max: 10_000_000,
+    help: 'Idempotency keys kept of a project; more are refused.',
+  }),
   watchBuffer: integer('watch_buffer', 10_000, {
     min: 1,
     max: 100_000,

@@ -27,6 +27,17 @@ export function deleteIdempotencyOf(resourceId: string): Step {
   return { statement: deleteOf.with({ resourceId }) };
 }
 
+/** The project whose key a step takes; undefined for every other step. */
+export function projectOfKey({ statement: { statement, values } }: Step): string | undefined {
+  return statement === (insert as unknown) ? String(values['projectId']) : undefined;
+}
+
+/** How many keys a project has, counted up to `limit`. */
+export async function countIdempotency(store: Store, projectId: string, limit: number): Promise<number> {
+  const [row] = await store.read(countOf.with({ projectId, limit }));
+  return Number(row?.keys ?? 0);
+}
+
 export async function findIdempotency(store: Store, key: IdempotencyKey): Promise<IdempotentRequest | undefined> {
   const [row] = await store.read(find.with(key));
   return row;
@@ -56,4 +67,17 @@ const find = statement<IdempotencyKey>()(({ db }, p) =>
     .where('user_id', '=', p.userId)
     .where('rpc', '=', p.rpc)
     .where('key', '=', p.key),
+);
+
+const countOf = statement<{ projectId: string; limit: number }>()(({ db }, p) =>
+  db
+    .selectFrom((from) =>
+      from
+        .selectFrom('idempotency')
+        .select('idempotency.key')
+        .where('project_id', '=', p.projectId)
+        .limit(p.limit)
+        .as('counted'),
+    )
+    .select(({ fn }) => fn.countAll<number | string>().as('keys')),
 );

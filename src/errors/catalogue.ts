@@ -336,6 +336,13 @@ export const FAULTS = {
     ({ what, limit }) => `More than ${limit} ${what} at the same time. Try again.`,
     { retryAfterMs: RETRY_SOON_MS },
   ),
+  TooManyIdempotencyKeys: entry(
+    'RESOURCE_EXHAUSTED',
+    { limit: number },
+    ({ limit }) =>
+      `The project has ${limit} idempotency keys already. They are forgotten with time; a request without a key is taken.`,
+    { retryAfterMs: 60_000 },
+  ),
   WatchTooSlow: entry(
     'RESOURCE_EXHAUSTED',
     { buffered: number },

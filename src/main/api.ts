@@ -19,6 +19,7 @@ import { tokensWith } from '../events/tokens.js';
 import { VolumeEvents } from '../events/watch.js';
 import { publicServer } from '../rpc/public-server.js';
 import { authenticator } from './authenticator.js';
+import { boundedKeysStore } from './bounded-keys-store.js';
 import type { Foundation } from './foundation.js';
 import { present } from './present.js';
 import type { QuotaEngine } from './quota.js';
@@ -29,7 +30,8 @@ const ZONES_MAX_AGE_MS = 5_000;
 
 /** Builds the public API from bottom to top and starts it. */
 export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: string) => void): Promise<Service> {
-  const { config, store, sender } = parts;
+  const { config, sender } = parts;
+  const store = boundedKeysStore(parts.store, { limit: config.maxIdempotencyKeysPerProject });
   const incarnation = randomUUID();
   const tokens = tokensWith(await installationSecret(store, 'tokens'));
   const events = new VolumeEvents(store, { bufferSize: config.watchBuffer });
@@ -49,6 +51,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
     authenticator: callers,
     policy: { allows },
     report: parts.report,
+    onBrokenLimit: (broken) => parts.log.warn('a connection was closed: it broke a limit', { ...broken }),
     maxRequestsPerProject: config.maxConcurrentRequestsPerProject,
     services: [
       volumes({

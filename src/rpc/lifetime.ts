@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** A call that can be ended before it is ready. */
 export interface Cuttable {
   cut(): void;
@@ -7,6 +9,11 @@ export interface Cuttable {
 export class Lifetime {
   readonly #stopping = new AbortController();
   readonly #open = new Set<Cuttable>();
+
+  constructor() {
+    // every open stream listens; node would warn at the eleventh
+    setMaxListeners(0, this.#stopping.signal);
+  }
 
   /** Aborted when the server begins to stop: for streams, which end by no other means. */
   get stopping(): AbortSignal {

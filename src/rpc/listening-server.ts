@@ -1,4 +1,5 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { type BrokenLimit, type ConnectionLimits, CONNECTION_LIMITS, guardConnections } from './connection-guard.js';
 import type { Descriptors } from './descriptors.js';
 import { Health } from './health.js';
 import { wholeRequestsWithin } from './interceptors/half-open.js';
@@ -17,6 +18,10 @@ export interface ListenOptions {
   readonly requestTimeoutMs?: number;
   /** @default plaintext */
   readonly credentials?: ServerCredentials;
+  /** What a connection may take. @default CONNECTION_LIMITS */
+  readonly connectionLimits?: ConnectionLimits;
+  /** Told who broke a limit, once a penalty. @default nobody */
+  readonly onBrokenLimit?: (broken: BrokenLimit) => void;
 }
 
 /** A gRPC server with health and reflection, from its binding to its end. */
@@ -60,6 +65,7 @@ export class ListeningServer {
     reflection.addTo(server);
     addServices(server, lifetime);
     const port = await bind(server, options);
+    guardConnections(server, options.connectionLimits ?? CONNECTION_LIMITS, options.onBrokenLimit);
     return new ListeningServer(options.address, port, { server, health, reflection, lifetime });
   }
 
