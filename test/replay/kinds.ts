@@ -3,6 +3,7 @@ import { accounting } from './scheduler/accounting.js';
 import { decisions } from './scheduler/decisions.js';
 import { evaluator } from './scheduler/evaluator.js';
 import * as filters from './scheduler/filters.js';
+import { placement } from './scheduler/placement.js';
 import { retry } from './scheduler/retry.js';
 import { getPools } from './scheduler/get-pools.js';
 import { goodness, stochasticHandler, weighers } from './scheduler/weighers.js';
@@ -14,6 +15,7 @@ const ALL: readonly Replay[] = [
   ...Object.values(filters),
   getPools,
   goodness,
+  placement,
   retry,
   stochasticHandler,
   weighers,
