@@ -87,7 +87,7 @@ async function folderFor(t: ExecutionContext): Promise<string> {
 
 /** A bare gRPC client, closed by `t.teardown`. */
 export function bareClient(
-  t: ExecutionContext,
+  t: Pick<ExecutionContext, 'teardown'>,
   server: { readonly address: string },
   options: ClientOptions = {},
   how: ChannelCredentials = credentials.createInsecure(),
