@@ -21,6 +21,7 @@ const reader: Rule = isReader;
 /** Cinder's rules by name (`cinder/policies/`). What is not here is denied. */
 const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume:create', member],
+  ['volume:multiattach', member],
   ['volume:get', reader],
   ['volume:get_all', reader],
   ['volume:get_all:all_projects', systemReader],

@@ -7,8 +7,10 @@ import { Violations } from './validation.js';
 const MAX_METADATA_PAIRS = 128;
 const MAX_HINT_IDS = 100;
 
+/** What a volume may be made from; at most one of them. */
+const SOURCES = ['snapshotId', 'sourceVolumeId', 'imageId', 'backupId'] as const;
 /** Sources and memberships that this version cannot serve yet, by field. */
-const NOT_BUILT = ['snapshotId', 'sourceVolumeId', 'imageId', 'backupId', 'groupId'] as const;
+const NOT_BUILT = ['snapshotId', 'imageId', 'backupId', 'groupId'] as const;
 
 /**
  * Reads a CreateVolume: every field checked, all violations in one Fault InvalidInput; Fault NotBuilt for a source that
@@ -16,17 +18,16 @@ const NOT_BUILT = ['snapshotId', 'sourceVolumeId', 'imageId', 'backupId', 'group
  */
 export function readCreateVolume(request: CreateVolumeRequest): CreateVolume {
   const bad = new Violations();
-  const sources = NOT_BUILT.filter((field) => request[field] !== undefined);
-  for (const field of sources) bad.uuid(snake(field), request[field] ?? '');
-  const exclusive = sources.filter((field) => field !== 'groupId');
-  if (exclusive.length > 1) {
-    bad.add(
-      snake(exclusive[1] ?? ''),
-      'at most one of snapshot_id, source_volume_id, image_id and backup_id may be given',
-    );
+  const sources = SOURCES.filter((field) => request[field] !== undefined);
+  for (const field of [...sources, 'groupId'] as const) {
+    if (request[field] !== undefined) bad.uuid(snake(field), request[field]);
+  }
+  const [, second] = sources;
+  if (second) {
+    bad.add(snake(second), 'at most one of snapshot_id, source_volume_id, image_id and backup_id may be given');
   }
   if (request.size === undefined) {
-    if (exclusive.length === 0) bad.add('size', 'is required for a volume without a source');
+    if (sources.length === 0) bad.add('size', 'is required for a volume without a source');
   } else if (request.size <= 0) {
     bad.add('size', 'must be a number of GiB from 1 to 2147483647');
   }
@@ -41,14 +42,15 @@ export function readCreateVolume(request: CreateVolumeRequest): CreateVolume {
   const schedulerHints = readHints(request, bad);
   const idempotency = readIdempotencyKey(request, bad);
   bad.check();
-  const [source] = sources;
-  if (source) throw new Fault('NotBuilt', { what: snake(source) });
+  const unbuilt = NOT_BUILT.find((field) => request[field] !== undefined);
+  if (unbuilt) throw new Fault('NotBuilt', { what: snake(unbuilt) });
   return {
-    sizeGib: request.size ?? 0,
+    ...(request.size !== undefined && { sizeGib: request.size }),
     name: name ?? null,
     description: description ?? null,
     ...(request.volumeType && { volumeType: request.volumeType }),
     ...(request.availabilityZone !== undefined && { availabilityZone: request.availabilityZone }),
+    ...(request.sourceVolumeId !== undefined && { sourceVolumeId: request.sourceVolumeId }),
     metadata: request.metadata,
     schedulerHints,
     ...(idempotency && { idempotency }),
@@ -64,7 +66,11 @@ function readHints(request: CreateVolumeRequest, bad: Violations): ReadonlyMap<s
     ['different_host', wire.differentHost],
   ] as const) {
     if (ids.length > MAX_HINT_IDS) bad.add(`scheduler_hints.${name}`, `must name at most ${MAX_HINT_IDS} volumes`);
-    ids.slice(0, MAX_HINT_IDS).forEach((id, index) => bad.uuid(`scheduler_hints.${name}[${index}]`, id));
+    ids.slice(0, MAX_HINT_IDS).forEach((id, index) => {
+      const field = `scheduler_hints.${name}[${index}]`;
+      bad.uuid(field, id);
+      if (ids.indexOf(id) < index) bad.add(field, 'must not be named twice');
+    });
     if (ids.length > 0) hints.set(name, JSON.stringify(ids));
   }
   if (wire.localToInstance !== undefined) {

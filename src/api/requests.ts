@@ -1,11 +1,14 @@
 /** A well-formed CreateVolume, in the domain's words. Sizes in GiB; absent is absent. */
 export interface CreateVolume {
-  readonly sizeGib: number;
+  /** Absent only with a source: its size. */
+  readonly sizeGib?: number;
   readonly name: string | null;
   readonly description: string | null;
-  /** Id or name; absent: the default type. */
+  /** Id or name; absent: the source's type, else the default one. */
   readonly volumeType?: string;
   readonly availabilityZone?: string;
+  /** UUID of the volume to clone. */
+  readonly sourceVolumeId?: string;
   readonly metadata: ReadonlyMap<string, string>;
   /** Cinder's hints by name, values as JSON. */
   readonly schedulerHints: ReadonlyMap<string, string>;

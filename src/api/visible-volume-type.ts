@@ -18,3 +18,10 @@ export async function visibleVolumeType(
   if (!type) throw new Fault('VolumeTypeNotFound', { volumeType: idOrName });
   return type;
 }
+
+/** The type of a volume that is there, whoever may use it. Throws VolumeTypeNotFound. */
+export async function typeOfVolume(store: Store, volumeTypeId: string): Promise<VolumeTypeRecord> {
+  const type = await findVolumeType(store, { idOrName: volumeTypeId });
+  if (!type) throw new Fault('VolumeTypeNotFound', { volumeType: volumeTypeId });
+  return type;
+}

@@ -175,6 +175,12 @@ export const FAULTS = {
     { availabilityZone: text },
     ({ availabilityZone }) => `Availability zone '${availabilityZone}' is invalid: no volume service is in it.`,
   ),
+  InvalidTypeAvailabilityZones: entry(
+    'INVALID_ARGUMENT',
+    { volumeType: text, availabilityZones: text },
+    ({ volumeType, availabilityZones }) =>
+      `Volume type '${volumeType}' is for the availability zones ${availabilityZones}: no volume service is in one of them.`,
+  ),
   VolumeLimitExceeded: entry(
     'RESOURCE_EXHAUSTED',
     { allowed: number, name: text, over: json<readonly Over[]>() },

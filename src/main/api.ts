@@ -11,7 +11,8 @@ import { quotas } from '../api/services/quotas.js';
 import { services } from '../api/services/services.js';
 import { volumeTypes } from '../api/services/volume-types.js';
 import { volumes } from '../api/services/volumes.js';
-import { visibleVolumeType } from '../api/visible-volume-type.js';
+import { typeOfVolume, visibleVolumeType } from '../api/visible-volume-type.js';
+import { visibleVolume } from '../api/visible-volume.js';
 import { installationSecret } from '../db/secrets.js';
 import { servicesOf } from '../db/services.js';
 import { defaultVolumeType } from '../db/default-volume-types.js';
@@ -63,6 +64,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         owner: incarnation,
         types: {
           find: (idOrName, context) => visibleVolumeType(store, context, idOrName),
+          ofVolume: (id) => typeOfVolume(store, id),
           default: (projectId) => defaults.of(projectId),
         },
         zones: cachedZones(
@@ -72,6 +74,8 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         ),
         defaultZone: config.defaultAvailabilityZone ?? config.storageAvailabilityZone,
         zoneFallback: config.allowAvailabilityZoneFallback,
+        clonedVolumeSameAz: config.clonedVolumeSameAz,
+        sources: { find: (volumeId, context) => visibleVolume(store, context, volumeId) },
         flowDeadlineMs: config.apiFlowDeadlineMs,
         undoDeadlineMs: config.apiFlowDeadlineMs,
         releaseGraceMs: quota.graceMs,

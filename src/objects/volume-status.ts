@@ -40,6 +40,9 @@ export const DELETABLE: readonly VolumeStatus[] = [
   'error_managing',
 ];
 
+/** Statuses in which a volume may be copied (`cinder/volume/flows/api/create_volume.py`, SRC_VOL_PROCEED_STATUS). */
+export const CLONABLE: readonly VolumeStatus[] = ['available', 'in-use'];
+
 /** Statuses in which somebody is at work on a volume, so that a row of `workers` must exist (`cinder/objects/volume.py`). */
 export const TRANSIENT: readonly VolumeStatus[] = ['creating', 'downloading', 'deleting', 'uploading'];
 

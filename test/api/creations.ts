@@ -3,6 +3,8 @@ import type { ExecutionContext } from 'ava';
 import { createVolumeFlow, type CreateVolumeFlowParts } from '#src/api/flows/create-volume.js';
 import { createVolume } from '#src/api/handlers/create-volume.js';
 import type { CreateVolume } from '#src/api/requests.js';
+import { typeOfVolume } from '#src/api/visible-volume-type.js';
+import { visibleVolume } from '#src/api/visible-volume.js';
 import { cachedZones } from '#src/api/zones.js';
 import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
@@ -50,11 +52,14 @@ export class Creations {
           if (!type) throw new Fault('VolumeTypeNotFound', { volumeType: idOrName });
           return type;
         },
+        ofVolume: (id) => typeOfVolume(store, id),
         default: () => defaultVolumeType(store, { projectId, configuredName: '__DEFAULT__' }),
       },
       zones: cachedZones(async () => ['nova'], 'nova', 60_000),
       defaultZone: 'nova',
       zoneFallback: false,
+      clonedVolumeSameAz: true,
+      sources: { find: (volumeId, context) => visibleVolume(store, context, volumeId) },
       undoDeadlineMs: 10_000,
       send: (cast) => this.sent.push(cast),
     };
@@ -68,11 +73,11 @@ export class Creations {
   }
 
   /** Runs the flow once; answers the volume's id. */
-  async run(request: Partial<CreateVolume> = {}, run: FlowRun = {}): Promise<string> {
+  async run(request: Partial<CreateVolume> = {}, run: FlowRun = {}, context = this.context): Promise<string> {
     const { deadlineMs = 10_000, ...options } = run;
     const blank = { sizeGib: 1, name: null, description: null, metadata: new Map(), schedulerHints: new Map() };
     const { entry } = await createVolumeFlow(this.parts).run(
-      { context: this.context, request: { ...blank, ...request }, deadline: deadlineIn(deadlineMs) },
+      { context, request: { ...blank, ...request }, deadline: deadlineIn(deadlineMs) },
       options,
     );
     return entry.volume.id;

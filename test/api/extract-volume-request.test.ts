@@ -4,7 +4,10 @@ import { extractVolumeRequest, type ExtractVolumeRequestParts } from '#src/api/t
 import { cachedZones } from '#src/api/zones.js';
 import { Fault } from '#src/errors/fault.js';
 import type { VolumeType } from '#src/objects/volume-type.js';
+import { unplacedVolume } from '#src/db/volumes.js';
+import type { Volume } from '#src/objects/volume.js';
 import { CONTEXT } from '../casts/rows.js';
+import { newVolume } from '../support/volumes.js';
 
 const RUN = { signal: new AbortController().signal, flow: 'volume_create_api', requestId: '' };
 
@@ -63,7 +66,8 @@ const ZONES: readonly ZoneCase[] = [
   ['az2,az3', 'az3', false, 'az3'],
   ['az2,az3', 'nova', false, 'refused: nova'],
   ['az2', 'az3', true, 'nova'],
-  ['mars', undefined, true, 'refused: mars'],
+  ['mars', undefined, true, 'refused: all of mars'],
+  ['mars,venus', 'nova', false, 'refused: all of mars, venus'],
 ];
 
 for (const [ofType, asked, zoneFallback, expected] of ZONES) {
@@ -74,9 +78,88 @@ for (const [ofType, asked, zoneFallback, expected] of ZONES) {
     const zones = await extract(request, { ...typesWith(specs), zoneFallback }).then(
       ({ availabilityZones }) => availabilityZones.join(','),
       (error: unknown) => {
+        if (Fault.is(error, 'InvalidTypeAvailabilityZones')) return `refused: all of ${error.facts.availabilityZones}`;
         if (!Fault.is(error, 'InvalidAvailabilityZone')) throw error;
         return `refused: ${error.facts.availabilityZone}`;
       },
+    );
+    t.is(zones, expected);
+  });
+}
+
+/** Size of the source, size that is asked for, and the size of the clone or the words of the refusal. */
+const CLONE_SIZES: readonly (readonly [sourceGib: number, asked: number | undefined, result: number | RegExp])[] = [
+  [4, undefined, 4],
+  [4, 4, 4],
+  [4, 9, 9],
+  [4, 3, /size: must be at least 4 GiB, the size of the volume that is cloned/],
+  [2, undefined, /at least 3 GiB for volume type/],
+  [12, undefined, /at most 10 GiB for volume type/],
+];
+
+for (const [sourceGib, asked, result] of CLONE_SIZES) {
+  const size = asked === undefined ? 'no size' : `${asked} GiB`;
+  test(`${size} for a clone of ${sourceGib} GiB of a type of 3 to 10 GiB ${typeof result === 'number' ? 'is well' : 'is refused'}`, async (t) => {
+    const ofSource = typeWith({ 'provisioning:min_vol_size': '3', 'provisioning:max_vol_size': '10' });
+    const extraction = cloning(
+      { ...(asked !== undefined && { sizeGib: asked }) },
+      { sizeGib: sourceGib },
+      { ofSource },
+    );
+    if (typeof result === 'number') t.is((await extraction).sizeGib, result);
+    else await t.throwsAsync(extraction, { name: 'InvalidInput', message: result });
+  });
+}
+
+/** The backend that a type names, whether the source's names the same, and whether a clone may have it. */
+const CLONE_TYPES: readonly (readonly [asked: string | undefined, ofSource: string | undefined, isAllowed: boolean])[] =
+  [
+    ['file', 'file', true],
+    ['file', 'other', false],
+    [undefined, 'file', false],
+    ['', '', false],
+    [undefined, undefined, false],
+  ];
+
+for (const [asked, ofSource, isAllowed] of CLONE_TYPES) {
+  const named = (backend: string | undefined) => (backend === undefined ? 'no backend' : `backend '${backend}'`);
+  test(`a type of ${named(asked)} is ${isAllowed ? 'well' : 'refused'} for a clone of one of ${named(ofSource)}`, async (t) => {
+    const specs = (backend: string | undefined) => (backend === undefined ? {} : { volume_backend_name: backend });
+    const other = { ...typeWith(specs(asked), 'other'), id: 'type-2' };
+    const extraction = cloning({ volumeType: 'other' }, {}, { ofSource: typeWith(specs(ofSource)), asked: other });
+    if (isAllowed) t.is((await extraction).volumeType, other);
+    else
+      await t.throwsAsync(extraction, { name: 'InvalidInput', message: /volume_type: a clone cannot have the type/ });
+  });
+}
+
+test('a clone may name the type of its source, and has it when it names none', async (t) => {
+  const ofSource = typeWith({}, 'gold');
+  t.is((await cloning({ volumeType: 'gold' }, {}, { ofSource, asked: ofSource })).volumeType, ofSource);
+  t.is((await cloning({}, {}, { ofSource })).volumeType, ofSource);
+});
+
+/** Zone of the source, zone that is asked for, whether they must be the same, whether unknown ones fall back; the zones. */
+const CLONE_ZONES: readonly (readonly [string | null, string | undefined, boolean, boolean, string])[] = [
+  ['az2', undefined, true, false, 'az2'],
+  ['az2', 'az2', true, false, 'az2'],
+  ['az2', 'az3', true, false, 'refused'],
+  ['az2', 'az3', false, false, 'az3'],
+  ['mars', undefined, true, false, 'InvalidAvailabilityZone'],
+  ['mars', undefined, true, true, 'refused'],
+  ['mars', undefined, false, true, 'nova'],
+  [null, undefined, true, false, 'nova'],
+];
+
+for (const [ofSource, asked, isSame, zoneFallback, expected] of CLONE_ZONES) {
+  const rules = `${isSame ? 'in the same zone' : 'in any zone'}${zoneFallback ? ', with a fallback' : ''}`;
+  test(`a clone ${rules} of a volume in ${ofSource ?? 'no zone'} that asks for ${asked ?? 'none'}: ${expected}`, async (t) => {
+    const request = asked === undefined ? {} : { availabilityZone: asked };
+    const types = { ofSource: typeWith({}) };
+    const parts = { clonedVolumeSameAz: isSame, zoneFallback };
+    const zones = await cloning(request, { availabilityZone: ofSource }, types, parts).then(
+      ({ availabilityZones }) => availabilityZones.join(','),
+      (error: unknown) => (Fault.is(error, 'InvalidInput') ? 'refused' : (error as Error).name),
     );
     t.is(zones, expected);
   });
@@ -122,6 +205,7 @@ test('zones are read again when they are old', async (t) => {
 
 const TYPES: ExtractVolumeRequestParts['types'] = {
   find: (idOrName) => Promise.reject(new Fault('VolumeTypeNotFound', { volumeType: idOrName })),
+  ofVolume: (id) => Promise.reject(new Fault('VolumeTypeNotFound', { volumeType: id })),
   default: async () => typeWith({}),
 };
 
@@ -134,14 +218,45 @@ function typesWith(extraSpecs: Readonly<Record<string, string>>): Partial<Extrac
   return { types: { ...TYPES, default: async () => typeWith(extraSpecs) } };
 }
 
-async function extract(request: Partial<CreateVolume>, parts: Partial<ExtractVolumeRequestParts> = {}) {
+/** Extracts the request for a clone. */
+function cloning(
+  request: Partial<CreateVolume>,
+  source: Partial<Volume>,
+  { ofSource, asked }: { readonly ofSource: VolumeType; readonly asked?: VolumeType },
+  parts: Partial<ExtractVolumeRequestParts> = {},
+) {
+  const record = newVolume({ status: 'available', volumeTypeId: ofSource.id });
+  const volume = { ...unplacedVolume(record, 1), host: 'h@b#p', availabilityZone: null, ...source };
+  const types = {
+    ...TYPES,
+    find: async () => asked ?? ofSource,
+    ofVolume: async () => ofSource,
+  };
+  return extracted(
+    { ...BLANK, sourceVolumeId: volume.id, ...request },
+    { types, sources: { find: async () => volume }, ...parts },
+  );
+}
+
+const BLANK: CreateVolume = {
+  name: null,
+  description: null,
+  metadata: new Map(),
+  schedulerHints: new Map(),
+};
+
+const extract = (request: Partial<CreateVolume>, parts: Partial<ExtractVolumeRequestParts> = {}) =>
+  extracted({ ...BLANK, sizeGib: 5, ...request }, parts);
+
+async function extracted(request: CreateVolume, parts: Partial<ExtractVolumeRequestParts>) {
   const task = extractVolumeRequest({
     types: TYPES,
     zones: cachedZones(async () => ['az2', 'az3'], 'nova', 60_000),
     defaultZone: 'nova',
     zoneFallback: false,
+    clonedVolumeSameAz: true,
+    sources: { find: (volumeId) => Promise.reject(new Fault('VolumeNotFound', { volumeId })) },
     ...parts,
   });
-  const blank = { sizeGib: 5, name: null, description: null, metadata: new Map(), schedulerHints: new Map() };
-  return (await task.execute({ context: CONTEXT, request: { ...blank, ...request } }, RUN)).spec;
+  return (await task.execute({ context: CONTEXT, request }, RUN)).spec;
 }

@@ -35,6 +35,7 @@ const OPERATE = ['admin', 'systemAdmin'];
 /** Who may, by rule. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
   'volume:create': CHANGE,
+  'volume:multiattach': CHANGE,
   'volume:get': READ,
   'volume:get_all': READ,
   'volume:get_all:all_projects': INSPECT,

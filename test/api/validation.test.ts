@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { readCreateVolume } from '#src/api/read-create-volume.js';
 import { Violations } from '#src/api/validation.js';
@@ -33,7 +34,8 @@ const BAD: readonly (readonly [what: string, field: string, request: Partial<Cre
   ['a value that is too long', 'metadata["a"]', { metadata: new Map([['a', 'x'.repeat(256)]]) }],
   ['too many pairs', 'metadata', { metadata: new Map(Array.from({ length: 129 }, (_, i) => [`${i}`, ''])) }],
   ['a hint that is no id', 'scheduler_hints.same_host[1]', hints({ sameHost: [ID, 'x'] })],
-  ['too many hints', 'scheduler_hints.different_host', hints({ differentHost: Array.from({ length: 101 }, () => ID) })],
+  ['a hint named twice', 'scheduler_hints.same_host[1]', hints({ sameHost: [ID, ID] })],
+  ['too many hints', 'scheduler_hints.different_host', hints({ differentHost: ids(101) })],
   ['an instance that is no id', 'scheduler_hints.local_to_instance', hints({ localToInstance: 'x' })],
   ['an empty query', 'scheduler_hints.query', hints({ query: '' })],
   ['a query that is too long', 'scheduler_hints.query', hints({ query: 'x'.repeat(4_097) })],
@@ -58,7 +60,7 @@ const GOOD: Readonly<Record<string, Partial<CreateVolumeRequest>>> = {
   '128 pairs of metadata': { metadata: new Map(Array.from({ length: 128 }, (_, i) => [`${i}`, 'x'.repeat(255)])) },
   'metadata whose value is poisonous as a key': { metadata: new Map([['a', '__proto__']]) },
   'multiattach that is not wanted': { multiattach: false },
-  'a hundred hints': hints({ sameHost: Array.from({ length: 100 }, () => ID) }),
+  'a hundred hints': hints({ sameHost: ids(100) }),
 };
 
 for (const [what, request] of Object.entries(GOOD)) {
@@ -86,11 +88,19 @@ test('hints travel as JSON under Cinder’s names, and only those that were give
 });
 
 test('a source that this version cannot use is named, after everything else was well-formed', (t) => {
-  for (const field of ['snapshotId', 'sourceVolumeId', 'imageId', 'backupId', 'groupId'] as const) {
+  for (const field of ['snapshotId', 'imageId', 'backupId', 'groupId'] as const) {
     const request = { ...CreateVolumeRequest.create({ size: 1 }), [field]: ID };
     t.throws(() => readCreateVolume(request), { name: 'NotBuilt', message: /_id is not built yet/ });
   }
   t.deepEqual(violationsOf({ size: -1, snapshotId: ID }), ['size']);
+});
+
+test('a volume may be cloned in the size it has', (t) => {
+  const request = { sourceVolumeId: ID };
+  t.like(readCreateVolume(CreateVolumeRequest.create(request)), { sourceVolumeId: ID });
+  t.false('sizeGib' in readCreateVolume(CreateVolumeRequest.create(request)));
+  t.deepEqual(violationsOf({ ...request, size: 0 }), ['size']);
+  t.deepEqual(violationsOf({ ...request, backupId: ID }), ['backup_id']);
 });
 
 test('a group may be named beside a source, two sources may not', (t) => {
@@ -161,6 +171,10 @@ function violationsOf(request: Partial<CreateVolumeRequest>): readonly string[] 
     if (Fault.is(error, 'InvalidInput')) return error.facts.violations.map(({ field }) => field);
     throw error;
   }
+}
+
+function ids(count: number): readonly string[] {
+  return Array.from({ length: count }, () => randomUUID());
 }
 
 function hints(some: object): Partial<CreateVolumeRequest> {

@@ -3,6 +3,7 @@ import { deleteVolumeOnVolume } from '../../casts/cast-messages.js';
 import { appendVolumeEvent } from '../../db/events.js';
 import { insertRelease, type NewSettlement } from '../../db/quota-settlements.js';
 import { RowCountMismatch, type Step, type Store } from '../../db/store.js';
+import { awaitClones } from '../../db/volume-locks.js';
 import { destroyUnplaced, transition } from '../../db/volume-transitions.js';
 import { deleteAnyWorker, putReadyWorker, type ReadyWorker } from '../../db/workers.js';
 import { Fault } from '../../errors/fault.js';
@@ -74,13 +75,14 @@ async function begin(
   const change = transition(force ? 'beginForceDelete' : 'beginDelete', { id: volume.id });
   const done = await refusing(volume, () =>
     store.apply([
+      awaitClones(volume.id),
       change,
       putReadyWorker({ ...key, status: 'deleting', target, message, context }),
       appendVolumeEvent({ volumeId: volume.id, type: 'volume.delete.accepted', requestId: context.requestId }),
       ...taken,
     ]),
   );
-  const epoch = Number(done[1]?.returned[0]?.['epoch']);
+  const epoch = Number(done[2]?.returned[0]?.['epoch']);
   send({ ...key, epoch, target, message, context, sends: 1, ageMs: 0, status: 'deleting' });
 }
 

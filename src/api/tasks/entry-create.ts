@@ -2,7 +2,8 @@ import { createVolumeOnScheduler } from '../../casts/cast-messages.js';
 import { appendVolumeEvent } from '../../db/events.js';
 import { deleteIdempotencyOf, insertIdempotency } from '../../db/idempotency.js';
 import { findSettlement, insertCharge, markUndo } from '../../db/quota-settlements.js';
-import { CommitUnknown, RowCountMismatch, type Store, UniqueViolation } from '../../db/store.js';
+import { CommitUnknown, RowCountMismatch, type Step, type Store, UniqueViolation } from '../../db/store.js';
+import { demandSource } from '../../db/volume-locks.js';
 import { transition } from '../../db/volume-transitions.js';
 import { demandVolumeType } from '../../db/volume-types.js';
 import { insertedVolume, insertVolume, type NewVolume, unplacedVolume } from '../../db/volumes.js';
@@ -43,7 +44,10 @@ export const CREATE_VOLUME_RPC = 'cinder.api.v3.Volumes/CreateVolume';
 
 /**
  * Writes the record, the staged row of work, the open charge, the idempotency key and the event, in one transaction.
- * Throws VolumeTypeNotFound when the type was deleted meanwhile; DuplicateRequest when the key is taken; InDoubt when nobody knows whether the transaction was committed.
+ * A clone demands that its source may still be cloned, and every volume that its type is still there; both stay so until
+ * all this is committed.
+ * Throws DuplicateRequest when the key is taken; VolumeTypeNotFound, InvalidVolume for such a type or source; InDoubt when
+ * nobody knows whether the transaction was committed.
  * Rule: cinder/volume/flows/api/create_volume.py, EntryCreateTask; docs/protocols.md §Q CREATE 2.
  */
 export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry }> => ({
@@ -57,6 +61,7 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
       filterProperties: { schedulerHints: request.schedulerHints },
     });
     const [insertRecord, ...insertMetadata] = insertVolume(record);
+    const demands = demandsOf(spec);
     const unit = [
       insertRecord,
       ...(request.idempotency
@@ -74,14 +79,16 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
       ),
       insertCharge({ ...reservation, resourceType: 'Volume', resourceId: record.id }),
       appendVolumeEvent({ volumeId: record.id, type: 'volume.create.accepted', requestId: context.requestId }),
-      demandVolumeType(record.volumeTypeId),
+      // last, so that they are locked for as short as can be
+      ...demands.map(({ step }) => step),
     ];
     try {
       const [done] = await parts.store.apply(unit);
       if (!done) throw new TypeError('the unit had no steps');
       return { entry: { volume: insertedVolume(record, done), message } };
     } catch (error) {
-      if (isLastStep(error, unit)) throw new Fault('VolumeTypeNotFound', { volumeType: spec.volumeType.name });
+      const missed = error instanceof RowCountMismatch && demands.find(({ step }) => step === unit[error.step]);
+      if (missed) throw missed.fault();
       if (isKeyTaken(error) && request.idempotency) throw new DuplicateRequest(request.idempotency);
       if (!(error instanceof CommitUnknown)) throw error;
       return { entry: await whatWasCommitted(parts.store, reservation, { record, message }, error) };
@@ -106,9 +113,22 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
   },
 });
 
-/** Only the last step demands something that may be gone: the type. */
-function isLastStep(error: unknown, unit: readonly unknown[]): boolean {
-  return error instanceof RowCountMismatch && error.step === unit.length - 1;
+/** What must not have gone while it was read about, and what to say if it has. */
+function demandsOf({
+  volumeType,
+  source,
+}: VolumeSpec): readonly { readonly step: Step; readonly fault: () => Fault }[] {
+  const type = {
+    step: demandVolumeType(volumeType.id),
+    fault: () => new Fault('VolumeTypeNotFound', { volumeType: volumeType.name }),
+  };
+  return source ? [type, { step: demandSource(source.id), fault: () => sourceGone(source.id) }] : [type];
+}
+
+/** Somebody was faster, most likely one who deletes it. */
+function sourceGone(id: string): Fault {
+  const reason = `Volume ${id} cannot be cloned any more: its status has just changed.`;
+  return new Fault('InvalidVolume', { volumeId: id, reason });
 }
 
 /** The key is the unit's second step. */
@@ -142,10 +162,10 @@ function recordOf(context: RequestContext, request: CreateVolume, spec: VolumeSp
     availabilityZone: others.length === 0 ? (zone ?? null) : null,
     volumeTypeId: spec.volumeType.id,
     snapshotId: null,
-    sourceVolumeId: null,
+    sourceVolumeId: spec.source?.id ?? null,
     groupId: null,
     encryptionKeyId: null,
-    bootable: false,
+    bootable: spec.source?.bootable ?? false,
     multiattach: spec.multiattach,
     useQuota: true,
     metadata: request.metadata,
@@ -154,8 +174,12 @@ function recordOf(context: RequestContext, request: CreateVolume, spec: VolumeSp
 
 /** Rule: cinder/volume/flows/api/create_volume.py, VolumeCastTask. */
 function requestSpecOf(record: NewVolume, spec: VolumeSpec): RequestSpec {
+  const backend = spec.source?.clusterName ?? spec.source?.host ?? null;
   return {
     volumeId: record.id,
+    ...(spec.source && { sourceVolumeId: spec.source.id }),
+    // a clone is made where its source is
+    ...(backend !== null && { resourceBackend: backend }),
     volumeType: spec.volumeType,
     volumeProperties: {
       sizeGib: record.sizeGib,
