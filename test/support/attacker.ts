@@ -16,6 +16,8 @@ const CONTINUATION = 9;
 const END_STREAM = 1;
 const END_HEADERS = 4;
 
+/** Another address than everybody else's. */
+const ATTACKER = '127.0.0.66';
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const GET_VOLUME = '/cinder.api.v3.Volumes/GetVolume';
 const WATCH = '/cinder.api.v3.Volumes/WatchVolumes';
@@ -145,7 +147,7 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
     }
   },
   'connections that say nothing': async (socket, until) => {
-    const address = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    const address = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0, localAddress: ATTACKER };
     const idle = Array.from({ length: 1_500 }, () => connect(address).on('error', () => undefined));
     await delay(until - Date.now());
     for (const one of idle) one.destroy();
@@ -194,10 +196,11 @@ async function main([name = '', address = '', ms = '']: readonly string[]): Prom
   setPriority(constants.priority.PRIORITY_LOW);
   const until = Date.now() + Number(ms);
   const [host = '', port = ''] = address.split(':');
+  process.stdout.write('attacking\n');
   let connections = 0;
   let closed = 0;
   while (Date.now() < until) {
-    const socket = connect({ host, port: Number(port), localAddress: '127.0.0.66' });
+    const socket = connect({ host, port: Number(port), localAddress: ATTACKER });
     socket.on('error', () => undefined).on('close', () => (closed += 1));
     socket.resume();
     await new Promise<void>((resolve) => socket.once('connect', resolve).once('close', resolve));
