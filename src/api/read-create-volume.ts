@@ -4,7 +4,8 @@ import { idempotencyKeyOf } from './idempotency-key.js';
 import type { CreateVolume, IdempotencyKey } from './requests.js';
 import { Violations } from './validation.js';
 
-const MAX_METADATA_PAIRS = 128;
+/** Pairs that a volume may have. */
+export const MAX_METADATA_PAIRS = 128;
 const MAX_HINT_IDS = 100;
 
 /** What a volume may be made from; at most one of them. */

@@ -131,7 +131,7 @@ function change(name: TransitionName): Statement<ChangeParams> {
 }
 
 /** Counts the change of a live volume. */
-const changeLive = ({ db, now }: Tools, id: string) =>
+export const changeLive = ({ db, now }: Tools, id: string) =>
   db
     .updateTable('volumes')
     .set((eb) => ({ revision: eb('revision', '+', 1), updated_at: now }))

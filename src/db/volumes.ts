@@ -76,6 +76,18 @@ export async function findVolume(
   return row && (projectId === undefined || row.project_id === projectId) ? volumeOf(row) : undefined;
 }
 
+/** Reads the live volume as the statements before it in the same unit left it; see `readVolume`. */
+export function rereadVolume(id: string): Step {
+  return { statement: findById.with({ id }), rows: 1 };
+}
+
+/** The volume that a step of `rereadVolume` read. */
+export function readVolume(done: Done | undefined): Volume {
+  const [row] = (done?.returned ?? []) as readonly VolumeRow[];
+  if (!row) throw new TypeError('not the step that reads a volume');
+  return volumeOf(row);
+}
+
 /** The live ones among these volumes, in no order. */
 export async function findVolumes(store: Store, ids: readonly string[]): Promise<readonly Volume[]> {
   return (await store.read(findByIds.with({ ids: JSON.stringify(ids) }))).map(volumeOf);

@@ -170,6 +170,17 @@ export const FAULTS = {
     { volumeId: text, reason: text },
     ({ reason }) => `Invalid volume: ${reason}`,
   ),
+  RevisionMismatch: entry(
+    'ABORTED',
+    { volumeId: text, expected: number, actual: number },
+    ({ volumeId, expected, actual }) =>
+      `Volume ${volumeId} has revision ${actual}, not ${expected}: it was changed in the meantime. Read it again.`,
+  ),
+  VolumeMetadataNotFound: entry(
+    'NOT_FOUND',
+    { volumeId: text, metadataKey: text },
+    ({ volumeId, metadataKey }) => `Volume ${volumeId} has no metadata with key ${metadataKey}.`,
+  ),
   InvalidAvailabilityZone: entry(
     'INVALID_ARGUMENT',
     { availabilityZone: text },

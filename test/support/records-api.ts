@@ -1,5 +1,8 @@
 import type { ExecutionContext } from 'ava';
 import { listVolumes } from '#src/api/handlers/list-volumes.js';
+import { summarizeVolumes } from '#src/api/handlers/summarize-volumes.js';
+import { updateVolume } from '#src/api/handlers/update-volume.js';
+import { deleteVolumeMetadata, setVolumeMetadata } from '#src/api/handlers/volume-metadata.js';
 import { pageTokens } from '#src/api/page-tokens.js';
 import { allows } from '#src/api/policy.js';
 import { noAuth } from '#src/auth/none.js';
@@ -21,7 +24,13 @@ export async function recordsApi(t: ExecutionContext, store?: Store): Promise<Re
   const pages = pageTokens(tokensWith(Buffer.alloc(32, 1)));
   const server = await volumesServer(
     t,
-    { listVolumes: listVolumes({ store: records, pages }) },
+    {
+      listVolumes: listVolumes({ store: records, pages }),
+      summarizeVolumes: summarizeVolumes({ store: records }),
+      updateVolume: updateVolume({ store: records }),
+      setVolumeMetadata: setVolumeMetadata({ store: records }),
+      deleteVolumeMetadata: deleteVolumeMetadata({ store: records }),
+    },
     { authenticator: noAuth, policy: { allows } },
   );
   return { store: records, call: callerFor(t, server, 'p1') };

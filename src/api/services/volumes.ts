@@ -4,7 +4,9 @@ import { createVolume, type CreateVolumeParts } from '../handlers/create-volume.
 import { deleteVolume, type DeleteVolumeParts } from '../handlers/delete-volume.js';
 import { getVolume } from '../handlers/get-volume.js';
 import { listVolumes, type ListVolumesParts } from '../handlers/list-volumes.js';
-import { notBuilt } from '../handlers/not-built.js';
+import { deleteVolumeMetadata, setVolumeMetadata } from '../handlers/volume-metadata.js';
+import { summarizeVolumes } from '../handlers/summarize-volumes.js';
+import { updateVolume } from '../handlers/update-volume.js';
 import { watchVolumes, type WatchVolumesParts } from '../handlers/watch-volumes.js';
 
 export type VolumesParts = CreateVolumeParts & DeleteVolumeParts & ListVolumesParts & WatchVolumesParts;
@@ -17,9 +19,9 @@ export function volumes(parts: VolumesParts): PublicService {
     listVolumes: listVolumes(parts),
     deleteVolume: deleteVolume(parts),
     watchVolumes: watchVolumes(parts),
-    summarizeVolumes: notBuilt('SummarizeVolumes'),
-    updateVolume: notBuilt('UpdateVolume'),
-    setVolumeMetadata: notBuilt('SetVolumeMetadata'),
-    deleteVolumeMetadata: notBuilt('DeleteVolumeMetadata'),
+    summarizeVolumes: summarizeVolumes(parts),
+    updateVolume: updateVolume(parts),
+    setVolumeMetadata: setVolumeMetadata(parts),
+    deleteVolumeMetadata: deleteVolumeMetadata(parts),
   });
 }
