@@ -1,5 +1,6 @@
 /** Usage: npm run bench -- NAME [--json]. Prints each figure beside its floor, measured in the same run. */
 import { loadavg } from 'node:os';
+import { cli } from './cli.js';
 import { createVolume } from './create-volume.js';
 import { getVolume } from './get-volume.js';
 import type { Figure } from './support/figures.js';
@@ -11,7 +12,7 @@ export interface Bench {
   run(report: (what: string, figure: Figure, text: string) => void): Promise<void>;
 }
 
-const BENCHES: readonly Bench[] = [createVolume, getVolume];
+const BENCHES: readonly Bench[] = [cli, createVolume, getVolume];
 
 const [name] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const bench = BENCHES.find((candidate) => candidate.name === name);

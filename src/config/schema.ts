@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { LOG_LEVELS } from '../log/log.js';
+import { LOG_LEVELS } from '../log/levels.js';
 import type { BackendOptions } from './backends.js';
 import { LISTEN_SHAPE } from './listen.js';
 import { choice, decimal, derivedText, flag, integer, list, optionalText, seconds, text, versions } from './kinds.js';

@@ -3,10 +3,7 @@ import { createLogger, format, transports, type Logger } from 'winston';
 import type { LogFields } from './fields.js';
 import { prettyLine } from './pretty.js';
 import { safe, safeText } from './safe.js';
-
-/** From the fewest lines to the most. */
-export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import { LOG_LEVELS, type LogLevel } from './levels.js';
 
 /** What every part of the product logs through. Calls below the level cost one comparison. */
 export interface Log {
