@@ -25,11 +25,14 @@ const FIELDS: FieldNames = {
  * id for the operators.
  */
 export function explain(error: CinderError, api: string, fields: FieldNames = {}): string {
+  const { reason, code, requestId, retryAfterMs } = error;
   const lines = [...whatIsWrong(error, api, { ...FIELDS, ...fields }), ...advice(error, api)];
-  return [
-    ...lines.map(printable),
-    `(${printable(error.reason || error.code)}, request ${printable(error.requestId)})`,
-  ].join('\n');
+  const facts = [
+    reason || code,
+    ...(retryAfterMs === undefined ? [] : [`retry after ${Math.ceil(retryAfterMs / 1_000)} s`]),
+    `request ${requestId}`,
+  ];
+  return [...lines, `(${facts.join(', ')})`].map(printable).join('\n');
 }
 
 /** Whether nobody answered: the request was lost on its way there or back. */
@@ -64,8 +67,7 @@ function advice(error: CinderError, api: string): readonly string[] {
   if (error.code === 'UNAVAILABLE' && error.reason === '') {
     return [`Start one with \`cinder-grpc serve\`, or name another than ${api} with --api or CINDER_API.`];
   }
-  if (error.retryAfterMs === undefined) return [];
-  return [`Try again in ${Math.ceil(error.retryAfterMs / 1_000)} s.`];
+  return [];
 }
 
 /** `metadata["a b"]` → `--property a b`, `scheduler_hints.same_host[0]` → `--hint same_host[0]`. */

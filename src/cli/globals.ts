@@ -121,7 +121,5 @@ const CALLER: readonly (() => Option)[] = [
 const COMMON: readonly (() => Option)[] = [
   option('--config <file>', 'configuration file (CINDER_CONFIG)'),
   option('-f, --format <format>', 'table, json, value, csv or yaml [default: table]', (made) => made.choices(FORMATS)),
-  option('-c, --columns <column>', 'show this column (repeat for more)', (made) =>
-    made.argParser((value, before: readonly string[] | undefined) => several(value, before ?? [])),
-  ),
+  option('-c, --columns <column>', 'show this column (repeat for more)', (made) => made.argParser(several)),
 ];

@@ -52,7 +52,7 @@ export function limitPair(value: string, before: ReadonlyMap<string, number>): R
 }
 
 /** Adds a value to those before: the option may be repeated. */
-export function several(value: string, before: readonly string[]): readonly string[] {
+export function several(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 

@@ -29,11 +29,15 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs a command line in this process, with an environment, signals and streams of its own. */
-export async function cli(argv: readonly string[], parts: Partial<CliParts> = {}): Promise<CliResult> {
+/** What a command line works with, of this test's own, and what it has written since it was last asked. */
+export function cliParts(own: Partial<CliParts> = {}): {
+  readonly parts: CliParts;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+} {
   const stdout = new PassThrough({ highWaterMark: 2 ** 24 });
   const stderr = new PassThrough({ highWaterMark: 2 ** 24 });
-  const code = await runCli(argv, {
+  const parts: CliParts = {
     environment: {},
     hostname: 'node1',
     home: '/nonexistent',
@@ -45,9 +49,16 @@ export async function cli(argv: readonly string[], parts: Partial<CliParts> = {}
     },
     serve: () => Promise.reject(new Error('nothing to serve')),
     migrate: () => Promise.reject(new Error('nothing to migrate')),
-    ...parts,
-  });
-  return { code, stdout: textOf(stdout), stderr: textOf(stderr) };
+    ...own,
+  };
+  return { parts, stdout: () => textOf(stdout), stderr: () => textOf(stderr) };
+}
+
+/** Runs a command line in this process, with an environment, signals and streams of its own. */
+export async function cli(argv: readonly string[], own: Partial<CliParts> = {}): Promise<CliResult> {
+  const { parts, stdout, stderr } = cliParts(own);
+  const code = await runCli(argv, parts);
+  return { code, stdout: stdout(), stderr: stderr() };
 }
 
 /** A call that the fake API got. */

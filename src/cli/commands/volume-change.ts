@@ -44,7 +44,7 @@ export const addVolumeChanges: AddTo = (volume, context) => {
     .command('unset')
     .description('Take properties out of a volume')
     .argument('<volume>', 'its name or id')
-    .requiredOption('--property <key>', 'the property (repeat for more)', several, [])
+    .requiredOption('--property <key>', 'the property (repeat for more)', several)
     .addHelpText('after', examples('volume unset --property env --property owner first'))
     .action(onApi(context, unsetVolume, { fields: FIELDS, changes: true }));
 };

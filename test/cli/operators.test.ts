@@ -1,0 +1,243 @@
+import test from 'ava';
+
+import { Fault } from '#src/errors/fault.js';
+import { ServiceState } from '#src/gen/cinder/api/v3/services.js';
+import { cli, fakeApiFor } from '../support/cli.js';
+
+const AT = new Date('2026-01-02T03:04:05Z');
+const SERVICE = {
+  binary: 'cinder-volume',
+  host: 'node1@file',
+  availabilityZone: 'nova',
+  state: ServiceState.UP,
+  updatedAt: AT,
+};
+const MESSAGE = {
+  id: 'm1',
+  eventId: 'VOLUME_VOLUME_001_003',
+  resourceType: 'VOLUME',
+  resourceId: 'v1',
+  messageLevel: 'ERROR',
+  userMessage: 'No room.',
+  requestId: 'req-1',
+  createdAt: AT,
+};
+
+test('service list has the columns of OpenStack', async (t) => {
+  const { address, seen } = await fakeApiFor(t, {
+    listServices: () => ({ services: [SERVICE, { ...SERVICE, disabled: true, state: ServiceState.DOWN }] }),
+  });
+
+  const { stdout } = await cli(['--api', address, 'service', 'list', '--service', 'cinder-volume', '--host', 'node1']);
+
+  t.like(seen[0]?.request, { binary: 'cinder-volume', host: 'node1' });
+  t.is(
+    stdout,
+    [
+      '+---------------+------------+------+----------+-------+--------------------------+',
+      '| Binary        | Host       | Zone | Status   | State | Updated At               |',
+      '+---------------+------------+------+----------+-------+--------------------------+',
+      '| cinder-volume | node1@file | nova | enabled  | up    | 2026-01-02T03:04:05.000Z |',
+      '| cinder-volume | node1@file | nova | disabled | down  | 2026-01-02T03:04:05.000Z |',
+      '+---------------+------------+------+----------+-------+--------------------------+',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('service set disables with a reason and enables again, in either place of the command', async (t) => {
+  const { address, seen } = await fakeApiFor(t, { disableService: () => ({}), enableService: () => ({}) });
+
+  await cli([
+    ...[
+      '--api',
+      address,
+      'service',
+      'set',
+      '--disable',
+      '--disable-reason',
+      'new disks',
+      'node1@file',
+      'cinder-volume',
+    ],
+  ]);
+  await cli(['--api', address, 'volume', 'service', 'set', '--enable', 'node1@file', 'cinder-volume']);
+
+  t.deepEqual(
+    seen.map(({ method, request }) => [method, request]),
+    [
+      ['DisableService', { host: 'node1@file', binary: 'cinder-volume', disabledReason: 'new disks' }],
+      ['EnableService', { host: 'node1@file', binary: 'cinder-volume' }],
+    ],
+  );
+});
+
+test('a bad service is told by what the user typed', async (t) => {
+  const { address } = await fakeApiFor(t, {
+    enableService: () => {
+      throw new Fault('InvalidInput', { violations: [{ field: 'binary', description: 'must be …' }], omitted: 0 });
+    },
+  });
+
+  const { stderr } = await cli(['--api', address, 'service', 'set', '--enable', 'h', 'b']);
+
+  t.regex(stderr, /\n {2}<binary>: must be …\n/);
+});
+
+test('pool list names the pools; --detail and -c ask for what they can do', async (t) => {
+  const capabilities = {
+    storage_protocol: 'file',
+    total_capacity_gb: 100,
+    free_capacity_gb: 40.5,
+    allocated_capacity_gb: 3,
+  };
+  const { address, seen } = await fakeApiFor(t, {
+    listPools: ({ detail }) => ({ pools: [{ name: 'node1@file#pool', ...(detail && { capabilities }) }] }),
+  });
+
+  const plain = await cli(['--api', address, 'pool', 'list', '-f', 'value']);
+  const detailed = await cli(['--api', address, 'volume', 'backend', 'pool', 'list', '--detail', '-f', 'json']);
+  const chosen = await cli(['--api', address, 'pool', 'list', '-c', 'Capabilities', '-f', 'json']);
+
+  t.is(plain.stdout, 'node1@file#pool\n');
+  t.like((JSON.parse(detailed.stdout) as object[])[0], {
+    Name: 'node1@file#pool',
+    Protocol: 'file',
+    Capacity: 100,
+    Free: 40.5,
+    Allocated: 3,
+  });
+  t.deepEqual(JSON.parse(chosen.stdout), [{ Capabilities: capabilities }]);
+  t.deepEqual(
+    seen.map(({ request }) => (request as { detail: boolean }).detail),
+    [false, true, true],
+  );
+});
+
+test('messages are listed, shown and deleted', async (t) => {
+  const { address, seen } = await fakeApiFor(t, {
+    listMessages: () => ({ messages: [MESSAGE] }),
+    getMessage: () => ({ message: MESSAGE }),
+    deleteMessage: ({ messageId }) => {
+      if (messageId === 'gone') throw new Fault('MessageNotFound', { messageId });
+      return {};
+    },
+  });
+
+  const listed = await cli([
+    ...[
+      '--api',
+      address,
+      'message',
+      'list',
+      '--resource',
+      'v1',
+      '-c',
+      'Resource UUID',
+      '-c',
+      'User Message',
+      '-f',
+      'csv',
+    ],
+  ]);
+  const shown = await cli(['--api', address, 'message', 'show', 'm1', '-f', 'yaml']);
+  const deleted = await cli(['--api', address, 'message', 'delete', 'm1', 'gone']);
+
+  t.is(listed.stdout, '"Resource UUID","User Message"\n"v1","No room."\n');
+  t.like(seen[0]?.request, { resourceId: 'v1' });
+  t.regex(shown.stdout, /^id: "m1"\nevent_id: "VOLUME_VOLUME_001_003"\n[^]*created_at: "2026-01-02T03:04:05\.000Z"\n/);
+  t.is(deleted.code, 1);
+  t.regex(deleted.stderr, /^gone: .*\n\(MESSAGE_NOT_FOUND, .*\n1 of 2 messages could not be deleted\.\n$/);
+});
+
+test('availability zone list says which zones can be used', async (t) => {
+  const { address } = await fakeApiFor(t, {
+    listAvailabilityZones: () => ({ availabilityZones: [{ name: 'a', available: true }, { name: 'b' }] }),
+  });
+
+  const { stdout } = await cli(['--api', address, 'availability', 'zone', 'list', '-f', 'value']);
+
+  t.is(stdout, 'a available\nb not available\n');
+});
+
+test('quota show has a row a resource, with its use if asked', async (t) => {
+  const { address, seen } = await fakeApiFor(t, {
+    getQuotaSet: ({ usage }) => ({
+      quotaSet: {
+        projectId: 'demo',
+        limits: new Map([
+          ['volumes', 10],
+          ['gigabytes', -1],
+        ]),
+        usage: new Map(usage ? [['volumes', { limit: 10, inUse: 3, reserved: 1 }]] : []),
+      },
+    }),
+  });
+
+  const limits = await cli(['--api', address, 'quota', 'show', 'demo', '-f', 'value']);
+  const usage = await cli(['--api', address, 'quota', 'show', '--usage', '-f', 'json']);
+
+  t.is(limits.stdout, 'volumes 10\ngigabytes -1\n');
+  t.deepEqual(JSON.parse(usage.stdout), [
+    { Resource: 'volumes', Limit: 10, 'In Use': 3, Reserved: 1 },
+    { Resource: 'gigabytes', Limit: -1, 'In Use': null, Reserved: null },
+  ]);
+  t.deepEqual(
+    seen.map(({ request }) => request),
+    [
+      { projectId: 'demo', usage: false },
+      { projectId: '', usage: true },
+    ],
+  );
+});
+
+test('quota set sends all limits in one request, those of a type by its name', async (t) => {
+  const { address, seen } = await fakeApiFor(t, { updateQuotaSet: () => ({}) });
+
+  await cli(['--api', address, 'quota', 'set', '--volumes', '5', '--limit', 'groups=7', 'demo']);
+  await cli([
+    ...[
+      '--api',
+      address,
+      'quota',
+      'set',
+      '--volume-type',
+      'fast',
+      '--gigabytes',
+      '-1',
+      '--per-volume-gigabytes',
+      '9',
+      'demo',
+    ],
+  ]);
+
+  t.deepEqual(
+    seen.map(({ request }) => [...(request as { limits: Map<string, number> }).limits]),
+    [
+      [
+        ['groups', 7],
+        ['volumes', 5],
+      ],
+      [
+        ['gigabytes_fast', -1],
+        ['per_volume_gigabytes', 9],
+      ],
+    ],
+  );
+});
+
+test('a bad limit is told by the option it came from', async (t) => {
+  const { address } = await fakeApiFor(t, {
+    updateQuotaSet: () => {
+      const violations = [
+        { field: 'limits["volumes"]', description: 'is below what is in use' },
+        { field: 'limits["beans"]', description: 'is unknown' },
+      ];
+      throw new Fault('InvalidInput', { violations, omitted: 0 });
+    },
+  });
+
+  const { stderr } = await cli(['--api', address, 'quota', 'set', '--volumes', '1', '--limit', 'beans=2', 'demo']);
+
+  t.regex(stderr, /\n {2}--volumes: is below what is in use\n {2}--limit beans: is unknown\n/);
+});
