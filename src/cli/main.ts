@@ -14,6 +14,7 @@ const exitCode = await runCli(process.argv.slice(2), {
   environment: process.env,
   hostname: hostname(),
   home: homedir(),
+  stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   signals: process,

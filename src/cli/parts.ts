@@ -19,6 +19,7 @@ export interface CliParts {
   readonly hostname: string;
   /** Home folder of the user. */
   readonly home: string;
+  readonly stdin: NodeJS.ReadableStream;
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
   /** Emits SIGTERM, SIGINT and SIGHUP. */

@@ -62,6 +62,12 @@ const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/config.js')).addConfigCommands,
   },
   {
+    name: 'token',
+    about: 'Tokens of auth_strategy tokens',
+    calls: false,
+    load: async () => (await import('./commands/token.js')).addTokenCommands,
+  },
+  {
     name: 'completion',
     about: 'Print a script that lets a shell complete these commands',
     calls: false,

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 
 import {
   Metadata,
@@ -41,6 +41,7 @@ export function cliParts(own: Partial<CliParts> = {}): {
     environment: {},
     hostname: 'node1',
     home: '/nonexistent',
+    stdin: Readable.from([]),
     stdout,
     stderr,
     signals: new EventEmitter(),

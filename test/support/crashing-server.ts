@@ -19,6 +19,7 @@ await runCli(['serve', service], {
   environment: process.env,
   hostname: hostname(),
   home: homedir(),
+  stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   signals: process,

@@ -130,6 +130,7 @@ test('a process does not start on certificates or tokens it cannot use, and name
         CINDER_API_LISTEN: '127.0.0.1:0',
         CINDER_SCHEDULER_LISTEN: '127.0.0.1:0',
         CINDER_VOLUME_LISTEN: '127.0.0.1:0',
+        CINDER_METRICS_LISTEN: '127.0.0.1:0',
         ...environment,
       };
       const started = processFor(t, process.execPath, [CLI, 'serve', 'all'], { env });

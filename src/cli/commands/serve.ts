@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 
 import { Argument } from 'commander';
 
+import type { Config } from '../../config/schema.js';
 import { createLog } from '../../log/log.js';
 import { loadFor, withConfigOptions } from '../configured.js';
 import type { AddTo } from '../context.js';
@@ -39,7 +40,7 @@ export const addServeCommand: AddTo = (command, { parts }) => {
       const running = await parts.serve(config, services, () => loadFor(command, parts).config);
       hangup.lead(() => void running.reload());
       const { api } = running.addresses;
-      if (api !== undefined) parts.stdout.write(firstVolume(api, config.authStrategy));
+      if (api !== undefined) parts.stdout.write(firstVolume(api, config));
 
       log.info('stopping', { signal: await told });
       await stopWithin(running, config.gracefulShutdownTimeoutMs + EXTRA_STOP_MS);
@@ -90,13 +91,24 @@ async function stopWithin(running: Running, limitMs: number): Promise<void> {
 }
 
 /** Two commands that make a first volume, to be copied. */
-function firstVolume(api: string, authStrategy: string): string {
-  const isOpen = authStrategy === 'noauth';
+function firstVolume(api: string, config: Config): string {
+  const isOpen = config.authStrategy === 'noauth';
   const cli = relative(process.cwd(), fileURLToPath(new URL('../main.js', import.meta.url)));
+  const how = transportOf(config);
   return [
     `cinder-grpc answers at ${api}. A first volume, by gRPC or by command:`,
-    `  grpcurl -plaintext -H '${isOpen ? 'x-project-id: demo' : 'x-auth-token: TOKEN'}' -d '{"size": 1, "name": "first"}' ${api} cinder.api.v3.Volumes/CreateVolume`,
-    `  node ${cli} --api ${api} ${isOpen ? '--project demo' : '--token TOKEN'} volume create --size 1 --wait first`,
+    `  grpcurl ${how.grpcurl} -H '${isOpen ? 'x-project-id: demo' : 'x-auth-token: TOKEN'}' -d '{"size": 1, "name": "first"}' ${api} cinder.api.v3.Volumes/CreateVolume`,
+    `  node ${cli} --api ${api}${how.cli} ${isOpen ? '--project demo' : '--token TOKEN'} volume create --size 1 --wait first`,
     '',
   ].join('\n');
+}
+
+/** What grpcurl and the command line have to be told of TLS. */
+function transportOf({ tlsCertFile, tlsClientCaFile }: Config): { readonly grpcurl: string; readonly cli: string } {
+  if (tlsCertFile === undefined) return { grpcurl: '-plaintext', cli: '' };
+  if (tlsClientCaFile === undefined) return { grpcurl: '-cacert CA.pem', cli: ' --tls --tls-ca-file CA.pem' };
+  return {
+    grpcurl: '-cacert CA.pem -cert CERT.pem -key KEY.pem',
+    cli: ' --tls --tls-ca-file CA.pem --tls-cert-file CERT.pem --tls-key-file KEY.pem',
+  };
 }
