@@ -11,16 +11,17 @@ const NEVER_UNPACKED = /^(libc6|libc-bin|libgcc-s1|gcc-\d+-base|base-files|dpkg|
  * them into `folder`, which appears whole or not at all. Nothing is installed: no root, no service, no file elsewhere.
  * @param {readonly string[]} packages
  * @param {string} folder
- * @param {{ env: NodeJS.ProcessEnv, say: (line: string) => void }} options
+ * @param {{ env: NodeJS.ProcessEnv, say: (line: string) => void, alone?: boolean }} options alone: without those they
+ *   need, for programs that need nothing
  */
-export async function unpackPackages(packages, folder, { env, say }) {
+export async function unpackPackages(packages, folder, { env, say, alone = false }) {
   for (const tool of ['apt-get', 'dpkg-deb']) {
     if (findProgram(tool, env.PATH) === undefined) throw new Error(`${tool} is not on the PATH`);
   }
   mkdirSync(dirname(folder), { recursive: true });
   const work = mkdtempSync(`${folder}.`);
   try {
-    await download(packages, work, { env, say });
+    await download(packages, work, { env, say, alone });
     const root = join(work, 'root');
     mkdirSync(root);
     for (const file of readdirSync(work).filter((name) => name.endsWith('.deb'))) {
@@ -55,25 +56,29 @@ function subfolders(folder) {
 }
 
 /** With the machine's package lists where it has them, else (a fresh image) with lists of our own. */
-async function download(packages, work, { env, say }) {
+async function download(packages, work, { env, say, alone }) {
   try {
-    await downloadWith([], packages, work, env);
+    await downloadWith([], packages, work, { env, alone });
   } catch {
     say('reading the lists of packages (apt-get update, into our own folder)');
     const lists = ownLists(work);
     await run('apt-get', [...lists, 'update', '-qq'], { env });
-    await downloadWith(lists, packages, work, env);
+    await downloadWith(lists, packages, work, { env, alone });
   }
 }
 
-async function downloadWith(options, packages, cwd, env) {
+async function downloadWith(options, packages, cwd, { env, alone }) {
+  const needed = alone ? [] : await neededBy(packages, options, env);
+  const all = [...new Set([...packages, ...needed])];
+  await run('apt-get', [...options, '-o', 'APT::Sandbox::User=root', 'download', '-qq', ...all], { cwd, env });
+}
+
+async function neededBy(packages, options, env) {
   const install = [...options, 'install', '--simulate', '-qq', '--no-install-recommends', ...packages];
-  const needed = (await run('apt-get', install, { env }))
+  return (await run('apt-get', install, { env }))
     .split('\n')
     .map((line) => /^Inst (\S+)/.exec(line)?.[1])
     .filter((name) => name !== undefined && !NEVER_UNPACKED.test(name));
-  const all = [...new Set([...packages, ...needed])];
-  await run('apt-get', [...options, '-o', 'APT::Sandbox::User=root', 'download', '-qq', ...all], { cwd, env });
 }
 
 function ownLists(work) {

@@ -1,6 +1,6 @@
 // usage: npm run setup:test    brings the programs that some tests need, each only where it is missing
 
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 import { cacheFolder } from './cache.mjs';
@@ -32,6 +32,7 @@ const TOOLS = [
   },
   { name: 'grpcurl', find: () => findProgram('grpcurl', env.PATH), bring: bringGrpcurl },
   { name: 'mkfs.xfs', find: () => findProgram('mkfs.xfs', env.PATH), bring: bringXfs },
+  { name: 'promtool', find: () => findProgram('promtool', env.PATH), bring: bringPromtool },
 ];
 
 mkdirSync(bin, { recursive: true });
@@ -111,6 +112,13 @@ async function bringGrpcurl() {
   );
   if (go === undefined) throw new Error('It is built with Go, and there is none.');
   await run(go, ['install', GRPCURL], { env: { ...env, GOBIN: bin, GOFLAGS: '-trimpath' } });
+}
+
+/** Debian has it in the package of the server, which is not installed: one program of it is wanted, and it needs nothing. */
+async function bringPromtool() {
+  const folder = join(cache, 'prometheus');
+  if (!existsSync(folder)) await unpackPackages(['prometheus'], folder, { env, say, alone: true });
+  symlinkSync(join(folder, 'usr/bin/promtool'), join(bin, 'promtool'));
 }
 
 async function aptInstall(packages) {

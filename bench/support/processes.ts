@@ -43,6 +43,7 @@ export async function productServer(environment: Readonly<Record<string, string>
         CINDER_API_LISTEN: '127.0.0.1:0',
         CINDER_SCHEDULER_LISTEN: '127.0.0.1:0',
         CINDER_VOLUME_LISTEN: '127.0.0.1:0',
+        CINDER_METRICS_LISTEN: '127.0.0.1:0',
         CINDER_LOG_LEVEL: 'warn',
         ...environment,
       },

@@ -23,6 +23,17 @@ interface Claimable {
   readonly serviceId: string;
 }
 
+/** How a piece of work ended: `fenced`: it is another's now; `stuck`: it will be tried again. */
+export type WorkEnd = 'done' | 'fenced' | 'failed' | 'stuck';
+
+/** One piece of work, for who counts and traces. */
+export interface Working {
+  /** W3C trace context of the work; what it calls and hands over carries it. */
+  readonly traceparent: string;
+  /** `unbegun`: given back, because this process stops. */
+  ended(how: WorkEnd | 'unbegun', error?: unknown): void;
+}
+
 export interface ReceiverOptions {
   readonly store: Store;
   readonly binary: 'cinder-scheduler' | 'cinder-volume';
@@ -37,8 +48,12 @@ export interface ReceiverOptions {
   readonly downAfterMs?: number;
   /** How often orphaned work is looked for, ms. @default 1000 */
   readonly takeOverIntervalMs?: number;
+  /** Told how each cast that came was answered; never throws. */
+  readonly onReceived?: (method: string, outcome: CastOutcome['outcome']) => void;
+  /** Told of each claimed piece of work as it begins; never throws. @default nobody */
+  readonly begin?: (claim: Claim) => Working;
   /** Told each claimed piece of work and how it ended; never throws. */
-  readonly onWork?: (claim: Claim, ended: 'done' | 'fenced' | 'failed' | 'stuck', error?: unknown) => void;
+  readonly onWork?: (claim: Claim, ended: WorkEnd, error?: unknown) => void;
   /** Told of a failure of the take-over itself, e.g. the database away. */
   readonly onError?: (error: unknown) => void;
 }
@@ -107,7 +122,9 @@ export class CastReceiver implements CastDispatcher {
     });
     const claims = plans.filter((plan) => 'cast' in plan);
     const outcomes = (await this.#claim(claims)).values();
-    return plans.map((plan) => ('cast' in plan ? (outcomes.next().value ?? SUPERSEDED) : plan));
+    const answers = plans.map((plan) => ('cast' in plan ? (outcomes.next().value ?? SUPERSEDED) : plan));
+    casts.forEach(({ method }, index) => this.#options.onReceived?.(method, answers[index]?.outcome ?? 'busy'));
+    return answers;
   }
 
   /** Takes over what dead owners left. One round; called by a timer. Returns how many rows were taken. */
@@ -194,43 +211,51 @@ export class CastReceiver implements CastDispatcher {
   }
 
   /** Begins work; what was under way on the resource under an older claim is fenced now, and ends as soon as it can. */
-  #begin(claim: Claim, args: Uint8Array): void {
+  #begin(claimed: Claim, args: Uint8Array): void {
+    const working = this.#options.begin?.(claimed);
+    const claim = under(claimed, working?.traceparent ?? claimed.context.traceparent);
     const key = `${claim.resourceType} ${claim.resourceId}`;
     const before = this.#last.get(key);
     if (before && before.claim.epoch < claim.epoch) before.cutOff.abort(new Fenced(before.claim));
     const mine = { claim, cutOff: new AbortController() };
     this.#last.set(key, mine);
-    const work = this.#work(claim, args, mine.cutOff.signal).finally(() => {
-      this.#inFlight.delete(work);
-      if (this.#last.get(key) === mine) this.#last.delete(key);
-    });
+    const work = this.#work(claim, args, mine.cutOff.signal)
+      .then((how) => {
+        working?.ended(how.ended, how.error);
+        if (how.ended !== 'unbegun') this.#options.onWork?.(claim, how.ended, how.error);
+        return how.giveBack ? this.#giveBack(claim) : undefined;
+      })
+      .finally(() => {
+        this.#inFlight.delete(work);
+        if (this.#last.get(key) === mine) this.#last.delete(key);
+      });
     this.#inFlight.set(work, claim);
   }
 
   /** Never rejects. */
-  async #work(claim: Claim, args: Uint8Array, signal: AbortSignal): Promise<void> {
+  async #work(claim: Claim, args: Uint8Array, signal: AbortSignal): Promise<End> {
     // The answer to the sender goes out first.
     await new Promise<void>((resolve) => setImmediate(resolve));
     const handler = this.#options.handlers.get(claim.method);
-    if (!handler || this.#stopping) return this.#giveBack(claim);
+    if (!handler || this.#stopping) return { ended: 'unbegun', giveBack: true };
     try {
       await attempt(claim, handler, args, signal);
-      this.#options.onWork?.(claim, 'done');
+      return { ended: 'done' };
     } catch (error) {
-      if (error instanceof Fenced || signal.reason instanceof Fenced) this.#options.onWork?.(claim, 'fenced', error);
-      else if (this.#aborting.signal.aborted) this.#options.onWork?.(claim, 'stuck', error);
-      else await this.#fail(claim, handler, error);
+      if (error instanceof Fenced || signal.reason instanceof Fenced) return { ended: 'fenced', error };
+      if (this.#aborting.signal.aborted) return { ended: 'stuck', error };
+      return this.#fail(claim, handler, error);
     }
   }
 
-  async #fail(claim: Claim, handler: CastHandler, error: unknown): Promise<void> {
+  async #fail(claim: Claim, handler: CastHandler, error: unknown): Promise<End> {
     try {
       await applyFenced(this.#options.store, claim, [...handler.fail(claim, error), finish(claim)]);
-      this.#options.onWork?.(claim, 'failed', error);
+      return { ended: 'failed', error };
     } catch (failure) {
+      if (failure instanceof Fenced) return { ended: 'fenced', error: failure };
       // The row stays claimed by a living owner, whom nobody takes over: give it back to be tried again.
-      this.#options.onWork?.(claim, failure instanceof Fenced ? 'fenced' : 'stuck', failure);
-      if (!(failure instanceof Fenced)) await this.#giveBack(claim);
+      return { ended: 'stuck', error: failure, giveBack: true };
     }
   }
 
@@ -261,9 +286,22 @@ export class CastReceiver implements CastDispatcher {
   }
 }
 
+/** How a piece of work ended, and whether its row is to be given back. */
+interface End {
+  readonly ended: WorkEnd | 'unbegun';
+  readonly error?: unknown;
+  readonly giveBack?: true;
+}
+
 async function attempt(claim: Claim, handler: CastHandler, args: Uint8Array, signal: AbortSignal): Promise<void> {
   if (claim.claims > MAX_CLAIMS) throw new Error(`begun ${claim.claims} times without an end`);
   await handler.run(claim, handler.decode(args), signal);
+}
+
+/** The claim with another trace context. */
+function under(claim: Claim, traceparent: string): Claim {
+  const { context } = claim;
+  return traceparent === context.traceparent ? claim : { ...claim, context: { ...context, traceparent } };
 }
 
 function keyOf(cast: IncomingCast): WorkerKey {

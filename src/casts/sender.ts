@@ -4,7 +4,7 @@ import { takeForSending } from '../db/worker-search.js';
 import type { Store } from '../db/store.js';
 import type { MessageParts } from './fail-volume.js';
 import { GIVE_UP_AFTER_MS, giveUp, refuse } from './give-up.js';
-import type { CastTransport } from './transport.js';
+import type { CastAnswer, CastTransport } from './transport.js';
 
 /** Casts in one `Deliver` call, as the proto says. */
 const BATCH = 64;
@@ -24,10 +24,24 @@ export interface SenderOptions extends MessageParts {
   readonly giveUpAfterMs?: number;
   /** Uniform [0, 1). @default Math.random */
   readonly random?: () => number;
+  /** Told of each send as it begins; never throws. @default nobody */
+  readonly begin?: (cast: ReadyWorker) => Sending;
+  /** Told of work that is given up; never throws. */
+  readonly onGivenUp?: (cast: ReadyWorker) => void;
   /** Told what went wrong with a send; never throws. */
   readonly onProblem?: (cast: ReadyWorker, problem: string) => void;
   /** Told of a failure of the sweep itself, e.g. the database away. */
   readonly onError?: (error: unknown) => void;
+}
+
+/** What became of one send. */
+export type Sent = 'claimed' | 'superseded' | 'busy' | 'refused' | 'unanswered';
+
+/** One send, for who counts and traces. */
+export interface Sending {
+  /** W3C trace context that travels with the cast. */
+  readonly traceparent: string;
+  ended(how: Sent): void;
 }
 
 /** Casts for one target, and the calls that carry them; it lives as long as there are any. */
@@ -105,9 +119,15 @@ export class CastSender {
   }
 
   async #deliver(casts: readonly ReadyWorker[]): Promise<void> {
+    const sendings = casts.map((cast) => this.#options.begin?.(cast));
     const answers = await this.#options.transport
-      .deliver(casts, this.#stopping.signal)
+      .deliver(
+        casts.map((cast, index) => traced(cast, sendings[index])),
+        this.#stopping.signal,
+      )
       .catch((error: unknown) => error);
+    for (const [index, sending] of sendings.entries())
+      sending?.ended(answerOf(answers, index)?.outcome ?? 'unanswered');
     const settled = casts.map((cast, index) => this.#settle(cast, answers, index));
     await Promise.all(settled).catch((error: unknown) => this.#options.onError?.(error));
   }
@@ -117,13 +137,13 @@ export class CastSender {
       await this.#delay(cast, answers instanceof Error ? answers.message : String(answers));
       return;
     }
-    const answer = (answers as Awaited<ReturnType<CastTransport['deliver']>>)[index];
+    const answer = answerOf(answers, index);
     switch (answer?.outcome) {
       case 'claimed':
       case 'superseded':
         return;
       case 'refused':
-        if (answer.reason === 'NOT_BUILT') await this.#apply(cast, refuse(this.#options, cast, answer.message));
+        if (answer.reason === 'NOT_BUILT') await this.#giveUp(cast, refuse(this.#options, cast, answer.message));
         else await this.#delay(cast, answer.message);
         return;
       default:
@@ -131,15 +151,18 @@ export class CastSender {
     }
   }
 
-  async #apply(cast: ReadyWorker, unit: Parameters<Store['apply']>[0]): Promise<void> {
-    await this.#options.store.apply(unit).catch((error: unknown) => this.#options.onProblem?.(cast, String(error)));
+  async #giveUp(cast: ReadyWorker, unit: Parameters<Store['apply']>[0]): Promise<void> {
+    await this.#options.store.apply(unit).then(
+      () => this.#options.onGivenUp?.(cast),
+      (error: unknown) => this.#options.onProblem?.(cast, String(error)),
+    );
   }
 
   /** A send that did not arrive is repeated later, at longer and longer intervals; too old, and the work is given up. */
   async #delay(cast: ReadyWorker, problem: string): Promise<void> {
     this.#options.onProblem?.(cast, problem);
     const limitMs = this.#options.giveUpAfterMs ?? GIVE_UP_AFTER_MS;
-    if (cast.ageMs > limitMs) await this.#apply(cast, giveUp(this.#options, cast));
+    if (cast.ageMs > limitMs) await this.#giveUp(cast, giveUp(this.#options, cast));
     else await this.#options.store.apply([delayWorker(cast, this.#backoff(cast.sends))]);
   }
 
@@ -169,4 +192,13 @@ export class CastSender {
       return false;
     }
   }
+}
+
+function answerOf(answers: unknown, index: number): CastAnswer | undefined {
+  return Array.isArray(answers) ? (answers as readonly CastAnswer[])[index] : undefined;
+}
+
+function traced(cast: ReadyWorker, sending: Sending | undefined): ReadyWorker {
+  const traceparent = sending?.traceparent ?? cast.context.traceparent;
+  return traceparent === cast.context.traceparent ? cast : { ...cast, context: { ...cast.context, traceparent } };
 }

@@ -57,7 +57,11 @@ export const SCHEMA = {
   apiListen: text('api_listen', '127.0.0.1:8776', { ...LISTEN_SHAPE, help: 'Public API (gRPC).' }),
   schedulerListen: text('scheduler_listen', '127.0.0.1:8786', { ...LISTEN_SHAPE, help: 'Scheduler (gRPC, internal).' }),
   volumeListen: text('volume_listen', '127.0.0.1:8796', { ...LISTEN_SHAPE, help: 'Volume service (gRPC, internal).' }),
-  metricsListen: text('metrics_listen', '127.0.0.1:8775', { ...LISTEN_SHAPE, help: 'Metrics and health over HTTP.' }),
+  metricsListen: text('metrics_listen', '127.0.0.1:8775', {
+    pattern: new RegExp(`${LISTEN_SHAPE.pattern.source}|^off$`),
+    shape: `${LISTEN_SHAPE.shape}; or off`,
+    help: 'Metrics and health over HTTP, of every process. Where the default is taken a process goes without.',
+  }),
   schedulerAdvertise: optionalText('scheduler_advertise', {
     ...LISTEN_SHAPE,
     help: 'Address at which others reach the scheduler. Unset: where it listens.',

@@ -76,6 +76,12 @@ export async function eventRange(store: Store): Promise<EventRange> {
   return { horizon, head };
 }
 
+/** Age of the first event after a cursor, final or not, ms by the database's clock; 0: there is none. */
+export async function ageOfNext(store: Store, { tx, seq }: EventCursor): Promise<number> {
+  const [row] = await store.read(nextAge.with({ tx, seq }));
+  return Math.max(0, row?.age ?? 0);
+}
+
 interface AppendParams {
   readonly volumeId: string;
   readonly type: string;
@@ -143,6 +149,15 @@ const readAfter = statement<EventCursor & { readonly limit: number }>()((tools, 
     .where(place(tools.dialect, '>', p))
     .orderBy(inOrder(tools.dialect))
     .limit(p.limit),
+);
+
+const nextAge = statement<EventCursor>()(({ db, dialect, now }, p) =>
+  db
+    .selectFrom('events')
+    .select(sql<number>`${now} - created_at`.as('age'))
+    .where(place(dialect, '>', p))
+    .orderBy(inOrder(dialect))
+    .limit(1),
 );
 
 const range: Statement<NoParams, RangeRow> = statement()((tools) =>

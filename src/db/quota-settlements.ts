@@ -96,6 +96,12 @@ export async function takeRecoverable(store: Store, recovery: Recovery): Promise
   return (done?.returned ?? []).map((row) => toSettlement(row as unknown as QuotaSettlementsTable));
 }
 
+/** Age of the oldest row that is not settled, work that goes on aside, ms by the database's clock; 0: there is none. */
+export async function oldestSettlementMs(store: Store): Promise<number> {
+  const [row] = await store.read(oldest.with({}));
+  return Math.max(0, row?.age ?? 0);
+}
+
 interface Columns {
   readonly id: string;
   readonly project: string;
@@ -218,3 +224,12 @@ const take = statement<{ owner: string; age: number; lease: number; limit: numbe
     .where('id', 'in', dialect === 'postgres' ? due.forUpdate().skipLocked() : due)
     .returningAll();
 });
+
+const oldest = statement()(({ db, now }) =>
+  db
+    .selectFrom('quota_settlements')
+    .select(sql<number>`${now} - created_at`.as('age'))
+    .where('state', '<>', 'held')
+    .orderBy('created_at')
+    .limit(1),
+);

@@ -98,6 +98,7 @@ const EXTRAS: Readonly<Partial<Record<TransitionName, Extra>>> = {
     }),
   },
   beginDelete: { values: deletionBegun, where: canBeDeleted },
+  beginDeleteUnmanaged: { values: deletionBegun, where: canBeDeleted },
   beginForceDelete: { values: deletionBegun, where: canBeDeleted },
   finishDelete: { values: destroyed },
   undoCreate: { values: destroyed },

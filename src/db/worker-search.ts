@@ -42,6 +42,33 @@ export async function findStranded(
   return rows.map((row) => ({ ...toReady(row), owner: row.owner, claims: row.claims }));
 }
 
+/** How much work of a binary is in a state. */
+export interface UnfinishedCount {
+  readonly binary: string;
+  readonly state: WorkersTable['state'];
+  readonly count: number;
+}
+
+/** How much work there is, from an index alone. */
+export async function countUnfinished(store: Store): Promise<readonly UnfinishedCount[]> {
+  return store.read(unfinished.with({}));
+}
+
+/** The age of the oldest work, ms by the database's clock, by binary and by the status that it answers for. */
+export interface OldestUnfinished {
+  readonly binary: string;
+  readonly status: string;
+  readonly ageMs: number;
+}
+
+/** Rows that are looked at: work that is not among the oldest of all is no news while those are there. */
+const OLDEST_LOOKED_AT = 1_000;
+
+/** What has waited longest. */
+export async function oldestUnfinished(store: Store): Promise<readonly OldestUnfinished[]> {
+  return store.read(oldest.with({ limit: OLDEST_LOOKED_AT }));
+}
+
 /** A row, and the clock when it was read. */
 type Row = WorkersTable & { readonly now: number };
 
@@ -139,4 +166,27 @@ const stranded = statement<{ method: string; down: number; limit: number }>()(({
 
 const stateOf = statement<{ type: string; id: string }>()(({ db }, p) =>
   db.selectFrom('workers').select('state').where('resource_type', '=', p.type).where('resource_id', '=', p.id),
+);
+
+const unfinished = statement()(({ db }) =>
+  db
+    .selectFrom('workers')
+    .select(['binary', 'state'])
+    .select(sql<number>`count(*)`.as('count'))
+    .groupBy(['state', 'binary']),
+);
+
+const oldest = statement<{ limit: number }>()(({ db, now }, p) =>
+  db
+    .selectFrom(
+      db
+        .selectFrom('workers')
+        .select(['binary', 'status', 'created_at'])
+        .orderBy('created_at')
+        .limit(p.limit)
+        .as('old'),
+    )
+    .select(['binary', 'status'])
+    .select(sql<number>`${now} - min(created_at)`.as('ageMs'))
+    .groupBy(['binary', 'status']),
 );

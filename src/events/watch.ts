@@ -1,4 +1,4 @@
-import { type EventCursor, eventRange, type EventRow, readEvents } from '../db/events.js';
+import { ageOfNext, type EventCursor, eventRange, type EventRow, readEvents } from '../db/events.js';
 import type { Store } from '../db/store.js';
 import { changeOfPayload } from '../db/volume-rows.js';
 import { Fault } from '../errors/fault.js';
@@ -114,6 +114,18 @@ export class VolumeEvents {
       reader.leave();
       throw error;
     }
+  }
+
+  /** How many watch, and how full the fullest buffer is, 0 to 1. */
+  get load(): { readonly watches: number; readonly fullest: number } {
+    const sizes = [...this.#open].map(({ queue }) => queue.size);
+    return { watches: this.#open.size, fullest: Math.max(0, ...sizes) / this.#bufferSize };
+  }
+
+  /** Age of the oldest change that was not told yet, ms; undefined while nobody watches. Throws what the store throws. */
+  async lagMs(): Promise<number | undefined> {
+    const position = this.#tail.position;
+    return position && ageOfNext(this.#store, position);
   }
 
   /** Ends all watches with Fault `ServiceStopping`. */

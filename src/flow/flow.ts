@@ -12,6 +12,12 @@ export interface Run {
   readonly flow: string;
   /** Request id, for logs. */
   readonly requestId: string;
+  /** W3C trace context of what runs the flow; empty: none. */
+  readonly traceparent: string;
+  /** Whose flow it is, for logs; empty where nobody said. */
+  readonly projectId: string;
+  /** What it is about, for logs; empty where nobody said, or it is not there yet. */
+  readonly resourceId: string;
 }
 
 /** One step: takes `Needs` from the steps before it, adds `Gives` for the steps after it. */
@@ -30,6 +36,12 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** @default empty */
   readonly requestId?: string;
+  /** @default empty */
+  readonly traceparent?: string;
+  /** @default empty */
+  readonly projectId?: string;
+  /** @default empty */
+  readonly resourceId?: string;
   /** Told every transition; see `listeners.ts`. @default none */
   readonly listeners?: readonly FlowListener[];
 }
@@ -71,7 +83,8 @@ export class Flow<Input extends object, State extends object = Input> {
 
   /** Runs the flow. Throws the error of the failed task, or `InDoubt`. */
   async run(input: Input, options: RunOptions = {}): Promise<State> {
-    const run: Run = { signal: options.signal ?? NEVER, flow: this.name, requestId: options.requestId ?? '' };
+    const { signal = NEVER, requestId = '', traceparent = '', projectId = '', resourceId = '' } = options;
+    const run: Run = { signal, flow: this.name, requestId, traceparent, projectId, resourceId };
     const listeners = options.listeners ?? [];
     const ran: { readonly task: AnyTask; readonly needs: object; readonly outcome: Outcome<object> }[] = [];
     let state: object = input;

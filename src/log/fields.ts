@@ -5,6 +5,8 @@
 export interface LogFields {
   /** `req-<uuid>`: the same through API, scheduler and volume service. */
   readonly requestId?: string | undefined;
+  /** Of the W3C trace context, 32 hex digits: finds the trace that belongs to the line. */
+  readonly traceId?: string | undefined;
   readonly projectId?: string | undefined;
   readonly userId?: string | undefined;
   /** `volume`, `snapshot`, …; with `resourceId`. */

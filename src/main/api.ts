@@ -23,6 +23,7 @@ import { authenticator } from './authenticator.js';
 import { boundedKeysStore } from './bounded-keys-store.js';
 import type { Foundation } from './foundation.js';
 import { present } from './present.js';
+import { watchMetrics } from './observers.js';
 import type { QuotaEngine } from './quota.js';
 import type { Service } from './service.js';
 
@@ -53,6 +54,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
     policy: { allows },
     report: parts.report,
     onBrokenLimit: (broken) => parts.log.warn('a connection was closed: it broke a limit', { ...broken }),
+    observer: parts.telemetry.publicCalls,
     maxRequestsPerProject: config.maxConcurrentRequestsPerProject,
     services: [
       volumes({
@@ -93,6 +95,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
       messages({ store, pages }),
     ],
   });
+  watchMetrics(parts.telemetry.metrics, events);
   const presence = await present(
     parts,
     { incarnation, binary: 'cinder-api', endpoint: server.address, rpcVersion: '', services: [] },

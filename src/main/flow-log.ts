@@ -1,6 +1,7 @@
 import { Fault } from '../errors/fault.js';
 import type { FlowListener } from '../flow/listeners.js';
 import type { Log } from '../log/log.js';
+import { traceIdOf } from '../log/trace-id.js';
 
 /** Codes of errors that a caller made: they are no news for an operator. */
 const CALLERS_OWN: ReadonlySet<string> = new Set([
@@ -15,10 +16,13 @@ const CALLERS_OWN: ReadonlySet<string> = new Set([
  * Rule: cinder/flow_utils.py, DynamicLogListener.
  */
 export function flowLog(log: Log): FlowListener {
-  return ({ flow, requestId }, transition) => {
+  return ({ flow, requestId, projectId, resourceId, traceparent }, transition) => {
     const fields = {
       flow,
       requestId,
+      projectId: projectId || undefined,
+      resourceId: resourceId || undefined,
+      traceId: traceIdOf(traceparent),
       state: transition.state,
       ...(transition.kind === 'task' && { task: transition.task }),
     };

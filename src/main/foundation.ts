@@ -2,9 +2,11 @@ import type { ReceiverOptions } from '../casts/receiver.js';
 import { CastSender } from '../casts/sender.js';
 import type { Config } from '../config/schema.js';
 import { openStore } from '../db/open-store.js';
+import { statement } from '../db/statement.js';
 import type { Store } from '../db/store.js';
 import type { FlowListener } from '../flow/listeners.js';
 import type { LeveledLog } from '../log/log.js';
+import { traceIdOf } from '../log/trace-id.js';
 import { type Descriptors, readDescriptors } from '../rpc/descriptors.js';
 import { peersIn, registryIn } from '../rpc/discovery.js';
 import type { Report } from '../rpc/interceptors/error.js';
@@ -13,7 +15,10 @@ import { VolumeClient } from '../rpc/clients/volume-client.js';
 import type { VersionedClientOptions } from '../rpc/versioned-client.js';
 import { readRules, type Rules } from '../rpc/versions.js';
 import { flowLog } from './flow-log.js';
+import { measuredStore } from './measured-store.js';
+import { flowMetrics, readRecords, senderMetrics } from './observers.js';
 import { Reloads } from './reload.js';
+import { startTelemetry, type Telemetry } from './telemetry.js';
 import { type Tls, tlsOf } from './tls.js';
 import { wakingStore } from './waking-store.js';
 
@@ -39,6 +44,8 @@ export interface Foundation {
   readonly reloads: Reloads;
   /** Certificates of this process's listeners, and of its calls to peers. */
   readonly tls: Tls;
+  /** What operators are told beside the log. */
+  readonly telemetry: Telemetry;
   /** Ends everything, the store last. */
   close(): Promise<void>;
 }
@@ -65,7 +72,17 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
   reloads.add({ name: 'log level', options: ['logLevel'], reload: ({ logLevel }) => void (log.level = logLevel) });
   const tls = tlsOf(config, log, reloads);
   const watchers: Watchers = { wake: () => undefined };
-  const store = wakingStore(await openStore(config.databaseUrl), () => watchers.wake());
+  const telemetry = await startTelemetry(config, log, descriptors);
+  const opened = await openStore(config.databaseUrl).catch(async (error: unknown) => {
+    await telemetry.close();
+    throw error;
+  });
+  const store = wakingStore(measuredStore(opened, telemetry.metrics), () => watchers.wake());
+  readRecords(telemetry.metrics, store);
+  telemetry.readiness.add('sql', async () => {
+    await store.read(anything.with({}));
+    return { ready: true };
+  });
   const clientOptions = (binary: string): VersionedClientOptions => ({
     rules,
     registry: registryIn(store),
@@ -77,6 +94,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     ...given('pin', config.rpcPins[binary]),
     ...given('secret', config.internalRpcSecret),
     ...given('credentials', tls.peers),
+    observer: telemetry.clientCalls,
     onDropped: (method, fields, cap) =>
       log.warn('left out what a peer is too old for', { method, fields, cap: String(cap) }),
     onStale: (error) => log.warn('the records of services cannot be read; the last ones are used', { error }),
@@ -90,6 +108,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
       deliver: (casts, signal) =>
         (casts[0]?.message.binary === 'cinder-volume' ? volume : scheduler).deliver(casts, signal),
     },
+    ...senderMetrics(telemetry.metrics),
     onProblem: ({ resourceId, message, sends }, problem) =>
       log.info('a cast was not taken yet', { resourceId, method: message.method, sends, problem }),
     onError: (error) => log.warn('casts cannot be sent at the moment', { error }),
@@ -111,9 +130,11 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     scheduler,
     volume,
     sender,
-    listeners: [flowLog(log), ...(extras.listeners ?? [])],
+    listeners: [flowLog(log), flowMetrics(telemetry.metrics), ...(extras.listeners ?? [])],
     onWork: ({ resourceId, method, epoch, context }, ended, error) => {
-      const fields = { resourceId, method, epoch, requestId: context.requestId, ended };
+      const { requestId, projectId, traceparent } = context;
+      const traceId = traceIdOf(traceparent);
+      const fields = { resourceId, method, epoch, requestId, projectId: projectId || undefined, traceId, ended };
       if (ended === 'done') log.debug('work', fields);
       else log.warn('work', { ...fields, error });
     },
@@ -121,15 +142,20 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     watchers,
     reloads,
     tls,
+    telemetry,
     async close() {
       tls.close();
       await sender.stop();
       scheduler.close();
       volume.close();
       await store.close();
+      await telemetry.close();
     },
   };
 }
+
+/** Answered by any database that answers. */
+const anything = statement()(({ db }) => db.selectFrom('schema_version').select('version'));
 
 /** `{ [key]: value }`, or nothing when the value is absent. */
 function given<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {

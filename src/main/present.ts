@@ -18,7 +18,7 @@ export interface Present {
  * taken over, must not go on: others take over its work. Then `end` is called. Rule: docs/protocols.md §W PROCESS.
  */
 export async function present(
-  { config, log, store }: Foundation,
+  { config, log, store, telemetry }: Foundation,
   { incarnation, binary, endpoint, rpcVersion, services }: Present,
   end: (reason: string) => void,
 ): Promise<Presence> {
@@ -41,5 +41,6 @@ export async function present(
     onReplaced: () => end(`a newer ${binary} has taken over a service of this host`),
   });
   await presence.start();
+  telemetry.metrics.work.heartbeatAge.from(() => [[presence.silentMs / 1_000, binary]]);
   return presence;
 }

@@ -10,6 +10,7 @@ import { connectRedis } from '../redis/connect.js';
 import { deadlineIn } from '../redis/deadline.js';
 import { startPrivateServer } from '../redis/private-server.js';
 import type { Foundation } from './foundation.js';
+import { quotaObservers } from './observers.js';
 
 /** The quota engine of a process, and the Redis behind it. */
 export interface QuotaEngine {
@@ -24,7 +25,8 @@ export interface QuotaEngine {
 }
 
 /** Connects to the configured Redis, or starts a private one. Throws when it cannot be used. */
-export async function quotaEngine({ config, log, store }: Foundation): Promise<QuotaEngine> {
+export async function quotaEngine({ config, log, store, telemetry }: Foundation): Promise<QuotaEngine> {
+  const observers = quotaObservers(telemetry.metrics);
   const privateServer = config.redisUrl
     ? undefined
     : await startPrivateServer({
@@ -32,12 +34,20 @@ export async function quotaEngine({ config, log, store }: Foundation): Promise<Q
         command: config.redisServer ?? 'redis-server',
         log,
       });
-  const redis = await connectRedis({ url: config.redisUrl ?? privateServer?.socket ?? '', log }).catch(
-    async (error: unknown) => {
-      await privateServer?.stop();
-      throw error;
-    },
-  );
+  const redis = await connectRedis({
+    url: config.redisUrl ?? privateServer?.socket ?? '',
+    log,
+    ...observers.redis,
+  }).catch(async (error: unknown) => {
+    await privateServer?.stop();
+    throw error;
+  });
+  telemetry.metrics.quota.redisUp.from(() => [[redis.usable ? 1 : 0]]);
+  telemetry.readiness.add('redis', async () => {
+    if (!redis.usable) return { ready: false, reason: redis.refusal ?? 'no connection to Redis' };
+    await redis.client.ping();
+    return { ready: true };
+  });
   const ttlMs = config.reservationExpireMs;
   const graceMs = graceMsOf(ttlMs);
   const scripts = loadQuotaScripts();
@@ -46,8 +56,8 @@ export async function quotaEngine({ config, log, store }: Foundation): Promise<Q
     defaults: defaultLimits(config),
     useDefaultQuotaClass: config.useDefaultQuotaClass,
   });
-  const rebuild = new Rebuild({ redis, scripts, store, graceMs, log });
-  const quota = new Quota({ redis, scripts, limits, rebuild, ttlMs, log });
+  const rebuild = new Rebuild({ redis, scripts, store, graceMs, log, ...observers.rebuild });
+  const quota = new Quota({ redis, scripts, limits, rebuild, ttlMs, log, ...observers.quota });
   const settlements = new Settlements({ quota, rebuild, store });
   return {
     limits,

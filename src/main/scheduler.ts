@@ -21,12 +21,14 @@ import { weightHandlerByName } from '../scheduler/weight-handlers/index.js';
 import { weighersByName } from '../scheduler/weighers/index.js';
 import type { Foundation } from './foundation.js';
 import { nobody } from './nobody.js';
+import { decisionMetrics, receiverMetrics, schedulerReadings } from './observers.js';
 import { present } from './present.js';
 import type { Service } from './service.js';
 
 /** Builds the scheduler from bottom to top and starts it. */
 export async function scheduler(parts: Foundation, end: (reason: string) => void): Promise<Service> {
   const { config, log, store, rules, sender } = parts;
+  const { metrics } = parts.telemetry;
   const now = (): number => Date.now();
   const incarnation = randomUUID();
 
@@ -46,6 +48,7 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     weighers,
     weightHandler: weightHandlerByName(config.schedulerWeightHandler, Math.random),
     maxAttempts: config.schedulerMaxAttempts,
+    observer: decisionMetrics(metrics),
   });
   const counts = new VolumeCounts(store);
   const readiness = new Readiness({ pools, initWaitMs: config.schedulerDriverInitWaitTimeMs });
@@ -85,9 +88,12 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     serviceFor: () => presence.serviceId(config.host),
     maxInFlight: config.castMaxInFlight,
     downAfterMs: config.serviceDownTimeMs,
+    ...receiverMetrics(metrics, 'cinder-scheduler'),
     onWork: parts.onWork,
     onError: (error) => log.warn('orphaned work cannot be looked for', { error }),
   });
+  schedulerReadings(metrics, pools, now);
+  metrics.work.castsInFlight.from(() => [[casts.inFlight, 'cinder-scheduler']]);
   const server = await internalServer({
     address: config.schedulerListen,
     ...(parts.tls.internal && { credentials: parts.tls.internal }),
@@ -106,6 +112,7 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     }),
     casts,
     report: parts.report,
+    observer: parts.telemetry.internalCalls,
     ...(config.rpcVersion['cinder-scheduler'] && { rpcVersion: config.rpcVersion['cinder-scheduler'] }),
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
   });

@@ -6,10 +6,12 @@ import { Recovery } from '../quota/recovery.js';
 import { api } from './api.js';
 import { chargedResources } from './charged-resources.js';
 import { foundation, type Foundation, type FoundationExtras } from './foundation.js';
+import { quotaObservers } from './observers.js';
 import { type QuotaEngine, quotaEngine } from './quota.js';
 import { scheduler } from './scheduler.js';
 import type { Service } from './service.js';
 import { serviceManager } from './service-manager.js';
+import type { Telemetry } from './telemetry.js';
 import { volume } from './volume.js';
 
 export type ServiceName = 'api' | 'scheduler' | 'volume';
@@ -17,6 +19,8 @@ export type ServiceName = 'api' | 'scheduler' | 'volume';
 /** Services that run in this process. */
 export interface Running {
   readonly addresses: { readonly [Name in ServiceName]?: string };
+  /** Where metrics and health are, `host:port`; undefined: nowhere. */
+  readonly metricsAddress: string | undefined;
   /** Reads again what may change while they run: the log level, and what else `reload.ts` knows. Never rejects. */
   reload(): Promise<void>;
   /** Stops them in order, in a bounded time. Safe to repeat. */
@@ -51,10 +55,15 @@ export async function serve(
     const quota = await quotaEngine(parts);
     stops.push(() => quota.close());
     const running = new Map<ServiceName, Service>();
+    const serving = servingOf(parts.telemetry, names);
     for (const name of ORDER.filter((one) => names.includes(one))) {
       const service = await SERVICES[name](parts, quota, end);
       running.set(name, service);
-      stops.push((graceMs) => service.stop(graceMs));
+      serving.add(name);
+      stops.push((graceMs) => {
+        serving.delete(name);
+        return service.stop(graceMs);
+      });
       log.info('a service has started', { service: name, address: service.address });
     }
     stops.push(...background(parts, quota));
@@ -63,10 +72,17 @@ export async function serve(
     await manager.ready(`serving ${Object.entries(addresses).flat().join(' ')}`);
     let stopped: Promise<void> | undefined;
     const stopOnce = async (): Promise<void> => {
+      // before anything else: a balancer must see it while requests are still answered
+      parts.telemetry.readiness.drain();
       void manager.stopping();
       await stop(config.gracefulShutdownTimeoutMs);
     };
-    return { addresses, reload: () => parts.reloads.run(), stop: () => (stopped ??= stopOnce()) };
+    return {
+      addresses,
+      metricsAddress: parts.telemetry.address,
+      reload: () => parts.reloads.run(),
+      stop: () => (stopped ??= stopOnce()),
+    };
   } catch (error) {
     await stop(0);
     throw error;
@@ -84,9 +100,19 @@ const SERVICES: Readonly<
   api,
 };
 
+/** The services that take requests now; who asks, by HTTP or by metric, is told of all that shall. */
+function servingOf({ metrics, readiness }: Telemetry, names: readonly ServiceName[]): Set<ServiceName> {
+  const serving = new Set<ServiceName>();
+  for (const name of names) {
+    readiness.add(name, () => (serving.has(name) ? { ready: true } : { ready: false, reason: 'it does not serve' }));
+  }
+  metrics.work.serving.from(() => names.map((name) => [serving.has(name) ? 1 : 0, name] as const));
+  return serving;
+}
+
 /** What every process does beside its services. */
 function background(
-  { config, log, store, sender }: Foundation,
+  { config, log, store, sender, telemetry }: Foundation,
   { settlements, rebuild }: QuotaEngine,
 ): ((graceMs: number) => Promise<void>)[] {
   const recovery = new Recovery({
@@ -97,6 +123,7 @@ function background(
     owner: randomUUID(),
     flowDeadlineMs: config.apiFlowDeadlineMs,
     log,
+    ...quotaObservers(telemetry.metrics).recovery,
   });
   recovery.start();
 

@@ -12,9 +12,12 @@ import { Backends } from '../volume/backends.js';
 import type { CapabilityReport } from '../volume/capabilities.js';
 import { CapabilityReporter } from '../volume/capability-reporter.js';
 import { volumeCalls } from '../volume/calls.js';
+import type { Metrics } from '../telemetry/metrics.js';
 import { volumeManager } from '../volume/manager.js';
 import type { Foundation } from './foundation.js';
+import { measuredDriver } from './measured-driver.js';
 import { nobody } from './nobody.js';
+import { receiverMetrics } from './observers.js';
 import { present } from './present.js';
 import type { QuotaEngine } from './quota.js';
 import type { Service } from './service.js';
@@ -22,12 +25,13 @@ import type { Service } from './service.js';
 /** Builds the volume service from bottom to top and starts it. */
 export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason: string) => void): Promise<Service> {
   const { config, log, store, rules, sender } = parts;
+  const { metrics } = parts.telemetry;
   const incarnation = randomUUID();
   const zones = new Map(config.backends.map((options) => [`${config.host}@${options.name}`, options.availabilityZone]));
 
   let isRegistered = false;
   const backends = new Backends({
-    backends: config.backends.map((options) => backendOf(options, config)),
+    backends: config.backends.map((options) => backendOf(options, config, metrics)),
     store,
     log,
     onUp: (backend) => {
@@ -62,8 +66,18 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     serviceFor: (target) => (target === null ? undefined : presence.serviceId(target)),
     maxInFlight: config.castMaxInFlight,
     downAfterMs: config.serviceDownTimeMs,
+    ...receiverMetrics(metrics, 'cinder-volume'),
     onWork: parts.onWork,
     onError: (error) => log.warn('orphaned work cannot be looked for', { error }),
+  });
+
+  metrics.work.castsInFlight.from(() => [[casts.inFlight, 'cinder-volume']]);
+  metrics.storage.backends.from(() => {
+    const upCount = backends.all.filter(({ isUp }) => isUp).length;
+    return [
+      [upCount, 'up'],
+      [backends.all.length - upCount, 'down'],
+    ];
   });
 
   await backends.start();
@@ -78,6 +92,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     casts,
     owns: (target) => backends.find(target) !== undefined,
     report: parts.report,
+    observer: parts.telemetry.internalCalls,
     ...(config.rpcVersion['cinder-volume'] && { rpcVersion: config.rpcVersion['cinder-volume'] }),
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
   });
@@ -141,17 +156,18 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   };
 }
 
-function backendOf(options: BackendOptions, config: Config): Backend {
+function backendOf(options: BackendOptions, config: Config, metrics: Metrics): Backend {
   const name = `${config.host}@${options.name}`;
+  const driver = new FileDriver({
+    backend: name,
+    path: options.path,
+    pools: options.pools.map(poolOf),
+    ...(process.env['PATH'] && { programPath: process.env['PATH'] }),
+  });
   return new Backend({
     name,
     volumeBackendName: options.volumeBackendName,
-    driver: new FileDriver({
-      backend: name,
-      path: options.path,
-      pools: options.pools.map(poolOf),
-      ...(process.env['PATH'] && { programPath: process.env['PATH'] }),
-    }),
+    driver: measuredDriver(driver, options.driver, metrics),
     concurrency: config.volumeConcurrency,
     copyConcurrency: config.volumeCopyConcurrency,
   });

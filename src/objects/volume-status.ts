@@ -44,7 +44,16 @@ export const DELETABLE: readonly VolumeStatus[] = [
 export const CLONABLE: readonly VolumeStatus[] = ['available', 'in-use'];
 
 /** Statuses in which somebody is at work on a volume, so that a row of `workers` must exist (`cinder/objects/volume.py`). */
-export const TRANSIENT: readonly VolumeStatus[] = ['creating', 'downloading', 'deleting', 'uploading'];
+export const TRANSIENT: readonly VolumeStatus[] = [
+  'creating',
+  'downloading',
+  'deleting',
+  'error_managing_deleting',
+  'uploading',
+];
+
+/** Statuses of a volume that is being destroyed; the second one is of a volume whose managing had failed. */
+const DESTROYED: readonly VolumeStatus[] = ['deleting', 'error_managing_deleting'];
 
 /** One named change of status: the only way a status is written. */
 export interface Transition {
@@ -56,10 +65,11 @@ export interface Transition {
 export const TRANSITIONS = {
   finishCreate: { from: ['creating', 'downloading'], to: 'available' },
   failCreate: { from: ['creating', 'downloading'], to: 'error' },
-  beginDelete: { from: DELETABLE, to: 'deleting' },
+  beginDelete: { from: DELETABLE.filter((status) => status !== 'error_managing'), to: 'deleting' },
+  beginDeleteUnmanaged: { from: ['error_managing'], to: 'error_managing_deleting' },
   beginForceDelete: { from: VOLUME_STATUSES.filter((status) => status !== 'deleted'), to: 'deleting' },
-  failDelete: { from: ['deleting'], to: 'error_deleting' },
-  finishDelete: { from: ['deleting'], to: 'deleted' },
+  failDelete: { from: DESTROYED, to: 'error_deleting' },
+  finishDelete: { from: DESTROYED, to: 'deleted' },
   undoCreate: { from: ['creating'], to: 'deleted' },
 } as const satisfies Record<string, Transition>;
 

@@ -18,6 +18,10 @@ export interface QuotaParts {
   /** Life of a reservation, ms; at least four times the longest flow. @default 600000 */
   readonly ttlMs?: number;
   readonly log: Pick<Log, 'error'>;
+  /** Told each answer, e.g. `reserve`, `over`; `no_answer`: there was none in time. Never throws. @default nobody */
+  readonly onAnswer?: (operation: string, answer: string) => void;
+  /** Told what must never happen. @default nobody */
+  readonly onAlarm?: (alarm: 'clamped' | 'corrupt') => void;
 }
 
 /** Amounts that are set aside until they are committed, rolled back, or expire. Plain JSON. */
@@ -193,8 +197,30 @@ export class Quota {
     return this.#ask(projectId, script, { ...keys, tombstone: keys.tombstones + id }, args, deadline, look);
   }
 
-  /** Repeats a script until it decides; rebuilds the project when it must. */
+  /** As `#decide`, and says how it ended. */
   async #ask<K extends string, A extends string, R, T = never>(
+    projectId: string,
+    script: Script<K, A, Reply<R>>,
+    ...rest: [
+      keys: Readonly<Record<K, string>>,
+      args: Readonly<Record<A, string | number>>,
+      deadline: Deadline,
+      look?: Look<T>,
+    ]
+  ): Promise<R | T> {
+    const operation = script.name.replace(/\.lua$/, '');
+    try {
+      const said = await this.#decide(projectId, script, ...rest);
+      this.#parts.onAnswer?.(operation, answerIn(said));
+      return said;
+    } catch (error) {
+      if (error instanceof NoAnswer) this.#parts.onAnswer?.(operation, 'no_answer');
+      throw error;
+    }
+  }
+
+  /** Repeats a script until it decides; rebuilds the project when it must. */
+  async #decide<K extends string, A extends string, R, T = never>(
     projectId: string,
     script: Script<K, A, Reply<R>>,
     keys: Readonly<Record<K, string>>,
@@ -202,7 +228,7 @@ export class Quota {
     deadline: Deadline,
     look?: Look<T>,
   ): Promise<R | T> {
-    const { redis, rebuild, log } = this.#parts;
+    const { redis, rebuild, log, onAlarm } = this.#parts;
     for (;;) {
       if (isOver(deadline)) throw new NoAnswer(`${script.name} was not answered in time`);
       const incarnation = await redis.incarnation(deadline);
@@ -210,10 +236,15 @@ export class Quota {
       if (seen !== undefined) return seen;
       try {
         const { said, refusal, clamped } = await redis.attempt(incarnation, script, keys, args, deadline);
-        if (clamped) log.error('quota sums would have become negative', { projectId, script: script.name, clamped });
+        if (clamped) {
+          log.error('quota sums would have become negative', { projectId, script: script.name, clamped });
+          onAlarm?.('clamped');
+        }
         if (!refusal) return said as R;
-        if (refusal.why === 'corrupt')
+        if (refusal.why === 'corrupt') {
           log.error('quota key is corrupt and is rebuilt', { projectId, key: refusal.key });
+          onAlarm?.('corrupt');
+        }
         if (refusal.why !== 'again')
           await rebuild.run(projectId, refusal.why === 'corrupt' ? 'unknown' : 'stale', deadline);
       } catch (error) {
@@ -226,6 +257,13 @@ export class Quota {
   #common(projectId: string) {
     return { tombstones: keysOf(projectId).tombstones, keep: this.#graceMs };
   }
+}
+
+/** The word in a script's reply: some are a word, some have one, and what is only read has none. */
+function answerIn(said: unknown): string {
+  if (typeof said === 'string') return said;
+  const { answer } = Object(said) as { readonly answer?: unknown };
+  return typeof answer === 'string' ? answer : 'read';
 }
 
 /** Before anything is decided, no answer means that nothing was made. */

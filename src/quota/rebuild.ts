@@ -20,6 +20,8 @@ export interface RebuildParts {
   /** When a rebuild gives up, ms; those who wait for it may do so earlier. @default 30000 */
   readonly timeoutMs?: number;
   readonly log: Pick<Log, 'info' | 'warn'>;
+  /** Told of each rebuild that was done here, or was not; never throws. @default nobody */
+  readonly onRebuild?: (reason: RebuildReason, outcome: 'rebuilt' | 'failed', elapsedMs: number) => void;
 }
 
 /**
@@ -39,7 +41,7 @@ export class Rebuild {
   readonly #running = new Map<string, Promise<void>>();
 
   constructor(parts: RebuildParts) {
-    this.#parts = { leaseMs: 5_000, timeoutMs: 30_000, ...parts };
+    this.#parts = { leaseMs: 5_000, timeoutMs: 30_000, onRebuild: () => undefined, ...parts };
   }
 
   /**
@@ -50,7 +52,7 @@ export class Rebuild {
     const key = `${reason} ${projectId}`;
     let running = this.#running.get(key);
     if (!running) {
-      running = this.#rebuild(projectId, reason).finally(() => this.#running.delete(key));
+      running = this.#timed(projectId, reason).finally(() => this.#running.delete(key));
       this.#running.set(key, running);
     }
     const done = await within(
@@ -60,7 +62,20 @@ export class Rebuild {
     if (!done) throw new NoAnswer('the quota of the project is being rebuilt');
   }
 
-  async #rebuild(projectId: string, reason: RebuildReason): Promise<void> {
+  async #timed(projectId: string, reason: RebuildReason): Promise<void> {
+    const { onRebuild } = this.#parts;
+    const begun = performance.now();
+    try {
+      const isOurs = await this.#rebuild(projectId, reason);
+      if (isOurs) onRebuild(reason, 'rebuilt', performance.now() - begun);
+    } catch (error) {
+      onRebuild(reason, 'failed', performance.now() - begun);
+      throw error;
+    }
+  }
+
+  /** False: somebody else was faster. */
+  async #rebuild(projectId: string, reason: RebuildReason): Promise<boolean> {
     const { redis, scripts, leaseMs, timeoutMs } = this.#parts;
     const deadline = deadlineIn(timeoutMs);
     const { usage } = keysOf(projectId);
@@ -71,9 +86,9 @@ export class Rebuild {
       try {
         const args = { owner, lease: leaseMs, force };
         const begin = await redis.attempt(incarnation, scripts.rebuildBegin, { usage }, args, deadline);
-        if (begin.answer === 'fresh') return;
+        if (begin.answer === 'fresh') return false;
         if (begin.answer === 'begun') {
-          if (await this.#replace(projectId, owner, incarnation, deadline)) return;
+          if (await this.#replace(projectId, owner, incarnation, deadline)) return true;
           owner = randomUUID(); // an end that was lost on the way may still arrive
         }
         if (begin.answer === 'busy') force = 0; // whatever the other one counts, it counts after we were asked

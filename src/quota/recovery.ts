@@ -35,6 +35,8 @@ export interface RecoveryParts {
   /** For how long a row taken is left to us, ms. @default 30000 */
   readonly leaseMs?: number;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** Told of each row and whether it was brought to its end; never throws. @default nobody */
+  readonly onRow?: (row: Settlement, outcome: 'recovered' | 'later') => void;
 }
 
 /** Rows taken at once. */
@@ -49,7 +51,7 @@ export class Recovery {
   #running: Promise<void> | undefined;
 
   constructor(parts: RecoveryParts) {
-    this.#parts = { periodMs: 5_000, leaseMs: 30_000, ...parts };
+    this.#parts = { periodMs: 5_000, leaseMs: 30_000, onRow: () => undefined, ...parts };
   }
 
   /** Sweeps now and every period until `stop`. */
@@ -91,14 +93,16 @@ export class Recovery {
 
   /** One row must not keep the others: it has a share of the time, and what fails is logged and comes back. */
   async #recovered(row: Settlement, deadline: Deadline): Promise<void> {
-    const { log } = this.#parts;
+    const { log, onRow } = this.#parts;
     const fields = { projectId: row.projectId, resourceType: row.resourceType, resourceId: row.resourceId };
     try {
       await this.#recover(row, deadline);
       log.info('quota settlement recovered', { ...fields, kind: row.kind, state: row.state });
+      onRow(row, 'recovered');
     } catch (error) {
       if (error instanceof RowCountMismatch && error.step === 0) return; // somebody else was faster
       log.warn('quota settlement not recovered yet', { ...fields, reason: reasonOf(error) });
+      onRow(row, 'later');
     }
   }
 

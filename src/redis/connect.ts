@@ -13,7 +13,12 @@ export interface RedisConnectionOptions {
   /** How long the first connection may take, ms. @default 10000 */
   readonly connectTimeoutMs?: number;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** Told of each call of a script; never throws. @default nobody */
+  readonly onCall?: (script: string, outcome: CallOutcome, elapsedMs: number) => void;
 }
+
+/** How a call of a script ended: `again`: it did nothing, or its reply was lost. */
+export type CallOutcome = 'ok' | 'again' | 'no_answer' | 'error';
 
 /** Nobody knows what became of a call: there was no reply by the deadline. Scripts are repeated under the same id. */
 export class NoAnswer extends Error {
@@ -53,6 +58,7 @@ export async function connectRedis(options: RedisConnectionOptions): Promise<Red
 export class RedisConnection {
   readonly #redis: Redis;
   readonly #log: RedisConnectionOptions['log'];
+  readonly #onCall: NonNullable<RedisConnectionOptions['onCall']>;
   #current: Incarnation | undefined;
   #reading: Promise<void> | undefined;
   #refusal: string | undefined;
@@ -60,9 +66,10 @@ export class RedisConnection {
   /** Counts the connections that are gone. */
   #closes = 0;
 
-  constructor({ url, log, replyTimeoutMs = 2_000 }: RedisConnectionOptions) {
+  constructor({ url, log, replyTimeoutMs = 2_000, onCall = () => undefined }: RedisConnectionOptions) {
     const options = connectionOptions(replyTimeoutMs);
     this.#log = log;
+    this.#onCall = onCall;
     this.#redis = /^rediss?:\/\//.test(url) ? new Redis(url, options) : new Redis({ path: url, ...options });
     this.#redis.on('ready', () => void this.#read());
     this.#redis.on('close', () => {
@@ -109,12 +116,17 @@ export class RedisConnection {
     args: Readonly<Record<A, string | number>>,
     deadline: Deadline,
   ): Promise<R> {
+    const begun = performance.now();
     try {
       const sha = incarnation.sha(script) ?? (await answered(this.#load(incarnation, script), deadline));
       this.#expect(incarnation);
-      return script.decode(await answered(this.#redis.evalsha(sha, ...script.call(keys, args)), deadline));
+      const reply = await answered(this.#redis.evalsha(sha, ...script.call(keys, args)), deadline);
+      this.#onCall(script.name, 'ok', performance.now() - begun);
+      return script.decode(reply);
     } catch (error) {
-      throw this.#judge(error, incarnation);
+      const judged = this.#judge(error, incarnation);
+      this.#onCall(script.name, outcomeOf(judged), performance.now() - begun);
+      throw judged;
     }
   }
 
@@ -190,6 +202,11 @@ export class RedisConnection {
       this.#log.warn('redis did not say who it is', { reason: error instanceof Error ? error.message : String(error) });
     }
   }
+}
+
+function outcomeOf(error: unknown): CallOutcome {
+  if (error instanceof TryAgain) return 'again';
+  return error instanceof NoAnswer ? 'no_answer' : 'error';
 }
 
 /** Throws NoAnswer when the deadline comes before the reply. */

@@ -5,7 +5,9 @@ import {
   connectivityState,
   type Metadata,
   type ServiceError,
+  status as Code,
 } from '@grpc/grpc-js';
+import { type CallObserver, observed } from './interceptors/observe.js';
 
 /** A method as a channel calls it. */
 export interface WireMethod<Req, Res> {
@@ -24,9 +26,14 @@ export interface WireCall {
 
 export interface ChannelsOptions {
   readonly maxMessageBytes: number;
+  /** @default nobody */
+  readonly observer?: CallObserver;
   /** @default plaintext */
   readonly credentials?: ChannelCredentials;
 }
+
+/** Whose request it is, the receiver knows. */
+const NOBODY = { requestId: '', projectId: '' };
 
 /** One connection an endpoint, kept while the endpoint has a living process. */
 export class Channels {
@@ -44,7 +51,9 @@ export class Channels {
     return new Promise((resolve, reject) => {
       const { signal } = call;
       const { path, serialize, deserialize } = method;
+      const done = observed(this.#options.observer, path);
       const answer = (error: ServiceError | null, response?: Res): void => {
+        done(error ? Code[error.code] : 'OK', NOBODY);
         signal?.removeEventListener('abort', cancel);
         if (error) reject(error);
         else resolve(response as Res);

@@ -180,11 +180,11 @@ class PublicApiServer {
       } finally {
         inFlight.leave(context.projectId);
       }
-      done(call.code ?? 'UNKNOWN');
+      done(call.code ?? 'UNKNOWN', { requestId, projectId: call.projectId });
     } catch (error) {
       const fault = faultFor(error, { method: rules.path, requestId, projectId: call.projectId }, report);
       call.fail(fault);
-      done(call.code ?? fault.code);
+      done(call.code ?? fault.code, { requestId, projectId: call.projectId });
     }
   }
 }

@@ -6,6 +6,7 @@ import { saysTooNew, servedVersion } from './call-errors.js';
 import { Channels, type WireMethod } from './channels.js';
 import { putContext } from './context.js';
 import { CAST_EPOCH, RPC_SECRET, RPC_TARGET, RPC_VERSION } from './headers.js';
+import type { CallObserver } from './interceptors/observe.js';
 import { OBJECT_VERSION } from './object-history.js';
 import { OlderForms, type Prepared } from './older-form.js';
 import { type Peer, Peers, type ReadPeers } from './peers.js';
@@ -41,6 +42,8 @@ export interface VersionedClientOptions {
   readonly secret?: string;
   /** @default plaintext */
   readonly credentials?: ChannelCredentials;
+  /** Told of every call. @default nobody */
+  readonly observer?: CallObserver;
   /** Told of set fields that had to be left out, e.g. `cinder.objects.v1.Volume.use_quota`. @default nobody */
   readonly onDropped?: (method: string, fields: readonly string[], cap: Cap) => void;
   /** Told when records cannot be read and the last ones are used. @default nobody */
@@ -82,7 +85,7 @@ export class VersionedClient<S extends AnyService> {
     this.api = internalApiOf(options.rules, serviceNameOf(definition));
     this.definition = definition;
     const { binary } = this.api;
-    const { registry, pin, serviceTtlMs, capMaxAgeMs, onStale, credentials, maxMessageBytes } = options;
+    const { registry, pin, serviceTtlMs, capMaxAgeMs, onStale, credentials, maxMessageBytes, observer } = options;
     this.#options = options;
     this.#forms = new OlderForms(this.api);
     this.#cap = new VersionCap({
@@ -95,7 +98,11 @@ export class VersionedClient<S extends AnyService> {
       ...(onStale && { onStale }),
     });
     this.#peers = new Peers({ binary, read: options.readPeers, ...(onStale && { onStale }) });
-    this.#channels = new Channels({ maxMessageBytes, ...(credentials && { credentials }) });
+    this.#channels = new Channels({
+      maxMessageBytes,
+      ...(credentials && { credentials }),
+      ...(observer && { observer }),
+    });
     this.router = new Router({
       binary,
       peers: this.#peers,

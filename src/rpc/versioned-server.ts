@@ -163,7 +163,7 @@ class InternalApiServer {
       const where = { method: path, requestId: call.arrival.requestId, projectId: '' };
       call.fail(faultFor(error, where, this.#options.report));
     }
-    done(call.code ?? 'UNKNOWN');
+    done(call.code ?? 'UNKNOWN', { requestId: call.arrival.requestId, projectId: '' });
   }
 
   async #serve(bound: Bound, raw: RawUnaryCall, call: UnaryCall, version: string): Promise<Buffer> {

@@ -24,6 +24,14 @@ export interface FilterSchedulerParts {
   readonly weightHandler: WeightHandler;
   /** How often a volume may be scheduled, 1 or more; 1: never again after a failure. @default 3 */
   readonly maxAttempts: number;
+  /** Told of each decision; never throws. @default nobody */
+  readonly observer?: DecisionObserver;
+}
+
+/** Told how decisions end, for metrics. */
+export interface DecisionObserver {
+  decided(outcome: 'placed' | 'rejected' | 'no_pools', elapsedMs: number): void;
+  filtered(filter: string, seenCount: number, rejectedCount: number): void;
 }
 
 /** One attempt to place a volume. */
@@ -98,9 +106,20 @@ export class FilterScheduler {
    * Chooses the best pool, other than those `without`, and takes its room at once. Throws UnusableCapability when a pool
    * reports what cannot be compared.
    */
-  choose({ request, sizeGib, retry }: Attempt, without: ReadonlySet<string> = NONE): Choice {
+  choose(attempt: Attempt, without: ReadonlySet<string> = NONE): Choice {
+    const { observer } = this.#parts;
+    if (!observer) return this.#choose(attempt, without);
+    const begun = performance.now();
+    const choice = this.#choose(attempt, without, observer);
+    const refused = 'refusal' in choice && (choice.refusal.poolCount === 0 ? 'no_pools' : 'rejected');
+    observer.decided(refused || 'placed', performance.now() - begun);
+    return choice;
+  }
+
+  #choose({ request, sizeGib, retry }: Attempt, without: ReadonlySet<string>, observer?: DecisionObserver): Choice {
     const { pools } = this.#parts;
     const sieved = this.#sieve.sieve(pools.list(), request, QUOTED_REJECTIONS);
+    if (observer) sieved.eachFilter((...filtered) => observer.filtered(...filtered));
     const best = sieved.best(
       (pool) => isOnResourceBackend(pool, request.resourceBackend) && !without.has(pool.backendId),
     );

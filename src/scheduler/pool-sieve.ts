@@ -14,6 +14,8 @@ export interface Sieved {
   best(mayTake: (pool: Pool) => boolean): Pool | undefined;
   /** The pools that passed, best first; equals stay in the pools' order. */
   candidates(): { readonly pool: Pool; readonly weight: number }[];
+  /** Tells, filter by filter, how many pools it saw and how many of them it rejected. */
+  eachFilter(tell: (filter: string, seenCount: number, rejectedCount: number) => void): void;
   /** What each filter did. */
   tallies(): readonly FilterTally[];
 }
@@ -53,6 +55,9 @@ export class PoolSieve {
       passedCount: count,
       best: (mayTake) => this.#handler.best(passed, weights, mayTake),
       candidates: () => this.#handler.rank(passed, weights),
+      eachFilter(tell) {
+        for (const sift of sifts) tell(sift.filter.name, sift.poolCount, sift.poolCount - sift.passedCount);
+      },
       tallies: () => sifts.map((sift) => tally(sift, request)),
     };
   }

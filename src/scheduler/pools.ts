@@ -119,6 +119,16 @@ export class Pools {
     return this.#silent;
   }
 
+  /** When the oldest report among the backends that can be placed on was made, ms; undefined: there is none. */
+  get oldestReportAt(): number | undefined {
+    let oldest: number | undefined;
+    for (const key of this.#backends.keys()) {
+      const report = this.#reports.get(key);
+      if (report !== undefined && report.timestamp < (oldest ?? Infinity)) oldest = report.timestamp;
+    }
+    return oldest;
+  }
+
   /** Whether every living backend has reported; true when there is none. */
   get hasAllCapabilities(): boolean {
     return this.#silent.size === 0;

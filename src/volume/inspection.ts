@@ -33,6 +33,7 @@ const MAY_BE_ABSENT: ReadonlySet<VolumeStatus> = new Set([
   'downloading',
   'error',
   'deleting',
+  'error_managing_deleting',
   'error_deleting',
 ]);
 

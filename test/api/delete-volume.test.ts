@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
+import { sql } from 'kysely';
 import { deleteVolume, type DeleteVolumeParts } from '#src/api/handlers/delete-volume.js';
 import type { NewSettlement } from '#src/db/quota-settlements.js';
-import type { Store } from '#src/db/store.js';
+import { statement } from '#src/db/statement.js';
+import { RowCountMismatch, type Store } from '#src/db/store.js';
 import { placeVolume, transition } from '#src/db/volume-transitions.js';
 import { findVolume } from '#src/db/volumes.js';
-import type { ReadyWorker } from '#src/db/workers.js';
+import { claimWorker, fenceWorker, insertStagedWorker, type ReadyWorker } from '#src/db/workers.js';
 import { Fault } from '#src/errors/fault.js';
 import { DeleteVolumeRequest } from '#src/gen/cinder/api/v3/volumes.js';
+import { VOLUME_STATUSES, type VolumeStatus } from '#src/objects/volume-status.js';
 import { eventsOf, CONTEXT, rowOf } from '../casts/rows.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
@@ -73,6 +76,104 @@ test('only an administrator may force a deletion', async (t) => {
   t.is((await findVolume(store, { id }))?.status, 'deleting');
 });
 
+test('a volume whose managing has failed says so while it is deleted, and its row of work with it', async (t) => {
+  const store = await sqliteStore(t);
+  const { ask, sent } = deletions(store);
+  const id = await placed(store, 'error_managing');
+  await ask({ volumeId: id });
+  t.is((await findVolume(store, { id }))?.status, 'error_managing_deleting');
+  t.like(sent[0], { status: 'error_managing_deleting' });
+  for (const end of ['failDelete', 'beginForceDelete', 'finishDelete'] as const) {
+    await t.notThrowsAsync(store.apply([transition(end, { id })]), end);
+  }
+});
+
+for (const status of VOLUME_STATUSES.filter((one) => one !== 'deleted')) {
+  test(`by force a volume in ${status} is deleted, and work that is under way is replaced`, async (t) => {
+    const store = await sqliteStore(t);
+    const { ask, sent } = deletions(store);
+    const id = await placed(store, status);
+    await ask({ volumeId: id, force: true }, ['admin']);
+    const first = await rowOf(store, id);
+    t.like(first, { state: 'ready', target: 'h1@b', status: 'deleting' });
+    const { resourceType, resourceId, epoch } = sent[0] as ReadyWorker;
+    const claim = {
+      resourceType,
+      resourceId,
+      epoch,
+      owner: 'busy',
+      binary: 'cinder-volume',
+      target: 'h1@b',
+      serviceId: null,
+    };
+    await store.apply([{ ...claimWorker(claim), rows: 1 }]);
+
+    await ask({ volumeId: id, force: true }, ['admin']);
+    t.like(await rowOf(store, id), { state: 'ready', owner: null, claims: 0, epoch: epoch + 2 });
+    const old = fenceWorker({ resourceType, resourceId, epoch: epoch + 1, owner: 'busy' });
+    await t.throwsAsync(store.apply([old]), { instanceOf: RowCountMismatch }, 'the former owner is fenced');
+  });
+}
+
+storesFor('what is attached, migrates, is in a group or is copied is not deleted by force either', async (t, store) => {
+  const { ask } = deletions(store);
+  const force = (volumeId: string) => ask({ volumeId, force: true }, ['admin']);
+  for (const [column, value] of [
+    ['attach_status', 'attached'],
+    ['migration_status', 'migrating'],
+    ['group_id', 'g1'],
+  ] as const) {
+    const id = await placed(store, 'in-use');
+    await store.apply([{ statement: SET[column].with({ id, value }), rows: 1 }]);
+    await t.throwsAsync(force(id), { name: 'InvalidVolume', message: /must not be attached, be migrating/ }, column);
+  }
+  const source = await placed(store);
+  await recorded(store, { sourceVolumeId: source });
+  await t.throwsAsync(force(source), { name: 'InvalidVolume' });
+});
+
+storesFor(
+  'a volume that is placed between the look and the deletion is deleted where it was placed',
+  async (t, store) => {
+    const { id } = await recorded(store, { projectId: CONTEXT.projectId });
+    const { ask, sent, released } = deletions({
+      ...{ dialect: store.dialect, read: (bound) => store.read(bound), close: () => store.close() },
+      async apply(unit) {
+        // a scheduler is faster
+        await store.apply([placeVolume({ id, host: 'h1@b#p', clusterName: null, availabilityZone: 'nova' })]);
+        return store.apply(unit);
+      },
+    });
+    await ask({ volumeId: id, force: true }, ['admin']);
+    t.is((await findVolume(store, { id }))?.status, 'deleting');
+    t.like(sent, [{ resourceId: id, target: 'h1@b' }]);
+    t.deepEqual(released, []);
+  },
+);
+
+test('a volume whose creation is being decided is refused, in words', async (t) => {
+  const store = await sqliteStore(t);
+  const { ask } = deletions(store);
+  const { id } = await recorded(store, { projectId: CONTEXT.projectId });
+  const message = {
+    binary: 'cinder-scheduler',
+    method: 'CreateVolume',
+    payload: Buffer.alloc(0),
+    payloadVersion: '3.0',
+  } as const;
+  const row = {
+    resourceType: 'Volume',
+    resourceId: id,
+    status: 'creating',
+    target: null,
+    message,
+    context: CONTEXT,
+  } as const;
+  await store.apply([insertStagedWorker(row, 'api')]);
+  const refusal = { name: 'InvalidVolume', message: /is just being accepted\. Try again\.$/ };
+  await t.throwsAsync(ask({ volumeId: id, force: true }, ['admin']), refusal);
+});
+
 test('another project’s volume, and one that never was, are not found', async (t) => {
   const store = await sqliteStore(t);
   const { ask } = deletions(store);
@@ -105,12 +206,28 @@ function deletions(store: Store, parts: Partial<DeleteVolumeParts> = {}) {
   return { ask, sent, released, left };
 }
 
-/** A volume that is available on a backend. */
-async function placed(store: Store): Promise<string> {
+/** A volume on a backend. */
+async function placed(store: Store, status: VolumeStatus = 'available'): Promise<string> {
   const { id } = await recorded(store, { projectId: CONTEXT.projectId });
   await store.apply([
     placeVolume({ id, host: 'h1@b#p', clusterName: null, availabilityZone: 'nova' }),
-    transition('finishCreate', { id }),
+    { statement: SET.status.with({ id, value: status }), rows: 1 },
   ]);
   return id;
 }
+
+const column = (name: 'status' | 'attach_status' | 'migration_status' | 'group_id') =>
+  statement<{ id: string; value: string }>()(({ db }, p) =>
+    db
+      .updateTable('volumes')
+      .set(sql.ref(name), sql`${p.value}`)
+      .where('id', '=', p.id),
+  );
+
+/** Writes what no transition would. */
+const SET = {
+  status: column('status'),
+  attach_status: column('attach_status'),
+  migration_status: column('migration_status'),
+  group_id: column('group_id'),
+};

@@ -9,7 +9,14 @@ import type { Volume } from '#src/objects/volume.js';
 import { CONTEXT } from '../casts/rows.js';
 import { newVolume } from '../support/volumes.js';
 
-const RUN = { signal: new AbortController().signal, flow: 'volume_create_api', requestId: '' };
+const RUN = {
+  signal: new AbortController().signal,
+  flow: 'volume_create_api',
+  requestId: '',
+  traceparent: '',
+  projectId: '',
+  resourceId: '',
+};
 
 test('a volume that names no type gets the default one, in the default zone', async (t) => {
   const spec = await extract({});

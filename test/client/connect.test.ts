@@ -106,6 +106,17 @@ test('a request whose first sending is still being decided waits for that, under
   t.true(performance.now() - start < 900, 'what cannot come in time is not waited for');
 });
 
+test('the compiler knows the requests, the answers and the options of each method', async (t) => {
+  const server = await volumesServer(t, { listVolumes: async () => ListVolumesResponse.create() });
+  const { volumes } = clientFor(t, server);
+  const { nextPageToken }: { nextPageToken: string } = await volumes.listVolumes({ filter: { name: 'a' } });
+  // @ts-expect-error there is no such field
+  await volumes.listVolumes({ filter: { nam: 'a' } });
+  // @ts-expect-error a call that changes nothing takes no key
+  await volumes.listVolumes({}, { idempotencyKey: 'k' });
+  t.is(nextPageToken, '');
+});
+
 test('an aborted call that carries no key is not sent again', async (t) => {
   let calls = 0;
   const server = await volumesServer(t, {

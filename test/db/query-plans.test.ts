@@ -1,14 +1,16 @@
 import { join } from 'node:path';
 import test from 'ava';
 import Database from 'libsql';
-import { readEvents } from '#src/db/events.js';
+import { ageOfNext, readEvents } from '#src/db/events.js';
 import { findIdempotency } from '#src/db/idempotency.js';
 import { listMessages } from '#src/db/messages.js';
 import { migrate } from '#src/db/migrate.js';
 import { purge } from '#src/db/purge.js';
+import { oldestSettlementMs } from '#src/db/quota-settlements.js';
 import type { Bound } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { findVolume, findVolumes } from '#src/db/volumes.js';
+import { countUnfinished, oldestUnfinished } from '#src/db/worker-search.js';
 import { transition } from '#src/db/volume-transitions.js';
 import { folderFor } from '../support/folder.js';
 
@@ -51,7 +53,7 @@ const isIndexed = test.macro({
     );
     // read from end to end are only a list that was handed in, a subselect of few rows, and the first events up to a limit
     const scans = plan.filter(
-      (step) => /^SCAN (?!json_each|\(subquery|events$)/.test(step) && !/USING (COVERING )?INDEX/.test(step),
+      (step) => /^SCAN (?!json_each|\(subquery|events$|old$)/.test(step) && !/USING (COVERING )?INDEX/.test(step),
     );
     t.deepEqual(scans, []);
     t.false(
@@ -89,3 +91,7 @@ test(
   /volumes_in_all_by_source_volume_id/,
 );
 test('what is old is purged', isIndexed, (s) => purge(s), /volumes_by_deletion/);
+test('what has waited longest is found', isIndexed, (s) => oldestUnfinished(s), /workers_by_age/);
+test('work is counted in an index alone', isIndexed, (s) => countUnfinished(s), /COVERING INDEX workers_to_send/);
+test('the oldest settlement is found', isIndexed, (s) => oldestSettlementMs(s), /quota_settlements_by_age/);
+test('how far watches are behind is seen', isIndexed, (s) => ageOfNext(s, { tx: 0, seq: 1 }), /SEARCH events/);

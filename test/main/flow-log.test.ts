@@ -4,7 +4,14 @@ import type { Transition } from '#src/flow/listeners.js';
 import { flowLog } from '#src/main/flow-log.js';
 import { recordingLog } from '../support/redis.js';
 
-const RUN = { signal: new AbortController().signal, flow: 'volume_create_api', requestId: 'req-1' };
+const RUN = {
+  signal: new AbortController().signal,
+  flow: 'volume_create_api',
+  requestId: 'req-1',
+  projectId: 'demo',
+  resourceId: 'volume-1',
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+};
 
 /** A transition, and how loud it is. */
 const LEVELS: readonly (readonly [what: string, transition: Transition, level: string])[] = [
@@ -30,6 +37,13 @@ for (const [what, transition, level] of LEVELS) {
     flowLog(log)(RUN, transition);
     t.is(log.lines.length, 1);
     t.is(log.lines[0]?.level, level);
-    t.like(log.lines[0]?.fields, { flow: RUN.flow, requestId: RUN.requestId, state: transition.state });
+    t.like(log.lines[0]?.fields, {
+      flow: RUN.flow,
+      requestId: RUN.requestId,
+      projectId: 'demo',
+      resourceId: 'volume-1',
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      state: transition.state,
+    });
   });
 }

@@ -81,6 +81,7 @@ export class Installation {
       CINDER_API_LISTEN: '127.0.0.1:0',
       CINDER_SCHEDULER_LISTEN: '127.0.0.1:0',
       CINDER_VOLUME_LISTEN: '127.0.0.1:0',
+      CINDER_METRICS_LISTEN: '127.0.0.1:0',
       CINDER_LOG_FORMAT: 'json',
       ...environment,
     };
@@ -224,8 +225,8 @@ export class Client {
     });
   }
 
-  async delete(volumeId: string): Promise<void> {
-    const request = { volumeId, cascade: false, force: false, idempotencyKey: undefined };
+  async delete(volumeId: string, how: { readonly force?: boolean; readonly cascade?: boolean } = {}): Promise<void> {
+    const request = { volumeId, cascade: false, force: false, idempotencyKey: undefined, ...how };
     await new Promise<void>((resolve, reject) => {
       this.#volumes.deleteVolume(request, this.#metadata, { deadline: Date.now() + 20_000 }, (error) => {
         if (error) reject(error);

@@ -5,6 +5,7 @@ import { findWorkerState } from '../../db/worker-search.js';
 import { Fault } from '../../errors/fault.js';
 import { InDoubt } from '../../flow/in-doubt.js';
 import type { FlowListener } from '../../flow/listeners.js';
+import { runFor } from '../../flow/run-for.js';
 import type { VolumesService } from '../../gen/cinder/api/v3/volumes.js';
 import type { RequestContext } from '../../objects/request-context.js';
 import type { Volume } from '../../objects/volume.js';
@@ -58,7 +59,7 @@ export function createVolume(parts: CreateVolumeParts): PublicHandler<typeof Vol
     try {
       const { entry } = await flow.run(
         { context, request, deadline },
-        { signal: call.signal, requestId: context.requestId, listeners: parts.listeners },
+        { ...runFor(context), signal: call.signal, listeners: parts.listeners },
       );
       return entry.volume;
     } catch (error) {

@@ -11,7 +11,7 @@ import { type DeleteVolumeRequest, type VolumesService } from '../../gen/cinder/
 import { backendOf } from '../../objects/backend-name.js';
 import type { RequestContext } from '../../objects/request-context.js';
 import type { Volume } from '../../objects/volume.js';
-import { DELETABLE } from '../../objects/volume-status.js';
+import { DELETABLE, TRANSITIONS } from '../../objects/volume-status.js';
 import { volumeAmounts } from '../../quota/resources.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { idempotencyKeyOf } from '../idempotency-key.js';
@@ -45,10 +45,7 @@ export function deleteVolume(parts: DeleteVolumeParts): PublicHandler<typeof Vol
       async (take) => {
         if (request.force) demand('volume:force_delete', context);
         const volume = await visibleVolume(parts.store, context, request.volumeId);
-        const taken = take(volume.id);
-        await (volume.host === null
-          ? destroy(parts, context, volume, taken)
-          : begin(parts, context, volume, request, taken));
+        await remove(parts, context, volume, request, take(volume.id));
         return {};
       },
       async () => ({}),
@@ -61,6 +58,32 @@ function hashed({ volumeId, cascade, force }: DeleteVolumeRequest): string {
   return JSON.stringify([volumeId, cascade, force]);
 }
 
+/** A volume that is placed between the look and the deletion is deleted where it was placed. */
+async function remove(
+  parts: DeleteVolumeParts,
+  context: RequestContext,
+  volume: Volume,
+  request: DeleteVolumeRequest,
+  taken: readonly Step[],
+): Promise<void> {
+  if (volume.host !== null) return begin(parts, context, volume, request, taken);
+  try {
+    await destroy(parts, context, volume, taken);
+  } catch (error) {
+    if (!(error instanceof RowCountMismatch)) throw error;
+    const now = await visibleVolume(parts.store, context, volume.id);
+    if (now.host !== null) return begin(parts, context, now, request, taken);
+    const reason = `Volume ${volume.id} is just being accepted. Try again.`;
+    throw new Fault('InvalidVolume', { volumeId: volume.id, reason }, { cause: error });
+  }
+}
+
+/** How a deletion begins: by force from every status, else from those that the user may delete. */
+function beginning({ status }: Volume, force: boolean): 'beginForceDelete' | 'beginDeleteUnmanaged' | 'beginDelete' {
+  if (force) return 'beginForceDelete';
+  return status === 'error_managing' ? 'beginDeleteUnmanaged' : 'beginDelete';
+}
+
 /** The volume is on a backend: it is marked, and the work handed there. Rule: docs/protocols.md §W DELETE. */
 async function begin(
   { store, send }: DeleteVolumeParts,
@@ -69,24 +92,26 @@ async function begin(
   { force, cascade }: DeleteVolumeRequest,
   taken: readonly Step[],
 ): Promise<void> {
-  const message = deleteVolumeOnVolume({ volume: { ...volume, status: 'deleting' }, unmanageOnly: false, cascade });
+  const transitionName = beginning(volume, force);
+  const status = TRANSITIONS[transitionName].to;
+  const message = deleteVolumeOnVolume({ volume: { ...volume, status }, unmanageOnly: false, cascade });
   const target = backendOf(volume.host ?? '');
   const key = { resourceType: 'Volume', resourceId: volume.id } as const;
-  const change = transition(force ? 'beginForceDelete' : 'beginDelete', { id: volume.id });
-  const done = await refusing(volume, () =>
+  const change = transition(transitionName, { id: volume.id });
+  const done = await refusing(volume, force, () =>
     store.apply([
       awaitClones(volume.id),
       change,
-      putReadyWorker({ ...key, status: 'deleting', target, message, context }),
+      putReadyWorker({ ...key, status, target, message, context }),
       appendVolumeEvent({ volumeId: volume.id, type: 'volume.delete.accepted', requestId: context.requestId }),
       ...taken,
     ]),
   );
   const epoch = Number(done[2]?.returned[0]?.['epoch']);
-  send({ ...key, epoch, target, message, context, sends: 1, ageMs: 0, status: 'deleting' });
+  send({ ...key, epoch, target, message, context, sends: 1, ageMs: 0, status });
 }
 
-/** No backend has it: the record goes at once, in whatever status it is. */
+/** No backend has it: the record goes at once, in whatever status it is. Throws RowCountMismatch when that is not so. */
 async function destroy(
   { store, releaseGraceMs, releaseQuota, onReleaseLeft }: DeleteVolumeParts,
   { requestId }: RequestContext,
@@ -95,28 +120,26 @@ async function destroy(
 ): Promise<void> {
   const key = { resourceType: 'Volume', resourceId: volume.id } as const;
   const release = { ...key, id: randomUUID(), projectId: volume.projectId, deltas: volumeAmounts(volume) };
-  await refusing(volume, () =>
-    store.apply([
-      destroyUnplaced(volume.id),
-      deleteAnyWorker(key),
-      ...(volume.useQuota ? [insertRelease(release, releaseGraceMs)] : []),
-      appendVolumeEvent({ volumeId: volume.id, type: 'volume.delete.end', requestId }),
-      ...taken,
-    ]),
-  );
+  await store.apply([
+    destroyUnplaced(volume.id),
+    deleteAnyWorker(key),
+    ...(volume.useQuota ? [insertRelease(release, releaseGraceMs)] : []),
+    appendVolumeEvent({ volumeId: volume.id, type: 'volume.delete.end', requestId }),
+    ...taken,
+  ]);
   if (volume.useQuota) void releaseQuota(release).catch((error: unknown) => onReleaseLeft(release, error));
 }
 
 /** Says in words why a volume cannot be deleted now. */
-async function refusing<T>(volume: Volume, write: () => Promise<T>): Promise<T> {
+async function refusing<T>(volume: Volume, force: boolean, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
     if (!(error instanceof RowCountMismatch)) throw error;
-    const statuses = DELETABLE.join(', ');
+    const deletable = force ? '' : `be in one of the statuses ${DELETABLE.join(', ')}; it must `;
     const reason =
-      `Volume ${volume.id} must be in one of the statuses ${statuses}; it must not be attached, be migrating, belong to ` +
-      `a group, or be the source of a volume that is being made. Its status is ${volume.status}.`;
+      `Volume ${volume.id} must ${deletable}not be attached, be migrating, belong to a group, or be the source of a ` +
+      `volume that is being made. Its status is ${volume.status}.`;
     throw new Fault('InvalidVolume', { volumeId: volume.id, reason }, { cause: error });
   }
 }

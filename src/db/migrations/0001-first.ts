@@ -185,6 +185,7 @@ async function createWorkers(db: Kysely<Schema>, { text, blob }: Types): Promise
     .execute();
   await db.schema.createIndex('workers_to_send').on('workers').columns(['state', 'binary', 'not_before']).execute();
   await db.schema.createIndex('workers_by_owner').on('workers').column('owner').execute();
+  await db.schema.createIndex('workers_by_age').on('workers').column('created_at').execute();
 }
 
 async function createQuota(db: Kysely<Schema>, { text }: Types): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Claim } from '../../casts/claim.js';
+import { type Claim } from '../../casts/claim.js';
 import { type CreateVolumeOnScheduler, readCreateVolumeOnScheduler } from '../../casts/cast-messages.js';
 import { failVolume } from '../../casts/fail-volume.js';
 import { GIVE_UP_AFTER_MS } from '../../casts/give-up.js';
@@ -6,6 +6,7 @@ import type { CastHandler } from '../../casts/handler.js';
 import { giveBackWorker } from '../../db/workers.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
+import { runFor } from '../../flow/run-for.js';
 import { detailByName } from '../../objects/user-message.js';
 import { createVolumeFlow } from '../flows/create-volume.js';
 import type { Readiness } from '../readiness.js';
@@ -38,7 +39,10 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
       if (!(await parts.readiness.wait(signal))) return giveBack(parts, claim, 0);
       const tooEarly = parts.nobodyHasReported() && claim.ageMs < REPORT_PATIENCE_MS;
       if (tooEarly || !parts.anyVolumeService()) return rest(parts, claim);
-      await flow.run({ claim, cast }, { signal, requestId: claim.context.requestId, listeners: parts.listeners });
+      await flow.run(
+        { claim, cast },
+        { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
+      );
     },
 
     fail: (claim, error) =>

@@ -4,6 +4,7 @@ import type { MessageParts } from '../../casts/fail-volume.js';
 import type { CastHandler } from '../../casts/handler.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
+import { runFor } from '../../flow/run-for.js';
 import type { Backend } from '../backend.js';
 import { type BackendsOfProcess, backendFor } from '../backend-for.js';
 import { createVolumeFlow, type CreateVolumeFlowParts } from '../flows/create-volume.js';
@@ -28,8 +29,10 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
         // before anything can fail, so that no report says less than the schedulers have sold
         backend.allocations.add({ ...backend.placeOf(cast.volume), id: claim.resourceId }, claim.epoch);
         try {
-          const { requestId } = claim.context;
-          await flow.run({ claim, backend, cast }, { signal, requestId, listeners: parts.listeners });
+          await flow.run(
+            { claim, backend, cast },
+            { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
+          );
         } catch (error) {
           if (isOver(backend, claim)) return; // given back to the scheduler, and the claim with it
           if (isNoLongerHere(error, claim)) backend.allocations.remove(claim.resourceId);

@@ -5,6 +5,7 @@ import type { CastHandler } from '../../casts/handler.js';
 import { giveBackWorker } from '../../db/workers.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
+import { runFor } from '../../flow/run-for.js';
 import { type BackendsOfProcess, backendFor } from '../backend-for.js';
 import { deleteVolumeFlow, type DeleteVolumeFlowParts } from '../flows/delete-volume.js';
 import { deletionFailed } from '../outcomes.js';
@@ -31,8 +32,10 @@ export function deleteVolume(parts: DeleteVolumeParts): CastHandler<DeleteVolume
       const backend = backendFor(parts.backends, claim);
       await backend.run(claim.resourceId, signal, async () => {
         try {
-          const { requestId } = claim.context;
-          await flow.run({ claim, backend, cast }, { signal, requestId, listeners: parts.listeners });
+          await flow.run(
+            { claim, backend, cast },
+            { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
+          );
         } catch (error) {
           if (Fault.is(error, 'VolumeNotFound')) return alreadyGone(claim, signal);
           if (Fault.is(error, 'DriverNotInitialized')) return waitForBackend(claim, signal);

@@ -1,0 +1,40 @@
+import { CommitUnknown, RowCountMismatch, type Store, UniqueViolation } from '../db/store.js';
+import { Fault } from '../errors/fault.js';
+import type { Metrics } from '../telemetry/metrics.js';
+
+/** A store whose units and queries are timed and counted. */
+export function measuredStore(store: Store, { storage }: Pick<Metrics, 'storage'>): Store {
+  const timed = (operation: 'read' | 'write'): (<T>(answer: Promise<T>) => Promise<T>) => {
+    const seconds = storage.sqlSeconds.with(operation);
+    let waiting = 0;
+    storage.sqlWaiting.from(() => [[waiting, operation]]);
+    return async (answer) => {
+      const begun = performance.now();
+      waiting += 1;
+      try {
+        return await answer;
+      } catch (error) {
+        storage.sqlFailures.with(operation, reasonOf(error)).inc();
+        throw error;
+      } finally {
+        waiting -= 1;
+        seconds.observe((performance.now() - begun) / 1_000);
+      }
+    };
+  };
+  const reading = timed('read');
+  const writing = timed('write');
+  return {
+    dialect: store.dialect,
+    apply: (unit) => writing(store.apply(unit)),
+    read: (statement) => reading(store.read(statement)),
+    close: () => store.close(),
+  };
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof RowCountMismatch) return 'condition';
+  if (error instanceof UniqueViolation) return 'duplicate';
+  if (error instanceof CommitUnknown) return 'commit_unknown';
+  return Fault.is(error, 'DatabaseUnavailable') ? 'unavailable' : 'error';
+}

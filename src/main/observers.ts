@@ -1,0 +1,158 @@
+import type { ReceiverOptions } from '../casts/receiver.js';
+import type { SenderOptions } from '../casts/sender.js';
+import { countUnfinished, oldestUnfinished } from '../db/worker-search.js';
+import { oldestSettlementMs } from '../db/quota-settlements.js';
+import type { Store } from '../db/store.js';
+import type { VolumeEvents } from '../events/watch.js';
+import type { Run } from '../flow/flow.js';
+import type { FlowListener } from '../flow/listeners.js';
+import type { QuotaParts } from '../quota/quota.js';
+import type { RebuildParts } from '../quota/rebuild.js';
+import type { RecoveryParts } from '../quota/recovery.js';
+import type { RedisConnectionOptions } from '../redis/connect.js';
+import type { DecisionObserver } from '../scheduler/filter-scheduler.js';
+import type { Pools } from '../scheduler/pools.js';
+import type { Metrics } from '../telemetry/metrics.js';
+
+// Engines know no metrics: they tell observers, and these count.
+
+/** Counts flows by their ending, and what was undone. */
+export function flowMetrics({ work }: Metrics): FlowListener {
+  const begun = new WeakMap<Run, number>();
+  return (run, transition) => {
+    const { flow } = run;
+    if (transition.kind === 'flow') {
+      if (transition.state === 'RUNNING') {
+        begun.set(run, performance.now());
+        return;
+      }
+      work.flows.with(flow, transition.state.toLowerCase()).inc();
+      work.flowSeconds.with(flow).observe(secondsSince(begun.get(run)));
+      return;
+    }
+    const { task, state } = transition;
+    if (state === 'FAILURE') work.taskFailures.with(flow, task).inc();
+    if (state === 'REVERTED') work.taskReverts.with(flow, task, 'reverted').inc();
+    if (state === 'REVERT_FAILURE') work.taskReverts.with(flow, task, 'failed').inc();
+  };
+}
+
+/** Counts what is sent. */
+export function senderMetrics({ work }: Metrics): Required<Pick<SenderOptions, 'begin' | 'onGivenUp'>> {
+  return {
+    begin: ({ message: { binary, method }, context: { traceparent } }) => ({
+      traceparent,
+      ended: (how) => work.castsSent.with(binary, method, how).inc(),
+    }),
+    onGivenUp: ({ message: { binary, method } }) => work.castsGivenUp.with(binary, method).inc(),
+  };
+}
+
+/** Counts what one service receives and does. */
+export function receiverMetrics(
+  { work }: Metrics,
+  binary: ReceiverOptions['binary'],
+): Required<Pick<ReceiverOptions, 'begin' | 'onReceived'>> {
+  return {
+    onReceived: (method, outcome) => work.castsReceived.with(binary, method, outcome).inc(),
+    begin({ method, resumed, context: { traceparent } }) {
+      if (resumed) work.castsTakenOver.with(binary, method).inc();
+      const begun = performance.now();
+      return {
+        traceparent,
+        ended(how) {
+          work.work.with(binary, method, how).inc();
+          work.workSeconds.with(binary, method).observe(secondsSince(begun));
+        },
+      };
+    },
+  };
+}
+
+/** Counts the answers of quota, and what had to be mended. */
+export function quotaObservers({ quota }: Metrics): {
+  readonly redis: Required<Pick<RedisConnectionOptions, 'onCall'>>;
+  readonly quota: Required<Pick<QuotaParts, 'onAnswer' | 'onAlarm'>>;
+  readonly rebuild: Required<Pick<RebuildParts, 'onRebuild'>>;
+  readonly recovery: Required<Pick<RecoveryParts, 'onRow'>>;
+} {
+  // a series that is there from the start: an increase of it is seen the first time
+  for (const alarm of ['clamped', 'corrupt']) quota.alarms.with(alarm);
+  return {
+    redis: {
+      onCall(script, outcome, elapsedMs) {
+        const name = script.replace(/\.lua$/, '');
+        if (outcome === 'ok') quota.redisSeconds.with(name).observe(elapsedMs / 1_000);
+        else quota.redisFailures.with(name, outcome).inc();
+      },
+    },
+    quota: {
+      onAnswer: (operation, answer) => quota.answers.with(operation, answer).inc(),
+      onAlarm: (alarm) => quota.alarms.with(alarm).inc(),
+    },
+    rebuild: {
+      onRebuild(reason, outcome, elapsedMs) {
+        quota.rebuilds.with(reason, outcome).inc();
+        quota.rebuildSeconds.with().observe(elapsedMs / 1_000);
+      },
+    },
+    recovery: { onRow: ({ kind, state }, outcome) => quota.recovered.with(kind, state, outcome).inc() },
+  };
+}
+
+/** Counts decisions and what each filter did. */
+export function decisionMetrics({ scheduler }: Metrics): DecisionObserver {
+  const seconds = scheduler.decisionSeconds.with();
+  return {
+    decided(outcome, elapsedMs) {
+      scheduler.decisions.with(outcome).inc();
+      seconds.observe(elapsedMs / 1_000);
+    },
+    filtered(filter, seenCount, rejectedCount) {
+      scheduler.filterSeen.with(filter).inc(seenCount);
+      scheduler.filterRejected.with(filter).inc(rejectedCount);
+    },
+  };
+}
+
+/** Reads what watches and their readers look like. */
+export function watchMetrics({ storage }: Metrics, events: VolumeEvents): void {
+  storage.watches.from(() => [[events.load.watches]]);
+  storage.watchBuffer.from(() => [[events.load.fullest]]);
+  storage.eventsLag.from(async () => {
+    const lagMs = await events.lagMs();
+    return lagMs === undefined ? [] : [[lagMs / 1_000]];
+  });
+}
+
+/** Reads what a scheduler knows of the backends. */
+export function schedulerReadings({ scheduler }: Metrics, pools: Pools, now: () => number): void {
+  scheduler.pools.from(() => [[pools.list().length]]);
+  scheduler.silentBackends.from(() => [[pools.silentBackends.size]]);
+  scheduler.oldestReport.from(() => {
+    const at = pools.oldestReportAt;
+    return at === undefined ? [] : [[Math.max(0, now() - at) / 1_000]];
+  });
+}
+
+const BINARIES = ['cinder-scheduler', 'cinder-volume'] as const;
+
+/** Reads from the records, when somebody scrapes, what is left to do. Nothing old says 0, so that alerts have a series. */
+export function readRecords({ work, quota }: Metrics, store: Store): void {
+  work.unfinished.from(async () =>
+    (await countUnfinished(store)).map(({ binary, state, count }) => [count, binary, state]),
+  );
+  work.oldestUnfinished.from(async () => {
+    const rows = await oldestUnfinished(store);
+    const idle = BINARIES.filter((name) => !rows.some(({ binary }) => binary === name));
+    return [
+      ...rows.map(({ binary, status, ageMs }) => [Math.max(0, ageMs) / 1_000, binary, status] as const),
+      ...idle.map((binary) => [0, binary, ''] as const),
+    ];
+  });
+  quota.oldestSettlement.from(async () => [[(await oldestSettlementMs(store)) / 1_000]]);
+}
+
+function secondsSince(begunMs = performance.now()): number {
+  return (performance.now() - begunMs) / 1_000;
+}

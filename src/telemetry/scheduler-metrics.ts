@@ -1,0 +1,44 @@
+import type { Registry } from 'prom-client';
+import { Counter, Histogram, Readings, SHORT_S } from './series.js';
+
+/** How volumes are placed. */
+export function schedulerMetrics(registry: Registry) {
+  return {
+    decisions: new Counter(
+      {
+        name: 'cinder_scheduler_decisions_total',
+        help: 'Decisions: placed, rejected (by filters, or taken meanwhile), no_pools.',
+        labels: ['outcome'],
+      },
+      registry,
+    ),
+    decisionSeconds: new Histogram(
+      { name: 'cinder_scheduler_decision_seconds', help: 'How long filtering, weighing and choosing took.' },
+      SHORT_S,
+      registry,
+    ),
+    filterSeen: new Counter(
+      { name: 'cinder_scheduler_filter_seen_total', help: 'Pools that a filter was asked about.', labels: ['filter'] },
+      registry,
+    ),
+    filterRejected: new Counter(
+      { name: 'cinder_scheduler_filter_rejected_total', help: 'Pools that a filter rejected.', labels: ['filter'] },
+      registry,
+    ),
+    pools: new Readings({ name: 'cinder_scheduler_pools', help: 'Pools that volumes can be placed on now.' }, registry),
+    silentBackends: new Readings(
+      {
+        name: 'cinder_scheduler_silent_backends',
+        help: 'Backends that are up and have not reported to this scheduler.',
+      },
+      registry,
+    ),
+    oldestReport: new Readings(
+      {
+        name: 'cinder_scheduler_oldest_report_seconds',
+        help: "Age of the oldest report among the pools' backends; absent without any.",
+      },
+      registry,
+    ),
+  };
+}
