@@ -99,6 +99,18 @@ test('where a volume is, only those see who see everything', async (t) => {
   });
 });
 
+test("another project's volume cannot be cloned, in the words of a volume that never was", async (t) => {
+  const client = bareClient(t, installation);
+  const clone = async (sourceVolumeId: string): Promise<string> => {
+    const request = CreateVolumeRequest.create({ size: 1, sourceVolumeId });
+    const { error } = await callBare(client, VolumesService.createVolume, request, as('abroad'));
+    return error?.details.replace(sourceVolumeId, 'ID') ?? 'it was cloned';
+  };
+  const [foreign, never] = [await clone(placedId), await clone(randomUUID())];
+  t.regex(foreign, /ID/);
+  t.is(foreign, never);
+});
+
 test('the fields that only those see who see everything are reviewed, and hidden in every answer that has them', (t) => {
   for (const { path, adminOnly } of methods()) {
     if (!adminOnly) continue;
@@ -143,7 +155,6 @@ async function endingOf(client: Client, method: AnyMethod, request: object, toke
   const error = await errorOf(client, method, request, token);
   if (!error) return 'yes';
   const { code, reason } = refusalIn(error);
-  if (reason === 'NOT_BUILT') return 'yes';
   if (reason === 'POLICY_NOT_AUTHORIZED') return 'no';
   if (reason === 'INVALID_SCOPE') return 'scope';
   return code === 'NOT_FOUND' ? 'hidden' : `${code} ${reason}`;
@@ -188,6 +199,7 @@ function thingsOf(client: Client, owner: Owner): Things {
     return answered(made).volumeType?.id ?? '';
   };
   return {
+    owner,
     projectId,
     volume,
     async message() {
@@ -209,6 +221,7 @@ function thingsOf(client: Client, owner: Owner): Things {
 
 /** For requests that are refused before anybody looks at what they are about. */
 const NOTHING: Things = {
+  owner: 'own',
   projectId: PROJECT_OF.own,
   volume: () => Promise.resolve(randomUUID()),
   message: () => Promise.resolve(randomUUID()),

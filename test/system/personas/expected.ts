@@ -60,10 +60,15 @@ Volumes/CreateVolume                     own      no      yes     yes    no     
 Volumes/GetVolume                        own      yes     yes     yes    yes           yes
 Volumes/GetVolume                        foreign  hidden  hidden  yes    yes           yes
 Volumes/ListVolumes                      own      yes     yes     yes    scope         scope
-Volumes/SummarizeVolumes                 own      yes     yes     yes    yes           yes
+Volumes/ListVolumes                      foreign  no      no      yes    yes           yes
+Volumes/SummarizeVolumes                 own      yes     yes     yes    scope         scope
+Volumes/SummarizeVolumes                 foreign  no      no      yes    yes           yes
 Volumes/UpdateVolume                     own      no      yes     yes    no            yes
+Volumes/UpdateVolume                     foreign  no      hidden  yes    no            yes
 Volumes/SetVolumeMetadata                own      no      yes     yes    no            yes
+Volumes/SetVolumeMetadata                foreign  no      hidden  yes    no            yes
 Volumes/DeleteVolumeMetadata             own      no      yes     yes    no            yes
+Volumes/DeleteVolumeMetadata             foreign  no      hidden  yes    no            yes
 Volumes/DeleteVolume                     own      no      yes     yes    no            yes
 Volumes/DeleteVolume                     foreign  no      hidden  yes    no            yes
 Volumes/WatchVolumes                     own      yes     yes     yes    scope         scope

@@ -39,6 +39,7 @@ import {
   SetVolumeMetadataRequest,
   SummarizeVolumesRequest,
   UpdateVolumeRequest,
+  VolumeFilter,
   VolumesService,
   WatchVolumesRequest,
 } from '#src/gen/cinder/api/v3/volumes.js';
@@ -47,6 +48,7 @@ import type { Owner } from './expected.js';
 
 /** What the requests are about: things of one project, each new. */
 export interface Things {
+  readonly owner: Owner;
   readonly projectId: string;
   readonly volume: () => Promise<string>;
   /** A message about a volume that could not be placed. */
@@ -124,8 +126,12 @@ export const ASKS: readonly Ask[] = [
   ),
   ask(VolumesService.createVolume, () => CreateVolumeRequest.create({ size: TOO_LARGE_GIB })),
   ask(VolumesService.getVolume, async ({ volume }) => GetVolumeRequest.create({ volumeId: await volume() })),
-  ask(VolumesService.listVolumes, () => ListVolumesRequest.create()),
-  ask(VolumesService.summarizeVolumes, () => SummarizeVolumesRequest.create({ allProjects: true })),
+  ask(VolumesService.listVolumes, ({ owner, projectId }) =>
+    ListVolumesRequest.create(owner === 'own' ? {} : { filter: VolumeFilter.create({ projectId }) }),
+  ),
+  ask(VolumesService.summarizeVolumes, ({ owner }) =>
+    SummarizeVolumesRequest.create({ allProjects: owner === 'foreign' }),
+  ),
   ask(VolumesService.updateVolume, async ({ volume }) =>
     UpdateVolumeRequest.create({ volumeId: await volume(), name: 'renamed', updateMask: ['name'] }),
   ),
