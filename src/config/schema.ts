@@ -94,6 +94,18 @@ export const SCHEMA = {
     help: "Name that every service's certificate has. Unset: the host or address at which the service is called.",
   }),
 
+  // traces
+  otlpEndpoint: optionalText('otlp_endpoint', {
+    pattern: /^https?:\/\/.+$/,
+    shape: 'http://HOST:PORT or https://…',
+    help: 'Where traces are sent, OTLP over gRPC. Unset: no traces.',
+  }),
+  traceSampleRatio: decimal('trace_sample_ratio', 1, {
+    min: 0,
+    max: 1,
+    help: 'Part of the traces that begin here and are recorded; callers decide for theirs.',
+  }),
+
   // log
   logLevel: choice('log_level', LOG_LEVELS, 'info', { help: 'The least important level that is written.' }),
   logFormat: choice('log_format', ['auto', 'json', 'pretty'], 'auto', {

@@ -54,7 +54,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
     policy: { allows },
     report: parts.report,
     onBrokenLimit: (broken) => parts.log.warn('a connection was closed: it broke a limit', { ...broken }),
-    observer: parts.telemetry.publicCalls,
+    ...parts.telemetry.publicServer,
     maxRequestsPerProject: config.maxConcurrentRequestsPerProject,
     services: [
       volumes({

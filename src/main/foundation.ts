@@ -60,6 +60,8 @@ export interface Watchers {
 export interface FoundationExtras {
   /** Loads the configuration anew, for SIGHUP. @default the one that was given stays */
   readonly readConfig?: () => Config;
+  /** Which services run here, for traces. @default nobody says */
+  readonly services?: readonly string[];
   /** For tests: told every transition of every flow. @default nobody */
   readonly listeners?: readonly FlowListener[];
 }
@@ -72,7 +74,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
   reloads.add({ name: 'log level', options: ['logLevel'], reload: ({ logLevel }) => void (log.level = logLevel) });
   const tls = tlsOf(config, log, reloads);
   const watchers: Watchers = { wake: () => undefined };
-  const telemetry = await startTelemetry(config, log, descriptors);
+  const telemetry = await startTelemetry(config, log, { descriptors, ...given('services', extras.services) });
   const opened = await openStore(config.databaseUrl).catch(async (error: unknown) => {
     await telemetry.close();
     throw error;
@@ -94,7 +96,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     ...given('pin', config.rpcPins[binary]),
     ...given('secret', config.internalRpcSecret),
     ...given('credentials', tls.peers),
-    observer: telemetry.clientCalls,
+    ...telemetry.clients,
     onDropped: (method, fields, cap) =>
       log.warn('left out what a peer is too old for', { method, fields, cap: String(cap) }),
     onStale: (error) => log.warn('the records of services cannot be read; the last ones are used', { error }),
@@ -108,7 +110,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
       deliver: (casts, signal) =>
         (casts[0]?.message.binary === 'cinder-volume' ? volume : scheduler).deliver(casts, signal),
     },
-    ...senderMetrics(telemetry.metrics),
+    ...senderMetrics(telemetry.metrics, telemetry.tracer),
     onProblem: ({ resourceId, message, sends }, problem) =>
       log.info('a cast was not taken yet', { resourceId, method: message.method, sends, problem }),
     onError: (error) => log.warn('casts cannot be sent at the moment', { error }),
@@ -130,7 +132,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     scheduler,
     volume,
     sender,
-    listeners: [flowLog(log), flowMetrics(telemetry.metrics), ...(extras.listeners ?? [])],
+    listeners: [flowLog(log), flowMetrics(telemetry.metrics), ...telemetry.listeners, ...(extras.listeners ?? [])],
     onWork: ({ resourceId, method, epoch, context }, ended, error) => {
       const { requestId, projectId, traceparent } = context;
       const traceId = traceIdOf(traceparent);

@@ -13,6 +13,8 @@ import type { RedisConnectionOptions } from '../redis/connect.js';
 import type { DecisionObserver } from '../scheduler/filter-scheduler.js';
 import type { Pools } from '../scheduler/pools.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import type { Tracer } from '../telemetry/tracer.js';
+import { traceSends, traceWork } from './traces.js';
 
 // Engines know no metrics: they tell observers, and these count.
 
@@ -38,12 +40,23 @@ export function flowMetrics({ work }: Metrics): FlowListener {
 }
 
 /** Counts what is sent. */
-export function senderMetrics({ work }: Metrics): Required<Pick<SenderOptions, 'begin' | 'onGivenUp'>> {
+export function senderMetrics(
+  { work }: Metrics,
+  tracer: Tracer | undefined,
+): Required<Pick<SenderOptions, 'begin' | 'onGivenUp'>> {
+  const trace = tracer && traceSends(tracer);
   return {
-    begin: ({ message: { binary, method }, context: { traceparent } }) => ({
-      traceparent,
-      ended: (how) => work.castsSent.with(binary, method, how).inc(),
-    }),
+    begin(cast) {
+      const { binary, method } = cast.message;
+      const span = trace?.(cast);
+      return {
+        traceparent: span?.traceparent ?? cast.context.traceparent,
+        ended(how) {
+          span?.ended(how);
+          work.castsSent.with(binary, method, how).inc();
+        },
+      };
+    },
     onGivenUp: ({ message: { binary, method } }) => work.castsGivenUp.with(binary, method).inc(),
   };
 }
@@ -52,15 +65,20 @@ export function senderMetrics({ work }: Metrics): Required<Pick<SenderOptions, '
 export function receiverMetrics(
   { work }: Metrics,
   binary: ReceiverOptions['binary'],
+  tracer: Tracer | undefined,
 ): Required<Pick<ReceiverOptions, 'begin' | 'onReceived'>> {
+  const trace = tracer && traceWork(tracer, binary);
   return {
     onReceived: (method, outcome) => work.castsReceived.with(binary, method, outcome).inc(),
-    begin({ method, resumed, context: { traceparent } }) {
+    begin(claim) {
+      const { method, resumed, context } = claim;
+      const span = trace?.(claim);
       if (resumed) work.castsTakenOver.with(binary, method).inc();
       const begun = performance.now();
       return {
-        traceparent,
-        ended(how) {
+        traceparent: span?.traceparent ?? context.traceparent,
+        ended(how, error) {
+          span?.ended(how, error);
           work.work.with(binary, method, how).inc();
           work.workSeconds.with(binary, method).observe(secondsSince(begun));
         },

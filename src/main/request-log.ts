@@ -1,4 +1,5 @@
 import type { Log } from '../log/log.js';
+import { traceIdOf } from '../log/trace-id.js';
 import type { Caller } from '../rpc/interceptors/observe.js';
 
 /** Codes that are our own fault, whatever was asked for. */
@@ -10,7 +11,7 @@ const OURS: ReadonlySet<string> = new Set(['UNKNOWN', 'DEADLINE_EXCEEDED', 'INTE
  * side effects.
  */
 export function requestLog(log: Log, reads: ReadonlySet<string>) {
-  return (path: string, code: string, elapsedMs: number, { requestId, projectId }: Caller): void => {
+  return (path: string, code: string, elapsedMs: number, { requestId, projectId, traceparent }: Caller): void => {
     const level = reads.has(path) && !OURS.has(code) ? 'debug' : 'info';
     log[level]('request', {
       method: path.slice(1),
@@ -18,6 +19,7 @@ export function requestLog(log: Log, reads: ReadonlySet<string>) {
       durationMs: Math.round(elapsedMs * 10) / 10,
       projectId,
       requestId,
+      traceId: traceIdOf(traceparent),
     });
   };
 }

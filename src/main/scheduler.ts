@@ -88,7 +88,7 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     serviceFor: () => presence.serviceId(config.host),
     maxInFlight: config.castMaxInFlight,
     downAfterMs: config.serviceDownTimeMs,
-    ...receiverMetrics(metrics, 'cinder-scheduler'),
+    ...receiverMetrics(metrics, 'cinder-scheduler', parts.telemetry.tracer),
     onWork: parts.onWork,
     onError: (error) => log.warn('orphaned work cannot be looked for', { error }),
   });
@@ -112,7 +112,7 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     }),
     casts,
     report: parts.report,
-    observer: parts.telemetry.internalCalls,
+    ...parts.telemetry.internalServer,
     ...(config.rpcVersion['cinder-scheduler'] && { rpcVersion: config.rpcVersion['cinder-scheduler'] }),
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
   });

@@ -50,7 +50,7 @@ export async function serve(
     }
   };
   try {
-    const parts = await foundation(config, log, extras);
+    const parts = await foundation(config, log, { services: names, ...extras });
     stops.push(() => parts.close());
     const quota = await quotaEngine(parts);
     stops.push(() => quota.close());

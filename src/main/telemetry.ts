@@ -4,23 +4,36 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from '@bufbuild/protobu
 import { type Config, SCHEMA } from '../config/schema.js';
 import type { Log } from '../log/log.js';
 import { CachedRead } from '../rpc/cached-read.js';
+import type { FlowListener } from '../flow/listeners.js';
 import type { Descriptors } from '../rpc/descriptors.js';
 import type { CallObserver } from '../rpc/interceptors/observe.js';
+import type { TraceCall } from '../rpc/interceptors/trace.js';
 import { type HttpListener, listenHttp, type Page } from '../telemetry/http-server.js';
 import { createMetrics, type Metrics } from '../telemetry/metrics.js';
 import { ProcessReadiness } from '../telemetry/readiness.js';
+import type { Tracer } from '../telemetry/tracer.js';
 import { requestLog } from './request-log.js';
+import { traceCalls, traceFlows } from './traces.js';
+
+/** What servers and clients tell of calls. */
+export interface CallTelemetry {
+  readonly observer: CallObserver;
+  readonly trace?: TraceCall;
+}
 
 /** What a process tells its operators beside its log. */
 export interface Telemetry {
   readonly metrics: Metrics;
   readonly readiness: ProcessReadiness;
-  /** Of the public server: counts, and writes a line for each request. */
-  readonly publicCalls: CallObserver;
-  /** Of the internal servers. */
-  readonly internalCalls: CallObserver;
+  /** Undefined: traces are off, and what makes them is not even loaded. */
+  readonly tracer: Tracer | undefined;
+  /** Of the public server: counts and traces, and writes a line for each request. */
+  readonly publicServer: CallTelemetry;
+  readonly internalServer: CallTelemetry;
   /** Of the clients of other services. */
-  readonly clientCalls: CallObserver;
+  readonly clients: CallTelemetry;
+  /** Traces flows. */
+  readonly listeners: readonly FlowListener[];
   /** Where metrics and health are, `address:port`; undefined: nowhere. */
   readonly address: string | undefined;
   /** Ends it; the last thing that a process does. Safe to repeat. */
@@ -28,9 +41,14 @@ export interface Telemetry {
 }
 
 /** Begins to measure, and to answer probes and scrapers. Throws when `metrics_listen` names an address that is taken. */
-export async function startTelemetry(config: Config, log: Log, descriptors: Descriptors): Promise<Telemetry> {
+export async function startTelemetry(
+  config: Config,
+  log: Log,
+  { descriptors, services = [] }: { readonly descriptors: Descriptors; readonly services?: readonly string[] },
+): Promise<Telemetry> {
+  const version = productVersion();
   const metrics = createMetrics({
-    version: productVersion(),
+    version,
     streaming: paths(descriptors, ({ methodKind }) => methodKind === 'server_streaming'),
   });
   const readiness = new ProcessReadiness();
@@ -38,6 +56,9 @@ export async function startTelemetry(config: Config, log: Log, descriptors: Desc
     metrics.close();
     throw error;
   });
+  const tracer = config.otlpEndpoint
+    ? await tracing(config, { version, services, log, endpoint: config.otlpEndpoint })
+    : undefined;
   const logged = requestLog(
     log,
     paths(descriptors, ({ idempotency }) => idempotency === Idempotency.NO_SIDE_EFFECTS),
@@ -45,21 +66,47 @@ export async function startTelemetry(config: Config, log: Log, descriptors: Desc
   return {
     metrics,
     readiness,
-    publicCalls: {
-      started: (path) => metrics.server.started(path),
-      handled(path, code, elapsedMs, caller) {
-        metrics.server.handled(path, code, elapsedMs);
-        logged(path, code, elapsedMs, caller);
+    tracer,
+    publicServer: {
+      observer: {
+        started: (path) => metrics.server.started(path),
+        handled(path, code, elapsedMs, caller) {
+          metrics.server.handled(path, code, elapsedMs);
+          logged(path, code, elapsedMs, caller);
+        },
       },
+      ...(tracer && { trace: traceCalls(tracer, 'server', true) }),
     },
-    internalCalls: metrics.server,
-    clientCalls: metrics.client,
+    internalServer: { observer: metrics.server, ...(tracer && { trace: traceCalls(tracer, 'server', false) }) },
+    clients: { observer: metrics.client, ...(tracer && { trace: traceCalls(tracer, 'client', false) }) },
+    listeners: tracer ? [traceFlows(tracer)] : [],
     address: listener?.address,
     async close() {
       await listener?.close();
+      await tracer?.close();
       metrics.close();
     },
   };
+}
+
+/** Loads OpenTelemetry, which nobody pays for who does not use it. */
+async function tracing(
+  { traceSampleRatio, host }: Config,
+  parts: {
+    readonly endpoint: string;
+    readonly version: string;
+    readonly services: readonly string[];
+    readonly log: Log;
+  },
+): Promise<Tracer> {
+  const { endpoint, version, services, log } = parts;
+  const { openTelemetry } = await import('../telemetry/open-telemetry.js');
+  return openTelemetry({
+    ...{ endpoint, version, host },
+    sampleRatio: traceSampleRatio,
+    serviceName: services.length === 1 ? `cinder-${services.join('')}` : 'cinder-grpc',
+    onLost: (error) => log.warn('traces are lost: they cannot be sent', { endpoint, error }),
+  });
 }
 
 /** Where it listens unless the configuration says otherwise. */

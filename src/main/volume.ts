@@ -66,7 +66,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     serviceFor: (target) => (target === null ? undefined : presence.serviceId(target)),
     maxInFlight: config.castMaxInFlight,
     downAfterMs: config.serviceDownTimeMs,
-    ...receiverMetrics(metrics, 'cinder-volume'),
+    ...receiverMetrics(metrics, 'cinder-volume', parts.telemetry.tracer),
     onWork: parts.onWork,
     onError: (error) => log.warn('orphaned work cannot be looked for', { error }),
   });
@@ -92,7 +92,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     casts,
     owns: (target) => backends.find(target) !== undefined,
     report: parts.report,
-    observer: parts.telemetry.internalCalls,
+    ...parts.telemetry.internalServer,
     ...(config.rpcVersion['cinder-volume'] && { rpcVersion: config.rpcVersion['cinder-volume'] }),
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
   });

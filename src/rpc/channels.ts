@@ -7,7 +7,10 @@ import {
   type ServiceError,
   status as Code,
 } from '@grpc/grpc-js';
+import { first } from './context.js';
+import { REQUEST_ID } from './headers.js';
 import { type CallObserver, observed } from './interceptors/observe.js';
+import { traced, type TraceCall } from './interceptors/trace.js';
 
 /** A method as a channel calls it. */
 export interface WireMethod<Req, Res> {
@@ -28,12 +31,14 @@ export interface ChannelsOptions {
   readonly maxMessageBytes: number;
   /** @default nobody */
   readonly observer?: CallObserver;
+  /** @default no traces */
+  readonly trace?: TraceCall;
   /** @default plaintext */
   readonly credentials?: ChannelCredentials;
 }
 
 /** Whose request it is, the receiver knows. */
-const NOBODY = { requestId: '', projectId: '' };
+const NOBODY = { requestId: '', projectId: '', traceparent: '' };
 
 /** One connection an endpoint, kept while the endpoint has a living process. */
 export class Channels {
@@ -52,8 +57,14 @@ export class Channels {
       const { signal } = call;
       const { path, serialize, deserialize } = method;
       const done = observed(this.#options.observer, path);
+      const spanEnded = traced(this.#options.trace, path, {
+        metadata: call.metadata,
+        requestId: first(call.metadata, REQUEST_ID),
+      });
       const answer = (error: ServiceError | null, response?: Res): void => {
-        done(error ? Code[error.code] : 'OK', NOBODY);
+        const code = error ? Code[error.code] : 'OK';
+        spanEnded(code);
+        done(code, NOBODY);
         signal?.removeEventListener('abort', cancel);
         if (error) reject(error);
         else resolve(response as Res);

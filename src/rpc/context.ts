@@ -32,7 +32,7 @@ export function contextFrom(metadata: Metadata): RequestContext {
     projectId: first(metadata, PROJECT_ID),
     userId: first(metadata, USER_ID),
     roles: rolesFrom(first(metadata, ROLES)),
-    traceparent: first(metadata, TRACEPARENT),
+    traceparent: traceparentFrom(metadata),
   };
 }
 
@@ -54,6 +54,15 @@ export function contextFromCast(context: CastContext | undefined): RequestContex
 /** `member, reader` → both. */
 export function rolesFrom(text: string): readonly string[] {
   return text === '' ? [] : text.split(',').flatMap((role) => role.trim() || []);
+}
+
+/** Of version 00: a trace, a span in it, and whether it is recorded. Rule: W3C Trace Context, §3.2.2. */
+const TRACEPARENT_SYNTAX = /^00-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
+
+/** The caller's trace context; empty when it has none, or what it has is none: rows and logs carry it on. */
+export function traceparentFrom(metadata: Metadata): string {
+  const given = first(metadata, TRACEPARENT);
+  return TRACEPARENT_SYNTAX.test(given) ? given : '';
 }
 
 /** The first value of a header as text; empty when it is not there. */

@@ -1,7 +1,7 @@
 import { Metadata, type sendUnaryData, type Server } from '@grpc/grpc-js';
 import { Fault } from '../errors/fault.js';
 import { type RequestContext, seesEverything } from '../objects/request-context.js';
-import { requestIdFrom } from './context.js';
+import { requestIdFrom, traceparentFrom } from './context.js';
 import type { Descriptors } from './descriptors.js';
 import { REQUEST_ID } from './headers.js';
 import { authenticated, type Authenticator } from './interceptors/authenticate.js';
@@ -10,6 +10,7 @@ import { faultFor, type Report } from './interceptors/error.js';
 import { InFlight } from './interceptors/in-flight.js';
 import { type CallObserver, observed } from './interceptors/observe.js';
 import { type Policy, requireAllowed } from './interceptors/policy.js';
+import { traced, type TraceCall } from './interceptors/trace.js';
 import type { Lifetime } from './lifetime.js';
 import { ListeningServer, type ListenOptions } from './listening-server.js';
 import { withoutFields } from './message-cut.js';
@@ -66,6 +67,8 @@ export interface PublicServerOptions extends ListenOptions {
   readonly report: Report;
   /** @default nobody */
   readonly observer?: CallObserver;
+  /** @default no traces */
+  readonly trace?: TraceCall;
   /** @default 60 s for callers who set no deadline, 300 s at most */
   readonly limits?: CallLimits;
   /** Most unary requests of one project at a time. @default 256 */
@@ -167,9 +170,14 @@ class PublicApiServer {
     inFlight: InFlight,
     handle: (context: RequestContext) => Promise<void>,
   ): Promise<void> {
-    const { authenticator, policy, report, observer } = this.#options;
+    const { authenticator, policy, report, observer, trace } = this.#options;
     const { requestId } = call.arrival;
     const done = observed(observer, rules.path);
+    const spanEnded = traced(trace, rules.path, { metadata: call.metadata, requestId });
+    const ended = (code: string): void => {
+      spanEnded(code);
+      done(code, { requestId, projectId: call.projectId, traceparent: traceparentFrom(call.metadata) });
+    };
     try {
       const context = await authenticated(authenticator, call.metadata, requestId);
       call.projectId = context.projectId;
@@ -180,11 +188,11 @@ class PublicApiServer {
       } finally {
         inFlight.leave(context.projectId);
       }
-      done(call.code ?? 'UNKNOWN', { requestId, projectId: call.projectId });
+      ended(call.code ?? 'UNKNOWN');
     } catch (error) {
       const fault = faultFor(error, { method: rules.path, requestId, projectId: call.projectId }, report);
       call.fail(fault);
-      done(call.code ?? fault.code, { requestId, projectId: call.projectId });
+      ended(call.code ?? fault.code);
     }
   }
 }

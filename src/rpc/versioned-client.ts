@@ -7,6 +7,7 @@ import { Channels, type WireMethod } from './channels.js';
 import { putContext } from './context.js';
 import { CAST_EPOCH, RPC_SECRET, RPC_TARGET, RPC_VERSION } from './headers.js';
 import type { CallObserver } from './interceptors/observe.js';
+import type { TraceCall } from './interceptors/trace.js';
 import { OBJECT_VERSION } from './object-history.js';
 import { OlderForms, type Prepared } from './older-form.js';
 import { type Peer, Peers, type ReadPeers } from './peers.js';
@@ -44,6 +45,8 @@ export interface VersionedClientOptions {
   readonly credentials?: ChannelCredentials;
   /** Told of every call. @default nobody */
   readonly observer?: CallObserver;
+  /** @default no traces */
+  readonly trace?: TraceCall;
   /** Told of set fields that had to be left out, e.g. `cinder.objects.v1.Volume.use_quota`. @default nobody */
   readonly onDropped?: (method: string, fields: readonly string[], cap: Cap) => void;
   /** Told when records cannot be read and the last ones are used. @default nobody */
@@ -85,7 +88,8 @@ export class VersionedClient<S extends AnyService> {
     this.api = internalApiOf(options.rules, serviceNameOf(definition));
     this.definition = definition;
     const { binary } = this.api;
-    const { registry, pin, serviceTtlMs, capMaxAgeMs, onStale, credentials, maxMessageBytes, observer } = options;
+    const { registry, pin, serviceTtlMs, capMaxAgeMs, onStale, credentials, maxMessageBytes, observer, trace } =
+      options;
     this.#options = options;
     this.#forms = new OlderForms(this.api);
     this.#cap = new VersionCap({
@@ -102,6 +106,7 @@ export class VersionedClient<S extends AnyService> {
       maxMessageBytes,
       ...(credentials && { credentials }),
       ...(observer && { observer }),
+      ...(trace && { trace }),
     });
     this.router = new Router({
       binary,

@@ -13,6 +13,7 @@ import { faultFor, type Report } from './interceptors/error.js';
 import { type CallObserver, observed } from './interceptors/observe.js';
 import { secretGate } from './interceptors/secret.js';
 import { type Owns, requireOwned } from './interceptors/target.js';
+import { traced, type TraceCall } from './interceptors/trace.js';
 import { VersionGate } from './interceptors/version.js';
 import type { Lifetime } from './lifetime.js';
 import { ListeningServer, type ListenOptions } from './listening-server.js';
@@ -70,6 +71,8 @@ export interface InternalServerOptions<S extends AnyService> extends ListenOptio
   readonly report: Report;
   /** @default nobody */
   readonly observer?: CallObserver;
+  /** @default no traces */
+  readonly trace?: TraceCall;
   /** @default 60 s for callers who set no deadline, 600 s at most */
   readonly limits?: CallLimits;
 }
@@ -154,16 +157,19 @@ class InternalApiServer {
     serve: (call: UnaryCall, version: string) => Promise<Buffer>,
   ): Promise<void> {
     const call = new UnaryCall(raw, respond, this.arrivalOf(raw.metadata, methodNameOf(path)), this.#calls);
+    const { requestId } = call.arrival;
     const done = observed(this.#options.observer, path);
+    const spanEnded = traced(this.#options.trace, path, { metadata: raw.metadata, requestId });
     try {
       this.#requireSecret(raw.metadata);
       const version = this.#gate.requireSupported(raw.metadata, path);
       call.succeed(await serve(call, version));
     } catch (error) {
-      const where = { method: path, requestId: call.arrival.requestId, projectId: '' };
+      const where = { method: path, requestId, projectId: '' };
       call.fail(faultFor(error, where, this.#options.report));
     }
-    done(call.code ?? 'UNKNOWN', { requestId: call.arrival.requestId, projectId: '' });
+    spanEnded(call.code ?? 'UNKNOWN');
+    done(call.code ?? 'UNKNOWN', { requestId, projectId: '', traceparent: '' });
   }
 
   async #serve(bound: Bound, raw: RawUnaryCall, call: UnaryCall, version: string): Promise<Buffer> {

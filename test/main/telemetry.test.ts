@@ -17,7 +17,7 @@ test('an address that was chosen and is taken is an error that names the option'
   t.teardown(() => other.close());
   const taken = `127.0.0.1:${(other.address() as AddressInfo).port}`;
 
-  const error = await t.throwsAsync(startTelemetry(configWith(taken), recordingLog(), descriptors));
+  const error = await t.throwsAsync(startTelemetry(configWith(taken), recordingLog(), { descriptors }));
 
   t.regex(error.message, new RegExp(`metrics_listen: ${taken}.*EADDRINUSE.*off`));
 });
@@ -25,8 +25,8 @@ test('an address that was chosen and is taken is an error that names the option'
 test('two processes that chose no address both run; at most one of them shows its metrics', async (t) => {
   const log = recordingLog();
   const both = [
-    await startTelemetry(configWith(''), log, descriptors),
-    await startTelemetry(configWith(''), log, descriptors),
+    await startTelemetry(configWith(''), log, { descriptors }),
+    await startTelemetry(configWith(''), log, { descriptors }),
   ];
   t.teardown(async () => {
     for (const one of both) await one.close();
@@ -37,7 +37,7 @@ test('two processes that chose no address both run; at most one of them shows it
 });
 
 test('`off` listens nowhere', async (t) => {
-  const telemetry = await startTelemetry(configWith('off'), recordingLog(), descriptors);
+  const telemetry = await startTelemetry(configWith('off'), recordingLog(), { descriptors });
   t.teardown(() => telemetry.close());
 
   t.is(telemetry.address, undefined);
@@ -46,7 +46,9 @@ test('`off` listens nowhere', async (t) => {
 test('a request that changes something, or that we could not do, is a line at info; a reader is one at debug', (t) => {
   const log = recordingLog();
   const logged = requestLog(log, new Set(['/cinder.api.v3.Volumes/GetVolume']));
-  const caller = { requestId: 'req-1', projectId: 'demo' };
+  const traceId = '0af7651916cd43dd8448eb211c80319c';
+  const who = { requestId: 'req-1', projectId: 'demo' };
+  const caller = { ...who, traceparent: `00-${traceId}-b7ad6b7169203331-01` };
 
   logged('/cinder.api.v3.Volumes/GetVolume', 'NOT_FOUND', 1.26, caller);
   logged('/cinder.api.v3.Volumes/GetVolume', 'UNAVAILABLE', 1, caller);
@@ -64,6 +66,7 @@ test('a request that changes something, or that we could not do, is a line at in
     method: 'cinder.api.v3.Volumes/GetVolume',
     code: 'NOT_FOUND',
     durationMs: 1.3,
-    ...caller,
+    ...who,
+    traceId,
   });
 });

@@ -2,8 +2,8 @@ import type { Metadata } from '@grpc/grpc-js';
 import type { FieldViolation } from '../../errors/catalogue.js';
 import { Fault } from '../../errors/fault.js';
 import type { RequestContext } from '../../objects/request-context.js';
-import { first } from '../context.js';
-import { PROJECT_ID, ROLES, TRACEPARENT, USER_ID } from '../headers.js';
+import { traceparentFrom } from '../context.js';
+import { PROJECT_ID, ROLES, USER_ID } from '../headers.js';
 
 /** Who a caller is. */
 export type Identity = Pick<RequestContext, 'projectId' | 'userId' | 'roles' | 'systemScope'>;
@@ -32,7 +32,7 @@ export async function authenticated(
     ...roles.flatMap((role) => badId(ROLES, role)),
   ];
   if (violations.length > 0) throw new Fault('InvalidInput', { violations, omitted: 0 });
-  return { ...identity, requestId, traceparent: first(metadata, TRACEPARENT) };
+  return { ...identity, requestId, traceparent: traceparentFrom(metadata) };
 }
 
 function badId(field: string, id: string): readonly FieldViolation[] {

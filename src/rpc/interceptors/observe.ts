@@ -2,6 +2,8 @@
 export interface Caller {
   readonly requestId: string;
   readonly projectId: string;
+  /** W3C trace context. */
+  readonly traceparent: string;
 }
 
 /** Told of every call a server handles or a client makes, for metrics and the log. */
