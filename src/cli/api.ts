@@ -21,8 +21,8 @@ export interface Api {
   readonly output: OutputOptions;
   /** Prints a list. Throws UsageError on an unknown column. */
   printList(rows: readonly Row[], usual: readonly string[], more?: readonly string[]): Promise<void>;
-  /** Prints one record. Throws UsageError on an unknown column. */
-  printRecord(row: Row): Promise<void>;
+  /** Prints one record. Throws UsageError on an unknown column; `done`: what was done all the same. */
+  printRecord(row: Row, done?: string): Promise<void>;
   /** An error in a user's words. */
   explain(error: unknown): string;
 }
@@ -88,7 +88,12 @@ async function withApi(
       call: { requestId, signal: interruption.signal },
       explain: explained,
       printList: async (...args) => context.print(await list(args[0], args[1], output, args[2])),
-      printRecord: async (row) => context.print(await record(row, output)),
+      async printRecord(row, done) {
+        const text = await record(row, output).catch((error: unknown) => {
+          throw error instanceof UsageError && done !== undefined ? new UsageError(`${done} ${error.message}`) : error;
+        });
+        context.print(text);
+      },
     });
   } catch (error) {
     progress.end();

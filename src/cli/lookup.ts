@@ -1,4 +1,5 @@
 import type { Api } from './api.js';
+import { PAGE_SIZE, pagesOf } from './pages.js';
 import { CommandError } from './parts.js';
 import { printable } from './printable.js';
 
@@ -42,63 +43,4 @@ export async function typeNames({ client, call }: Api): Promise<(typeId: string)
     if (call.signal.aborted) throw error;
   }
   return (typeId) => names.get(typeId) ?? typeId;
-}
-
-/** The largest page that the API gives. */
-export const PAGE_SIZE = 1_000;
-
-/** All pages, one after the other. Ends also where a server gives the same token for ever: its tokens must differ. */
-export async function* pagesOf<Page extends { readonly nextPageToken: string }>(
-  get: (pageToken: string) => Promise<Page>,
-): AsyncGenerator<Page> {
-  let pageToken = '';
-  do {
-    const page = await get(pageToken);
-    yield page;
-    if (page.nextPageToken === pageToken) return;
-    pageToken = page.nextPageToken;
-  } while (pageToken !== '');
-}
-
-/** At most `limit` things of all pages; `get` is asked for no more than are missing. */
-export async function upTo<T>(
-  limit: number,
-  get: (
-    pageSize: number,
-    pageToken: string,
-  ) => Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }>,
-): Promise<readonly T[]> {
-  const all: T[] = [];
-  const pages = pagesOf((pageToken) => get(Math.min(PAGE_SIZE, limit - all.length), pageToken));
-  for await (const { items } of pages) {
-    all.push(...items);
-    if (all.length >= limit) break;
-  }
-  return all.slice(0, limit);
-}
-
-/** No limit was given. */
-export const NO_LIMIT = Number.MAX_SAFE_INTEGER;
-
-/**
- * Does something for each name. All are tried; each failure is told with its name, and then how many there were. Throws
- * CommandError.
- */
-export async function forEach(
-  { call, explain }: Pick<Api, 'call' | 'explain'>,
-  names: readonly string[],
-  what: string,
-  work: (name: string) => Promise<void>,
-): Promise<void> {
-  const failures: string[] = [];
-  for (const name of names) {
-    try {
-      await work(name);
-    } catch (error) {
-      if (call.signal.aborted || names.length === 1) throw error;
-      failures.push(`${printable(name)}: ${error instanceof CommandError ? error.message : explain(error)}`);
-    }
-  }
-  if (failures.length === 0) return;
-  throw new CommandError([...failures, `${failures.length} of ${names.length} ${what}.`].join('\n'));
 }

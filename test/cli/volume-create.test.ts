@@ -69,6 +69,15 @@ test('create --source takes the name of a volume', async (t) => {
   t.like(seen[1]?.request, { sourceVolumeId: ID, name: 'copy', size: undefined });
 });
 
+test('a column that does not exist does not hide that a volume was made', async (t) => {
+  const { address } = await fakeApiFor(t, { createVolume: () => CREATING });
+
+  const { code, stderr } = await cli(['--api', address, 'volume', 'create', '--size', '1', '-c', 'nmae']);
+
+  t.is(code, 2);
+  t.regex(stderr, new RegExp(`^Volume ${ID} was made\\. There is no column 'nmae'; there are attachments, `));
+});
+
 test('a type that the caller may not see is shown by its id', async (t) => {
   const { address } = await fakeApiFor(t, { createVolume: () => CREATING });
 

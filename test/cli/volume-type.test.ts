@@ -92,6 +92,22 @@ test('type create makes the type and lets the projects in; the caller stands bef
   t.like(seen[2]?.request, { volumeType: 'secret-id', projectId: 'p2' });
 });
 
+test('type create says that the type was made when a project cannot be let in', async (t) => {
+  const { address } = await fakeApiFor(t, {
+    createVolumeType: () => ({ volumeType: SECRET }),
+    addVolumeTypeAccess: () => {
+      throw new Fault('InvalidInput', { violations: [{ field: 'project_id', description: 'is bad' }], omitted: 0 });
+    },
+  });
+
+  const { code, stderr } = await cli([
+    ...['--api', address, 'volume', 'type', 'create', '--private', '--project', 'p 1', 'secret'],
+  ]);
+
+  t.is(code, 1);
+  t.regex(stderr, /^Type secret-id was made\.\nInvalid input\.\n {2}--project: is bad\n/);
+});
+
 test('type set changes the type by its id, so that a new name does not lose it', async (t) => {
   const { address, seen } = await fakeApiFor(t, {
     getVolumeType: () => ({ volumeType: FAST }),

@@ -104,7 +104,7 @@ async function createVolume(api: Api, name: string | undefined, options: CreateO
     if (made === undefined) throw new CommandError(`Volume ${id} was deleted meanwhile.`);
   }
   if (made === undefined) throw new CommandError('The API answered without a volume.');
-  await api.printRecord(volumeRecord(made, await typeNameOf(api, made.volumeTypeId)));
+  await api.printRecord(volumeRecord(made, await typeNameOf(api, made.volumeTypeId)), `Volume ${made.id} was made.`);
   if (statusWord(made.status) === 'error') {
     const reason = made.statusReason === undefined ? '.' : `: ${printable(made.statusReason)}`;
     throw new CommandError(
