@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { configReference } from '#src/config/reference.js';
@@ -17,4 +17,16 @@ test('every option belongs to a group', (t) => {
     starts,
     starts.toSorted((a, b) => a - b),
   );
+});
+
+test('no option is a lie: each is read by somebody, or says that it is not', (t) => {
+  const folder = join(ROOT, 'dist');
+  const code = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.js') && !/^(gen|config\/(schema|rules)\b)/.test(file))
+    .map((file) => readFileSync(join(folder, file), 'utf8'))
+    .join('\n');
+  for (const [field, { name, help }] of Object.entries(SCHEMA)) {
+    const isRead = new RegExp(`\\b${field}\\b`).test(code);
+    t.is(isRead, !help.startsWith('Not in use yet: '), name);
+  }
 });
