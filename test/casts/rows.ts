@@ -15,7 +15,8 @@ import {
   readyStagedWorker,
 } from '#src/db/workers.js';
 import type { RequestContext } from '#src/objects/request-context.js';
-import type { FilterProperties } from '#src/objects/request-spec.js';
+import type { FilterProperties, RequestSpec } from '#src/objects/request-spec.js';
+import type { Volume } from '#src/objects/volume.js';
 import type { IncomingCast } from '#src/rpc/casts.js';
 import { newVolume } from '../support/volumes.js';
 
@@ -37,6 +38,8 @@ export interface RowOptions {
   /** Of work for a volume service. @default BACKEND */
   readonly target?: string;
   readonly filterProperties?: FilterProperties;
+  /** The only pool that will do. @default any */
+  readonly resourceBackend?: string;
   /** Replaces what the message says. */
   readonly payload?: Buffer;
   readonly method?: string;
@@ -52,7 +55,7 @@ export async function readyRow(store: Store, options: RowOptions = {}): Promise<
   const volume = insertedVolume(record, inserted);
   const made: CastMessage =
     work === 'schedule'
-      ? createVolumeOnScheduler({ volume, filterProperties })
+      ? createVolumeOnScheduler({ volume, filterProperties, ...specOf(volume, options) })
       : work === 'create'
         ? createVolumeOnVolume({ volume, filterProperties, allowReschedule: true })
         : deleteVolumeOnVolume({ volume, unmanageOnly: false, cascade: false });
@@ -72,6 +75,13 @@ export async function readyRow(store: Store, options: RowOptions = {}): Promise<
   const done = await store.apply([...placing, ...asking]);
   const epoch = Number(done.at(-1)?.returned[0]?.['epoch'] ?? 1);
   return { ...worker, epoch, sends: 1, ageMs: 0 };
+}
+
+function specOf(volume: Volume, { resourceBackend }: RowOptions): { requestSpec?: RequestSpec } {
+  if (resourceBackend === undefined) return {};
+  const { id: volumeId, sizeGib, metadata } = volume;
+  const volumeProperties = { sizeGib, metadata, qosSpecs: new Map(), multiattach: false };
+  return { requestSpec: { volumeId, volumeProperties, resourceBackend, availabilityZones: [] } };
 }
 
 /** Begins to delete a volume whatever is being done with it: another row takes the place of its row of work. */

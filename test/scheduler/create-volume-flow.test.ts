@@ -50,6 +50,33 @@ storesFor(
   },
 );
 
+storesFor('a clone goes to the pool of its source, however much better others are', async (t, store) => {
+  const scheduler = schedulerOn(t, store, { 'h1@b': 10, 'h2@b': 1_000 });
+  const row = await readyRow(store, { resourceBackend: 'h1@b#p' });
+  t.is(await scheduler.work(row), 'done');
+  t.is((await everything(store, row.resourceId)).volume?.host, 'h1@b#p');
+});
+
+/** Why the pool of the source will not do. */
+const NO_PLACE: readonly (readonly [what: string, pools: Readonly<Record<string, number>>])[] = [
+  ['is full', { 'h1@b': 0, 'h2@b': 1_000 }],
+  ['is gone', { 'h2@b': 1_000 }],
+];
+
+for (const [what, pools] of NO_PLACE) {
+  storesFor(`a clone whose source's pool ${what} ends in error, and its owner is told`, async (t, store) => {
+    const scheduler = schedulerOn(t, store, pools);
+    const row = await readyRow(store, { resourceBackend: 'h1@b#p' });
+    t.is(await scheduler.work(row), 'done');
+    const { volume, row: after, messages } = await everything(store, row.resourceId);
+    t.like(volume, { status: 'error', host: null });
+    t.is(after, undefined);
+    t.regex(volume?.statusReason ?? '', /Of 1 that would do, none is where the volume has to be/);
+    t.regex(messages[0] ?? '', /^001 003 /);
+    t.notRegex(`${volume?.statusReason} ${messages.join()}`, /h[12]@b/);
+  });
+}
+
 storesFor('a volume for which there is no room ends in error, with words that name no host', async (t, store) => {
   const scheduler = schedulerOn(t, store, { 'h1@b': 0 });
   const row = await readyRow(store);

@@ -130,6 +130,11 @@ export class Installation {
     return client;
   }
 
+  /** Where the content of a volume is. `pool`: its folder. */
+  volumeFile(volumeId: string, pool = 'file/pool'): string {
+    return join(this.folder, 'volumes', pool, `volume-${volumeId}`);
+  }
+
   /** Reads the books of a stopped installation. `pool`: its folder. */
   books(pool = 'file/pool'): Books {
     const records = this.#all<{ id: string; status: string }>(

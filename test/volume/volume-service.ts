@@ -1,7 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createVolumeOnVolume, deleteVolumeOnVolume, type DeleteVolumeOnVolume } from '#src/casts/cast-messages.js';
@@ -58,6 +58,9 @@ export interface Between {
   readonly driver?: (driver: VolumeDriver) => VolumeDriver;
   readonly releaseQuota?: (release: Release) => Promise<void>;
   readonly concurrency?: number;
+  readonly copyConcurrency?: number;
+  /** Where cp(1) is found. @default the system's */
+  readonly programPath?: string;
   /** @default incarnation-1 */
   readonly owner?: string;
 }
@@ -104,12 +107,18 @@ export class VolumeService {
     between: Between = {},
   ) {
     this.#owner = between.owner ?? 'incarnation-1';
-    const files = new FileDriver({ backend: BACKEND, path: folder, pools: [{ name: POOL, capacityGib: 10 }] });
+    const files = new FileDriver({
+      backend: BACKEND,
+      path: folder,
+      pools: [{ name: POOL, capacityGib: 10 }],
+      ...(between.programPath && { programPath: between.programPath }),
+    });
     this.backend = new Backend({
       name: BACKEND,
       volumeBackendName: 'file',
       driver: between.driver?.(files) ?? files,
       concurrency: between.concurrency ?? 8,
+      ...(between.copyConcurrency && { copyConcurrency: between.copyConcurrency }),
     });
     const manager = volumeManager({
       store: between.store?.(store) ?? store,
@@ -175,6 +184,24 @@ export class VolumeService {
       readyStagedWorker({ resourceType: 'Volume', resourceId: id, epoch: 1 }),
     ]);
     return { id, message, epoch: 1 };
+  }
+
+  /** A volume that is there, with something in it. */
+  async source(content: Buffer, more: Partial<NewVolume> = {}): Promise<Placed> {
+    const placed = await this.placed(more);
+    await this.work(placed);
+    const file = await open(join(this.folder, POOL, `volume-${placed.id}`), 'r+');
+    await file.write(content);
+    await file.close();
+    return placed;
+  }
+
+  /** The first bytes of a volume. */
+  async content(id: string, bytes: number): Promise<Buffer> {
+    const file = await open(join(this.folder, POOL, `volume-${id}`), 'r');
+    const { buffer } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
+    await file.close();
+    return buffer;
   }
 
   /** A volume that is there, about to be deleted, and the cast. */
