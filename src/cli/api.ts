@@ -68,6 +68,7 @@ async function withApi(
   const { connect, isCinderError } = await import('../client/index.js');
   const requestId = `req-${randomUUID()}`;
   const explained = (error: unknown): string => {
+    if (error instanceof CommandError) return error.message; // in a user's words already
     if (!isCinderError(error)) return printable(error instanceof Error ? error.message : String(error));
     const unknown =
       changes && isUnanswered(error) && error.code === 'DEADLINE_EXCEEDED'

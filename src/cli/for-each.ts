@@ -18,7 +18,7 @@ export async function forEach(
       await work(name);
     } catch (error) {
       if (call.signal.aborted || names.length === 1) throw error;
-      failures.push(`${printable(name)}: ${error instanceof CommandError ? error.message : explain(error)}`);
+      failures.push(`${printable(name)}: ${explain(error)}`);
     }
   }
   if (failures.length === 0) return;
