@@ -343,6 +343,7 @@ export const GROUPS: readonly OptionGroup[] = [
   { title: 'Where things are', from: 'dataDir' },
   { title: 'Listeners', from: 'apiListen' },
   { title: 'TLS', from: 'tlsCertFile' },
+  { title: 'Traces', from: 'otlpEndpoint' },
   { title: 'Log', from: 'logLevel' },
   { title: 'Who may', from: 'authStrategy' },
   { title: 'Volumes and quota', from: 'storageAvailabilityZone' },

@@ -78,8 +78,20 @@ function write(logger: Logger, level: LogLevel, message: string, always: LogFiel
   logger.log({ ...details, time: new Date().toISOString(), level, message: safeText(message) });
 }
 
+/** Characters of a line; collectors cut what is longer, and what is cut is no JSON any more. */
+const MAX_LINE = 32_768;
+/** Of a value that stays in a line that is too long: ids, codes and names are shorter. */
+const SHORT = 300;
+
 function jsonLine({ time, level, message, ...fields }: Record<string, unknown>): string {
-  return JSON.stringify({ time, level, message, ...fields });
+  const line = JSON.stringify({ time, level, message, ...fields });
+  if (line.length <= MAX_LINE) return line;
+  const kept = Object.entries(fields).filter(([, value]) => isShort(value));
+  return JSON.stringify({ time, level, message, ...Object.fromEntries(kept.slice(0, 50)), shortenedFrom: line.length });
+}
+
+function isShort(value: unknown): boolean {
+  return typeof value === 'string' ? value.length <= SHORT : typeof value !== 'object';
 }
 
 function isTerminal(stream: NodeJS.WritableStream): boolean {

@@ -114,6 +114,18 @@ test('no value breaks a line: circles, big integers, bytes, invalid dates and en
   t.false('missing' in (line ?? {}));
 });
 
+test('a line that would be too long for a collector keeps what it is about and says that it was shortened', (t) => {
+  const { log, lines, text } = logged();
+  const items = Array.from({ length: 50 }, (_, index) => `${index} ${'x'.repeat(2_000)}`);
+
+  log.error('too much', { requestId: 'req-1', durationMs: 3, items, error: new Error('y'.repeat(100_000)) });
+
+  const [line] = lines();
+  t.like(line, { level: 'error', message: 'too much', requestId: 'req-1', durationMs: 3 });
+  t.true(Number(line?.['shortenedFrom']) > 100_000);
+  t.true(text().length < 32_769);
+});
+
 test('a field named message, level or time does not displace those of the line', (t) => {
   const { log, lines } = logged();
 
