@@ -4,13 +4,13 @@ import type { Store } from './store.js';
 import { type Condition, conditionsOf, type Params, type VolumeFilters } from './volume-filters.js';
 import type { SortKey } from './volume-order.js';
 
-/** So many rows are fetched one by one and sorted in no more time than a page takes. */
+/** So many ids are looked up and sorted in no more time than a page takes to read. */
 const FEW = 1_000;
 
 /**
- * The same filters with the ids of those few volumes that can fit them; undefined when no filter by itself leaves few, so
- * that a walk through all in their order soon finds a page. A filter is asked only if no index gives its volumes in the order of
- * `key`; of each, no more than FEW + 1 entries of an index are read.
+ * The same filters with the ids of those few volumes that can fit them; undefined when no filter by itself leaves few: then many
+ * fit, and a walk through all in their order meets them soon. A filter is asked only if no index gives its volumes in the order
+ * of `key`; of each, no more than FEW + 1 entries of an index are read. Without a key, for counting, the project is not asked.
  */
 export async function narrowed(
   store: Store,
@@ -18,20 +18,22 @@ export async function narrowed(
   key: SortKey | undefined,
 ): Promise<VolumeFilters | undefined> {
   if (filters.ids) return undefined;
-  const conditions = conditionsOf(filters);
-  const project = conditions.filter(({ shape }) => shape === 'project_id');
   for (const [name, value] of filters.metadata ?? []) {
     const ids = await few(store, candidatesByPair.with({ key: name, value }));
     if (ids) return { ...filters, ids };
   }
+  const conditions = conditionsOf(filters);
+  const project = conditions.filter(isProject);
   for (const condition of conditions) {
-    if (!condition.indexed || condition.shape === 'project_id') continue;
-    if (key !== undefined && condition.isOrderedBy(key)) continue;
-    const together = condition.indexed === 'project' ? [...project, condition] : [condition];
-    const ids = await few(store, candidates(together));
+    if (!condition.indexed || (key === undefined ? isProject(condition) : condition.isOrderedBy(key))) continue;
+    const ids = await few(store, candidates(condition.indexed === 'project' ? [...project, condition] : [condition]));
     if (ids) return { ...filters, ids };
   }
   return undefined;
+}
+
+function isProject({ shape }: Condition): boolean {
+  return shape === 'project_id';
 }
 
 type Candidates = Bound<{ readonly id: string }>;

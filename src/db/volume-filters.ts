@@ -59,28 +59,32 @@ export type Params = Readonly<Record<string, unknown>>;
 
 type Column = keyof VolumesTable;
 
+/** Orders that have an index within a project; see migrations/0002. */
+const IN_PROJECT: ReadonlySet<SortKey> = new Set(['created_at', 'name', 'status']);
+
 /** The conditions that the filters are. */
 export function conditionsOf(filters: VolumeFilters): readonly Condition[] {
-  const { statuses, host, metadata, ids, nameContains, multiattach } = filters;
+  const { projectId, statuses, host, metadata, ids, nameContains, bootable, multiattach } = filters;
+  const within = equalWithin(projectId !== undefined);
   return [
-    ...equal('project_id', filters.projectId, 'all'),
-    ...equal('name', filters.name, 'project'),
+    ...within('name', filters.name),
     ...(nameContains === undefined ? [] : [nameHas(nameContains)]),
-    ...(statuses?.length === 1 ? equal('status', statuses[0], 'project') : []),
+    ...(statuses?.length === 1 ? within('status', statuses[0]) : []),
     ...(statuses && statuses.length !== 1 ? [oneOf('status', statuses, 'project')] : []),
-    ...equal('volume_type_id', filters.volumeTypeId, 'project'),
-    ...equal('availability_zone', filters.availabilityZone, 'project'),
-    ...equal('bootable', filters.bootable === undefined ? undefined : Number(filters.bootable), 'project'),
-    ...(multiattach === undefined ? [] : [isMultiattach(multiattach)]),
-    ...equal('snapshot_id', filters.snapshotId, 'all'),
-    ...equal('source_volume_id', filters.sourceVolumeId, 'all'),
-    ...equal('group_id', filters.groupId, 'all'),
-    ...equal('user_id', filters.userId, 'all'),
-    ...(host === undefined ? [] : host.includes('#') ? equal('host', host, 'project') : [onHost(host)]),
+    ...within('volume_type_id', filters.volumeTypeId),
+    ...within('availability_zone', filters.availabilityZone),
+    ...within('bootable', bootable === undefined ? undefined : Number(bootable)),
+    ...(multiattach === undefined ? [] : [isMultiattach(multiattach, projectId !== undefined)]),
+    ...within('snapshot_id', filters.snapshotId),
+    ...within('source_volume_id', filters.sourceVolumeId),
+    ...within('group_id', filters.groupId),
+    ...within('user_id', filters.userId),
+    ...(host === undefined ? [] : host.includes('#') ? within('host', host) : [onHost(host)]),
     ...(metadata && metadata.size > 0 ? [hasPairs(metadata)] : []),
-    ...within('created_at', filters.createdAt),
-    ...within('updated_at', filters.updatedAt),
+    ...inTimes('created_at', 'project', filters.createdAt),
+    ...inTimes('updated_at', 'all', filters.updatedAt),
     ...(ids ? [oneOf('id', ids)] : []),
+    ...(projectId === undefined ? [] : [inProject(projectId)]),
   ];
 }
 
@@ -92,19 +96,35 @@ function column(name: Column, { dialect }: Tools, mayEnter: boolean): RawBuilder
   return dialect === 'sqlite' && !mayEnter ? sql`+${sql.ref(name)}` : sql.ref(name);
 }
 
-/** Every index but the one of ids ends with `created_at, id`: the rows of one value are in this order. */
-function equal(name: Column, value: string | number | undefined, indexed: 'project' | 'all'): readonly Condition[] {
-  if (value === undefined) return [];
-  return [
-    {
-      shape: name,
-      values: { [name]: value },
-      indexed,
-      isOrderedBy: (key) => key === 'created_at' || key === name,
-      where: (tools, p, entry) => sql`${column(name, tools, entry !== 'none')} = ${p[name]}`,
-    },
-  ];
+function inProject(projectId: string): Condition {
+  return {
+    shape: 'project_id',
+    values: { project_id: projectId },
+    indexed: 'all',
+    isOrderedBy: (key) => IN_PROJECT.has(key),
+    where: (tools, p, entry) => sql`${column('project_id', tools, entry !== 'none')} = ${p['project_id']}`,
+  };
 }
+
+/**
+ * Conditions that a column has a value. Every index ends with `created_at, id`: the rows of one value are in this order. Within
+ * a project an index over all is not entered: it might have many of the value, and few of them the project's.
+ */
+const equalWithin =
+  (isOfProject: boolean) =>
+  (name: Column, value: string | number | undefined): readonly Condition[] => {
+    if (value === undefined) return [];
+    const indexed = IN_PROJECT.has(name as SortKey) ? 'project' : 'all';
+    return [
+      {
+        shape: name,
+        values: { [name]: value },
+        indexed,
+        isOrderedBy: (key) => (indexed === 'project' || !isOfProject) && (key === 'created_at' || key === name),
+        where: (tools, p, entry) => sql`${column(name, tools, entry !== 'none')} = ${p[name]}`,
+      },
+    ];
+  };
 
 function oneOf(name: 'status' | 'id', values: readonly string[], indexed?: 'project'): Condition {
   const list = `${name}s`;
@@ -129,12 +149,12 @@ function nameHas(part: string): Condition {
 }
 
 /** Few volumes are: the index of those few is entered by the literal. */
-function isMultiattach(wanted: boolean): Condition {
+function isMultiattach(wanted: boolean, isOfProject: boolean): Condition {
   return {
     shape: wanted ? 'multiattach' : 'not_multiattach',
     values: {},
-    ...(wanted && { indexed: 'project' }),
-    isOrderedBy: (key) => wanted && key === 'created_at',
+    ...(wanted && { indexed: 'all' }),
+    isOrderedBy: (key) => wanted && !isOfProject && key === 'created_at',
     where: (tools, _p, entry) => sql`${column('multiattach', tools, entry !== 'none')} = ${sql.lit(Number(wanted))}`,
   };
 }
@@ -173,7 +193,11 @@ const OPERATORS = { gt: '>', gte: '>=', lt: '<', lte: '<=', eq: '=', neq: '!=' }
 /** The end of the range that a comparison is. */
 const ENDS = { gt: 'from', gte: 'from', lt: 'to', lte: 'to', eq: 'both', neq: 'none' } as const;
 
-function within(name: 'created_at' | 'updated_at', range: TimeRange | undefined): readonly Condition[] {
+function inTimes(
+  name: 'created_at' | 'updated_at',
+  indexed: 'project' | 'all',
+  range: TimeRange | undefined,
+): readonly Condition[] {
   return COMPARISONS.flatMap((comparison): readonly Condition[] => {
     const time = range?.[comparison];
     if (time === undefined) return [];
@@ -182,7 +206,7 @@ function within(name: 'created_at' | 'updated_at', range: TimeRange | undefined)
       {
         shape,
         values: { [shape]: time },
-        ...(comparison !== 'neq' && { indexed: 'project' }),
+        ...(comparison !== 'neq' && { indexed }),
         isOrderedBy: (key) => key === name,
         where(tools, p, entry) {
           const mayEnter = entry === 'both' || entry === ENDS[comparison];

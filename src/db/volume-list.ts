@@ -1,6 +1,7 @@
-import { type Compilable, sql } from 'kysely';
+import { type Compilable, type SelectQueryBuilder, sql } from 'kysely';
 import type { Volume } from '../objects/volume.js';
 import { listIn } from './json.js';
+import type { Schema } from './schema.js';
 import { Statement, statement, type Tools } from './statement.js';
 import type { Store } from './store.js';
 import { narrowed, valuesOf } from './volume-candidates.js';
@@ -16,7 +17,7 @@ import {
   type VolumeCursor,
   type VolumeOrder,
 } from './volume-order.js';
-import { encodedBytes, toVolume, VOLUME_COLUMNS, type VolumeColumns } from './volume-rows.js';
+import { maxEncodedBytes, toVolume, VOLUME_COLUMNS, type VolumeColumns } from './volume-rows.js';
 
 /** A page of a list of live volumes. */
 export interface VolumeList {
@@ -89,7 +90,7 @@ async function readRows(store: Store, { filters = {}, order: asked, after, limit
 function countWithin(rows: readonly Row[], limit: number, maxBytes: number): number {
   let bytes = 0;
   const first = rows.findIndex((row, index) => {
-    bytes += encodedBytes(row) + row.metadata_bytes;
+    bytes += maxEncodedBytes(row) + row.metadata_bytes;
     return index >= limit || (index > 0 && bytes > maxBytes);
   });
   return first < 0 ? rows.length : first;
@@ -131,19 +132,39 @@ function pageOf(
   const begins = direction === 'asc' ? 'to' : 'from';
   const entry = ({ shape, isOrderedBy }: Condition): Entry => {
     if (hasIds) return shape === 'ids' ? 'both' : 'none';
-    if (shape !== 'project_id' && !isOrderedBy(key)) return 'none';
+    if (!isOrderedBy(key)) return 'none';
     return isContinued ? begins : 'both'; // the cursor is the other end
   };
   const what = `${key} ${direction} ${stretch} ${isContinued ? 'after' : 'first'}`;
   return shaped(what, conditions, (tools, p) => {
-    const rows = liveVolumes(tools, conditions, p, entry)
-      .select(VOLUME_COLUMNS)
-      .select(metadataBytes.as('metadata_bytes'))
-      .limit(p['limit'] as number);
-    const stretched = inStretch(order, stretch).reduce((query, condition) => query.where(condition), rows);
-    const begun = isContinued ? stretched.where(isAfter(order, stretch, p)) : stretched;
-    return orderColumns(key, stretch).reduce((query, column) => query.orderBy(column, direction), begun);
+    const found = inStretch(order, stretch).reduce(
+      (query, condition) => query.where(condition),
+      liveVolumes(tools, conditions, p, entry),
+    );
+    const begun = isContinued ? found.where(isAfter(order, stretch, p)) : found;
+    // few that were named are sorted as ids: no more than a page is read whole
+    const page = hasIds
+      ? tools.db
+          .selectFrom('volumes')
+          .where('id', 'in', inOrder(begun.select('id'), order, stretch).limit(p['limit'] as number))
+      : begun;
+    return inOrder(
+      page
+        .select(VOLUME_COLUMNS)
+        .select(metadataBytes.as('metadata_bytes'))
+        .limit(p['limit'] as number),
+      order,
+      stretch,
+    );
   });
+}
+
+function inOrder<O>(
+  query: SelectQueryBuilder<Schema, 'volumes', O>,
+  { key, direction }: VolumeOrder,
+  stretch: Stretch,
+): SelectQueryBuilder<Schema, 'volumes', O> {
+  return orderColumns(key, stretch).reduce((ordered, column) => ordered.orderBy(column, direction), query);
 }
 
 const liveVolumes = (

@@ -99,15 +99,20 @@ export function toVolume(row: VolumeColumns, metadata: ReadonlyMap<string, strin
   };
 }
 
-/** What the numbers, times and lengths of a volume take at most. */
-const FIXED_BYTES = 384;
+/** What ids of records, numbers, times and lengths take at most. */
+const FIXED_BYTES = 768;
+/** The texts that may be long. */
+const TEXTS = [
+  ...(['project_id', 'user_id', 'name', 'description', 'status_reason', 'host', 'cluster_name'] as const),
+  ...(['availability_zone', 'provider_id', 'provider_location'] as const),
+] as const;
 
-/** About how long a volume without its metadata is when it is encoded for a caller; rather more than less. */
-export function encodedBytes(row: VolumeColumns): number {
-  let bytes = FIXED_BYTES;
-  for (const column of VOLUME_COLUMNS) {
-    const value = row[column];
-    if (typeof value === 'string') bytes += Buffer.byteLength(value);
-  }
-  return bytes;
+/** No character of a string takes more in UTF-8; to count them exactly costs as much as to read the row. */
+const BYTES_A_CHARACTER = 3;
+
+/** At most how long a volume without its metadata is when it is encoded for a caller. */
+export function maxEncodedBytes(row: VolumeColumns): number {
+  let characters = 0;
+  for (const column of TEXTS) characters += row[column]?.length ?? 0;
+  return FIXED_BYTES + BYTES_A_CHARACTER * characters;
 }
