@@ -3,6 +3,7 @@ import { loadavg } from 'node:os';
 import { cli } from './cli.js';
 import { createVolume } from './create-volume.js';
 import { getVolume } from './get-volume.js';
+import { listVolumesBench } from './list-volumes.js';
 import type { Figure } from './support/figures.js';
 
 /** One figure, or a few that belong together. */
@@ -12,7 +13,7 @@ export interface Bench {
   run(report: (what: string, figure: Figure, text: string) => void): Promise<void>;
 }
 
-const BENCHES: readonly Bench[] = [cli, createVolume, getVolume];
+const BENCHES: readonly Bench[] = [cli, createVolume, getVolume, listVolumesBench];
 
 const [name] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const bench = BENCHES.find((candidate) => candidate.name === name);
@@ -31,5 +32,5 @@ async function run(chosen: Bench, json: boolean): Promise<void> {
     return;
   }
   console.log(`${chosen.name}: median [min..max], Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`);
-  for (const { what, text } of rows) console.log(`  ${what.padEnd(42)} ${text}`);
+  for (const { what, text } of rows) console.log(`  ${what.padEnd(76)} ${text}`);
 }
