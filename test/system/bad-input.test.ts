@@ -57,7 +57,7 @@ const BAD: readonly (readonly [what: string, request: Partial<CreateVolumeReques
   ['a malformed hint', { schedulerHints: hints({ sameHost: [UUID, 'x'] }) }, 'scheduler_hints.same_host[1]'],
   [
     'too many hints',
-    { schedulerHints: hints({ differentHost: Array.from({ length: 101 }, () => UUID) }) },
+    { schedulerHints: hints({ differentHost: Array.from({ length: 101 }, () => randomUUID()) }) },
     'scheduler_hints.different_host',
   ],
   ['a malformed server', { schedulerHints: hints({ localToInstance: '' }) }, 'scheduler_hints.local_to_instance'],
