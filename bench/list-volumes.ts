@@ -58,10 +58,14 @@ export const listVolumesBench: Bench = {
 
 async function measure(name: string, url: string, report: Parameters<Bench['run']>[0]): Promise<void> {
   const store = await openStore(url);
-  const say = (what: string, times: readonly number[], atMost?: number): void => {
-    const [p50, p99] = [percentile(times, 0.5), percentile(times, 0.99)];
+  const say = (what: string, { taken, cpuMs }: Times, atMost?: number): void => {
+    const [p50, p99] = [percentile(taken, 0.5), percentile(taken, 0.99)];
     const bound = atMost === undefined ? '' : `, at most ${atMost}`;
-    report(`${name}: ${what} (p99, ms${bound})`, figure([p99]), `${p99.toFixed(1)}; p50 ${p50.toFixed(1)}`);
+    report(
+      `${name}: ${what} (p99, ms${bound})`,
+      figure([p99]),
+      `${p99.toFixed(1)}; p50 ${p50.toFixed(1)}; processor ${cpuMs.toFixed(1)}`,
+    );
   };
   try {
     say('bare statement of a page', await timed(() => store.read(bare.with({ projectId: PROJECT, limit: PAGE }))));
@@ -101,7 +105,7 @@ async function pagesFrom(
   filters: VolumeFilters,
   order: VolumeOrder,
   begin: VolumeCursor | undefined,
-): Promise<readonly number[]> {
+): Promise<Times> {
   let after = begin;
   return timed(async () => {
     const page = await listVolumes(store, { filters, order, limit: PAGE, after });
@@ -114,14 +118,26 @@ function encoded({ volumes }: Awaited<ReturnType<typeof listVolumes>>): Uint8Arr
   return ListVolumesResponse.encode({ volumes: volumes.map(volumeView), nextPageToken: '' }).finish();
 }
 
-async function timed(work: () => Promise<unknown>, times = PAGES): Promise<readonly number[]> {
+interface Times {
+  /** One a page, ms. */
+  readonly taken: readonly number[];
+  /** Of this process a page, ms: the whole page on SQLite; other programs on the machine change it less. */
+  readonly cpuMs: number;
+}
+
+const WARM_UP = 10;
+
+async function timed(work: () => Promise<unknown>, times = PAGES): Promise<Times> {
+  for (let index = 0; index < WARM_UP; index += 1) await work();
   const taken: number[] = [];
-  for (let index = 0; index < times + 10; index += 1) {
+  const before = process.cpuUsage();
+  for (let index = 0; index < times; index += 1) {
     const from = performance.now();
     await work();
-    if (index >= 10) taken.push(performance.now() - from); // the first are warm-up
+    taken.push(performance.now() - from);
   }
-  return taken;
+  const { user, system } = process.cpuUsage(before);
+  return { taken, cpuMs: (user + system) / 1_000 / times };
 }
 
 const bare = statement<{ projectId: string; limit: number }>()(({ db }, p) =>
