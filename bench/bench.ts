@@ -4,6 +4,7 @@ import { cli } from './cli.js';
 import { createVolume } from './create-volume.js';
 import { getVolume } from './get-volume.js';
 import { listVolumesBench } from './list-volumes.js';
+import { memory } from './memory.js';
 import type { Figure } from './support/figures.js';
 
 /** One figure, or a few that belong together. */
@@ -13,7 +14,7 @@ export interface Bench {
   run(report: (what: string, figure: Figure, text: string) => void): Promise<void>;
 }
 
-const BENCHES: readonly Bench[] = [cli, createVolume, getVolume, listVolumesBench];
+const BENCHES: readonly Bench[] = [cli, createVolume, getVolume, listVolumesBench, memory];
 
 const [name] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const bench = BENCHES.find((candidate) => candidate.name === name);

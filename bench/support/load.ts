@@ -1,5 +1,11 @@
 import { ChannelCredentials, Metadata } from '@grpc/grpc-js';
-import { type CreateVolumeRequest, type Volume, VolumesClient, VolumeStatus } from '#src/gen/cinder/api/v3/volumes.js';
+import {
+  type CreateVolumeRequest,
+  DeleteVolumeRequest,
+  type Volume,
+  VolumesClient,
+  VolumeStatus,
+} from '#src/gen/cinder/api/v3/volumes.js';
 
 const DEADLINE_MS = 60_000;
 
@@ -48,6 +54,17 @@ export class Load {
       this.#client.createVolume(whole, this.#metadata, { deadline: Date.now() + DEADLINE_MS }, (error, response) => {
         if (error) reject(error);
         else resolve(response.volume?.id ?? '');
+      });
+    });
+  }
+
+  /** Accepted. */
+  delete(volumeId: string): Promise<void> {
+    const request = DeleteVolumeRequest.fromPartial({ volumeId });
+    return new Promise((resolve, reject) => {
+      this.#client.deleteVolume(request, this.#metadata, { deadline: Date.now() + DEADLINE_MS }, (error) => {
+        if (error) reject(error);
+        else resolve();
       });
     });
   }

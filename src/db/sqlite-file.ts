@@ -88,7 +88,8 @@ function tryOpen(path: string): SqliteFile | undefined {
   }
 }
 
-const CACHE_KIB = 64 * 1024;
+/** Of SQLite's own pages; the kernel keeps the rest of the file. More is held for ever once rows have passed through it. */
+const CACHE_KIB = 16 * 1024;
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
 function pragma(database: SqliteFile, text: string): void {
