@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import test from 'ava';
-import type { Client} from '../support/installation.js';
+import type { Client } from '../support/installation.js';
 import { installationFor } from '../support/installation.js';
 import { shownBy } from '../support/metrics.js';
 import { processFor, ROOT } from '../support/process.js';
