@@ -10,6 +10,9 @@ import type { QuotaParts } from '../quota/quota.js';
 import type { RebuildParts } from '../quota/rebuild.js';
 import type { RecoveryParts } from '../quota/recovery.js';
 import type { RedisConnectionOptions } from '../redis/connect.js';
+import { backendOf } from '../objects/backend-name.js';
+import type { LeveledLog } from '../log/log.js';
+import type { ClaimObserver, Claims } from '../scheduler/claims.js';
 import type { DecisionObserver } from '../scheduler/filter-scheduler.js';
 import type { Pools } from '../scheduler/pools.js';
 import type { Metrics } from '../telemetry/metrics.js';
@@ -131,6 +134,34 @@ export function decisionMetrics({ scheduler }: Metrics): DecisionObserver {
       scheduler.filterRejected.with(filter).inc(rejectedCount);
     },
   };
+}
+
+/** Counts what becomes of claims; what Redis did not answer is said in the log too. */
+export function claimMetrics({ scheduler }: Metrics, log: Pick<LeveledLog, 'warn'>): ClaimObserver {
+  return {
+    claimed: (answer) => scheduler.claims.with(answer).inc(),
+    ended: (how, count) => scheduler.claimsEnded.with(how).inc(count),
+    failed: (what, error) => log.warn('capacity claims: no answer from Redis', { what, error }),
+  };
+}
+
+/** Backends whose claims are read for a scrape. */
+const MOST_BACKENDS_READ = 256;
+
+/** Reads what is claimed of the backends that a scheduler knows. */
+export function claimReadings({ scheduler }: Metrics, claims: Pick<Claims, 'outstanding'>, pools: Pools): void {
+  const read = async () => {
+    const backends = new Set(pools.list().map(({ backendId }) => backendOf(backendId)));
+    return claims.outstanding([...backends].slice(0, MOST_BACKENDS_READ));
+  };
+  scheduler.claimsOutstanding.from(async () => {
+    const found = await read();
+    return found ? [[found.count]] : [];
+  });
+  scheduler.claimedGib.from(async () => {
+    const found = await read();
+    return found ? [[found.gib]] : [];
+  });
 }
 
 /** Reads what watches and their readers look like. */

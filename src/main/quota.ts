@@ -6,7 +6,7 @@ import { graceMsOf, Quota } from '../quota/quota.js';
 import { Rebuild } from '../quota/rebuild.js';
 import { loadQuotaScripts } from '../quota/scripts.js';
 import { Settlements } from '../quota/settlements.js';
-import { connectRedis } from '../redis/connect.js';
+import { connectRedis, type RedisConnection } from '../redis/connect.js';
 import { deadlineIn } from '../redis/deadline.js';
 import { startPrivateServer } from '../redis/private-server.js';
 import type { Foundation } from './foundation.js';
@@ -14,6 +14,7 @@ import { quotaObservers } from './observers.js';
 
 /** The quota engine of a process, and the Redis behind it. */
 export interface QuotaEngine {
+  readonly redis: RedisConnection;
   readonly limits: Limits;
   readonly quota: Quota;
   readonly rebuild: Rebuild;
@@ -60,6 +61,7 @@ export async function quotaEngine({ config, log, store, telemetry }: Foundation)
   const quota = new Quota({ redis, scripts, limits, rebuild, ttlMs, log, ...observers.quota });
   const settlements = new Settlements({ quota, rebuild, store });
   return {
+    redis,
     limits,
     quota,
     rebuild,

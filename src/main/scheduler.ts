@@ -3,6 +3,7 @@ import { CastReceiver } from '../casts/receiver.js';
 import { isUp, servicesOf } from '../db/services.js';
 import { hastenWorkers } from '../db/workers.js';
 import { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
+import type { RedisConnection } from '../redis/connect.js';
 import { internalServer } from '../rpc/versioned-server.js';
 import { formatVersion } from '../rpc/version-number.js';
 import { ownVersion } from '../rpc/versions.js';
@@ -10,6 +11,8 @@ import { Functions } from '../scheduler/evaluator/functions.js';
 import { filtersByName } from '../scheduler/filters/index.js';
 import { FilterScheduler } from '../scheduler/filter-scheduler.js';
 import { schedulerCalls, schedulerCasts } from '../scheduler/manager.js';
+import { Claims } from '../scheduler/claims.js';
+import { loadClaimScripts } from '../scheduler/claim-scripts.js';
 import { Pools } from '../scheduler/pools.js';
 import { Readiness } from '../scheduler/readiness.js';
 import { ReportParts } from '../scheduler/report-parts.js';
@@ -21,12 +24,16 @@ import { weightHandlerByName } from '../scheduler/weight-handlers/index.js';
 import { weighersByName } from '../scheduler/weighers/index.js';
 import type { Foundation } from './foundation.js';
 import { nobody } from './nobody.js';
-import { decisionMetrics, receiverMetrics, schedulerReadings } from './observers.js';
+import { claimMetrics, claimReadings, decisionMetrics, receiverMetrics, schedulerReadings } from './observers.js';
 import { present } from './present.js';
 import type { Service } from './service.js';
 
 /** Builds the scheduler from bottom to top and starts it. */
-export async function scheduler(parts: Foundation, end: (reason: string) => void): Promise<Service> {
+export async function scheduler(
+  parts: Foundation,
+  redis: RedisConnection,
+  end: (reason: string) => void,
+): Promise<Service> {
   const { config, log, store, rules, sender } = parts;
   const { metrics } = parts.telemetry;
   const now = (): number => Date.now();
@@ -50,6 +57,8 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     maxAttempts: config.schedulerMaxAttempts,
     observer: decisionMetrics(metrics),
   });
+  const claims = claimsOf(parts, redis);
+  if (claims) claimReadings(metrics, claims, pools);
   const counts = new VolumeCounts(store);
   const readiness = new Readiness({ pools, initWaitMs: config.schedulerDriverInitWaitTimeMs });
   const services = new ServiceList({
@@ -73,6 +82,7 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
       store,
       messageTtlMs: config.messageTtlMs,
       scheduler: filterScheduler,
+      claims,
       lookUp: lookUpWith({ store, counts, compute: NO_COMPUTE, filters, weighers }),
       onPlaced: ({ host }) => {
         if (config.schedulerDefaultWeighers.includes('VolumeNumberWeigher')) counts.placed(host);
@@ -103,6 +113,7 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
     definition: SchedulerManagerService,
     handlers: schedulerCalls({
       pools,
+      claims,
       store,
       filters,
       reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 1_000, now }),
@@ -169,4 +180,16 @@ export async function scheduler(parts: Foundation, end: (reason: string) => void
       await presence.stop();
     },
   };
+}
+
+/** Undefined where capacity decides nothing: no filter compares it, so nobody may lose a pool over it. */
+function claimsOf({ config, log, telemetry }: Foundation, redis: RedisConnection): Claims | undefined {
+  if (!config.schedulerDefaultFilters.includes('CapacityFilter')) return undefined;
+  return new Claims({
+    redis,
+    scripts: loadClaimScripts(),
+    maxOverSubscriptionRatio: config.maxOverSubscriptionRatio,
+    reportIntervalMs: config.backendStatsPollingIntervalMs,
+    observer: claimMetrics(telemetry.metrics, log),
+  });
 }

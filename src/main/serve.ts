@@ -95,7 +95,7 @@ const ORDER: readonly ServiceName[] = ['scheduler', 'volume', 'api'];
 const SERVICES: Readonly<
   Record<ServiceName, (parts: Foundation, quota: QuotaEngine, end: (reason: string) => void) => Promise<Service>>
 > = {
-  scheduler: (parts, _quota, end) => scheduler(parts, end),
+  scheduler: (parts, { redis }, end) => scheduler(parts, redis, end),
   volume,
   api,
 };

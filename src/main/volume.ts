@@ -129,12 +129,13 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
 
   /** To every scheduler, and to one that announces what changed. Rule: cinder/volume/manager.py. */
   async function publish(report: CapabilityReport): Promise<void> {
-    const { host, reportId, part, partCount } = report;
+    const { host, reportId, part, partCount, includedClaims } = report;
     const capabilities = { ...report.capabilities };
     const timestamp = new Date(report.timestamp);
     const context = nobody();
     await parts.scheduler.updateServiceCapabilities(context, {
       ...{ serviceName: 'volume', host, capabilities, timestamp, reportId, part, partCount },
+      includedClaims: [...includedClaims],
       clusterName: undefined,
     });
     if (partCount > 1) return; // a part says nothing of what changed in the whole

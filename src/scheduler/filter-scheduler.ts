@@ -57,8 +57,10 @@ export interface Placement {
   readonly retry: Retry | undefined;
 }
 
-/** Either a place, or why there is none. */
-export type Choice = { readonly placement: Placement } | { readonly refusal: Refusal };
+/** Either a place and the pools that come after it, or why there is none. */
+export type Choice =
+  | { readonly placement: Placement; readonly pool: Pool; readonly spares: readonly Pool[] }
+  | { readonly refusal: Refusal };
 
 /** A pool that passed all filters. */
 export interface Candidate {
@@ -103,39 +105,46 @@ export class FilterScheduler {
   }
 
   /**
-   * Chooses the best pool, other than those `without`, and takes its room at once. Throws UnusableCapability when a pool
-   * reports what cannot be compared.
+   * Chooses the best pool, other than those `without`, and takes its room at once; names up to `spareCount` next best ones.
+   * Throws UnusableCapability when a pool reports what cannot be compared.
    */
-  choose(attempt: Attempt, without: ReadonlySet<string> = NONE): Choice {
+  choose(attempt: Attempt, without: ReadonlySet<string> = NONE, spareCount = 0): Choice {
     const { observer } = this.#parts;
-    if (!observer) return this.#choose(attempt, without);
+    if (!observer) return this.#choose(attempt, without, spareCount);
     const begun = performance.now();
-    const choice = this.#choose(attempt, without, observer);
+    const choice = this.#choose(attempt, without, spareCount, observer);
     const refused = 'refusal' in choice && (choice.refusal.poolCount === 0 ? 'no_pools' : 'rejected');
     observer.decided(refused || 'placed', performance.now() - begun);
     return choice;
   }
 
-  #choose({ request, sizeGib, retry }: Attempt, without: ReadonlySet<string>, observer?: DecisionObserver): Choice {
-    const { pools } = this.#parts;
-    const sieved = this.#sieve.sieve(pools.list(), request, QUOTED_REJECTIONS);
+  #choose(attempt: Attempt, without: ReadonlySet<string>, spareCount: number, observer?: DecisionObserver): Choice {
+    const { request } = attempt;
+    const sieved = this.#sieve.sieve(this.#parts.pools.list(), request, QUOTED_REJECTIONS);
     if (observer) sieved.eachFilter((...filtered) => observer.filtered(...filtered));
-    const best = sieved.best(
-      (pool) => isOnResourceBackend(pool, request.resourceBackend) && !without.has(pool.backendId),
-    );
-    if (best === undefined) return { refusal: this.#refusal(sieved, request) };
-
-    const { host, clusterName, backendId, service } = best;
-    pools.consume(backendId, sizeGib);
-    const availabilityZone = service.availabilityZone ?? null;
-    return {
-      placement: { host, clusterName, backendId, availabilityZone, sizeGib, retry: noteBackend(retry, backendId) },
-    };
+    const mayTake = (pool: Pool): boolean =>
+      isOnResourceBackend(pool, request.resourceBackend) && !without.has(pool.backendId);
+    const found = spareCount === 0 ? sieved.best(mayTake) : undefined;
+    const [pool = found, ...spares] = spareCount === 0 ? [] : sieved.shortlist(mayTake, 1 + spareCount);
+    if (pool === undefined) return { refusal: this.#refusal(sieved, request) };
+    return { placement: this.take(attempt, pool), pool, spares };
   }
 
-  /** Gives a placement's room back, when it was lost to another scheduler; then choose again `without` it. */
+  /** Takes the room of a pool that a decision has named. Throws UnusableCapability. */
+  take({ sizeGib, retry }: Attempt, { host, clusterName, backendId, service }: Pool): Placement {
+    this.#parts.pools.consume(backendId, sizeGib);
+    const availabilityZone = service.availabilityZone ?? null;
+    return { host, clusterName, backendId, availabilityZone, sizeGib, retry: noteBackend(retry, backendId) };
+  }
+
+  /** Gives a placement's room back, when it was lost to another scheduler; then take a spare, or choose again `without` it. */
   release({ backendId, sizeGib }: Placement): void {
     this.#parts.pools.revert(backendId, sizeGib);
+  }
+
+  /** Counts what all schedulers have claimed of a pool, where this one knew less. */
+  learn(backendId: string, reportedAt: number, claimedGib: number): void {
+    this.#parts.pools.learn(backendId, reportedAt, claimedGib);
   }
 
   /** Decides without taking anything. Quotes up to `quotedRejections` of each filter. Throws UnusableCapability. */

@@ -12,6 +12,8 @@ export interface Sieved {
   readonly passedCount: number;
   /** The pool of the greatest weight among those that may be taken; of equals the first. */
   best(mayTake: (pool: Pool) => boolean): Pool | undefined;
+  /** The first `count` pools in the order, among those that may be taken. */
+  shortlist(mayTake: (pool: Pool) => boolean, count: number): readonly Pool[];
   /** The pools that passed, best first; equals stay in the pools' order. */
   candidates(): { readonly pool: Pool; readonly weight: number }[];
   /** Tells, filter by filter, how many pools it saw and how many of them it rejected. */
@@ -54,6 +56,7 @@ export class PoolSieve {
       poolCount: pools.length,
       passedCount: count,
       best: (mayTake) => this.#handler.best(passed, weights, mayTake),
+      shortlist: (mayTake, most) => this.#handler.shortlist(passed, weights, mayTake, most),
       candidates: () => this.#handler.rank(passed, weights),
       eachFilter(tell) {
         for (const sift of sifts) tell(sift.filter.name, sift.poolCount, sift.poolCount - sift.passedCount);

@@ -1,8 +1,10 @@
 import { BackendState } from './backend-state.js';
 import { capacityNotice, type CapacityNotice } from './capacity-usage.js';
+import { provisionedCapacity } from './capacity.js';
 import { changedPools } from './changed-pools.js';
 import type { PoolState } from './pool-state.js';
-import type { ValueMap } from './python/value.js';
+import { operand } from './python/number.js';
+import { get, type ValueMap } from './python/value.js';
 import { checkReport, reportKey, type CapabilityReport } from './report.js';
 import { unusable } from './unusable.js';
 import { backendKeyOf, type VolumeService } from './volume-service.js';
@@ -112,6 +114,18 @@ export class Pools {
   /** Gives back the room of a volume that was not made after all. A pool that is gone needs none. Throws as `consume`. */
   revert(backendId: string, sizeGib: number): void {
     this.#take(backendId, -sizeGib);
+  }
+
+  /**
+   * Takes what others have claimed of a pool since the report that was made at `reportedAt`, until the next one. A hint that
+   * saves lost claims: it is ignored for another report than the pool has. Throws UnusableCapability.
+   */
+  learn(backendId: string, reportedAt: number, claimedGib: number): void {
+    const pool = this.find(backendId);
+    if (pool === undefined || get(pool.capabilities, 'timestamp') !== reportedAt) return;
+    const reported = operand(provisionedCapacity(pool.capabilities));
+    const missing = claimedGib - (operand(pool.provisionedCapacityGb) - reported);
+    if (missing > 0) this.#take(backendId, missing);
   }
 
   /** Backends that are up and have not reported, by key, as of the last refresh. */

@@ -118,7 +118,8 @@ function joined(
   { host, clusterName, timestamp, capabilities }: ReportPart,
 ): CapabilityReport {
   const pools = parts.flatMap((part) => poolsOf(part.capabilities));
-  return { host, clusterName, timestamp, capabilities: { ...capabilities, pools } };
+  const includedClaims = parts.flatMap((part) => part.includedClaims ?? []);
+  return { host, clusterName, timestamp, capabilities: { ...capabilities, pools }, includedClaims };
 }
 
 function poolsOf(capabilities: ReportPart['capabilities']): readonly Value[] {

@@ -13,6 +13,17 @@ export interface CapabilityReport {
   readonly timestamp: number;
   /** Cinder's names; `pools` is a list, or absent when the backend is its only pool. */
   readonly capabilities: ValueMap;
+  /** Capacity claims that are over since the last report. @default none */
+  readonly includedClaims?: readonly IncludedClaim[];
+}
+
+/** A claim that is over: the report's figures include its volume, or the volume was not made. */
+export interface IncludedClaim {
+  readonly volumeId: string;
+  /** Of the volume service's claim on the work; the scheduler's was a lower one. */
+  readonly epoch: number;
+  /** Name of the pool. */
+  readonly pool: string;
 }
 
 /** Under which name a report is kept: the cluster's, or else the host's. */

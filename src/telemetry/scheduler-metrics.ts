@@ -25,6 +25,36 @@ export function schedulerMetrics(registry: Registry) {
       { name: 'cinder_scheduler_filter_rejected_total', help: 'Pools that a filter rejected.', labels: ['filter'] },
       registry,
     ),
+    claims: new Counter(
+      {
+        name: 'cinder_scheduler_claims_total',
+        help: 'Claims on room: won, lost (others have it), unneeded (no measured capacity), unclaimed (Redis did not answer).',
+        labels: ['answer'],
+      },
+      registry,
+    ),
+    claimsEnded: new Counter(
+      {
+        name: 'cinder_scheduler_claims_ended_total',
+        help: 'Claims that ended: included (in a report), released (the volume was not made there), expired (by deadline).',
+        labels: ['how'],
+      },
+      registry,
+    ),
+    claimsOutstanding: new Readings(
+      {
+        name: 'cinder_scheduler_claims_outstanding',
+        help: 'Claims that no report includes yet, of all schedulers, on the first 256 backends.',
+      },
+      registry,
+    ),
+    claimedGib: new Readings(
+      {
+        name: 'cinder_scheduler_claimed_gib',
+        help: 'GiB of these claims.',
+      },
+      registry,
+    ),
     pools: new Readings({ name: 'cinder_scheduler_pools', help: 'Pools that volumes can be placed on now.' }, registry),
     silentBackends: new Readings(
       {

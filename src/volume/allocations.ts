@@ -1,10 +1,11 @@
 import type { VolumePlace } from '../drivers/driver.js';
 
-/** A capacity claim of a scheduler that is over, because the volume now counts here. */
+/** A capacity claim of a scheduler that is over: the driver's figures include the volume, or it was not made. */
 export interface IncludedClaim {
   readonly volumeId: string;
   /** Of our claim on the work; the scheduler's was a lower one. */
   readonly epoch: number;
+  readonly pool: string;
 }
 
 /** Claims that are kept for the next report; one that is not reported ends by its deadline. */
@@ -26,10 +27,14 @@ export class Allocations {
     for (const volume of volumes) this.#count(volume);
   }
 
-  /** A volume is being made under the claim with this epoch. */
-  add(volume: VolumePlace, epoch: number): void {
-    if (this.#included.length < MOST_INCLUDED) this.#included.push({ volumeId: volume.id, epoch });
+  /** A volume is being made. */
+  add(volume: VolumePlace): void {
     this.#count(volume);
+  }
+
+  /** The work on a volume is over, however it ended: what it takes is in the driver's figures from now on. */
+  include(claim: IncludedClaim): void {
+    if (this.#included.length < MOST_INCLUDED) this.#included.push(claim);
   }
 
   remove(id: string): void {
@@ -53,7 +58,7 @@ export class Allocations {
     return this.#included.length;
   }
 
-  /** The claims that the figures include since the last call. */
+  /** The claims that figures read from now on include, since the last call. */
   takeIncluded(): readonly IncludedClaim[] {
     const included = this.#included;
     this.#included = [];

@@ -18,7 +18,7 @@ export interface CapabilityReport {
   /** From 0. */
   readonly part: number;
   readonly partCount: number;
-  /** Capacity claims that the figures include since the last report; in the first part. */
+  /** Capacity claims that are over since the last report; in the first part. */
   readonly includedClaims: readonly IncludedClaim[];
 }
 
@@ -33,10 +33,14 @@ export interface ReportParts {
 /** Reads a backend's figures and makes its report, in parts of at most 500 pools. Throws what the driver throws. */
 export async function reportOf(backend: Backend, { now, newId }: ReportParts): Promise<readonly CapabilityReport[]> {
   const { driver, allocations } = backend;
-  const pools = (await driver.capacity()).map((pool) => poolReport(pool, driver.capabilities, allocations));
+  // before the figures are read: a claim that ends while they are read is not in them
+  const includedClaims = allocations.takeIncluded();
+  const pools = await figuresOf(backend).catch((error: unknown) => {
+    for (const claim of includedClaims) allocations.include(claim);
+    throw error;
+  });
   const common = { host: backend.name, timestamp: now(), reportId: newId() };
   const partCount = Math.max(1, Math.ceil(pools.length / POOLS_A_REPORT));
-  const includedClaims = allocations.takeIncluded();
   return Array.from({ length: partCount }, (_, part) => ({
     ...common,
     part,
@@ -47,6 +51,11 @@ export async function reportOf(backend: Backend, { now, newId }: ReportParts): P
       pools: pools.slice(part * POOLS_A_REPORT, (part + 1) * POOLS_A_REPORT),
     },
   }));
+}
+
+async function figuresOf({ driver, allocations }: Backend): Promise<readonly Record<string, unknown>[]> {
+  const figures = await driver.capacity();
+  return figures.map((pool) => poolReport(pool, driver.capabilities, allocations));
 }
 
 function backendReport(volumeBackendName: string, driver: DriverCapabilities): Record<string, unknown> {

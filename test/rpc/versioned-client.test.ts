@@ -178,7 +178,7 @@ test('a fan-out reaches every living process, and says whom it did not reach', a
   const gone = await schedulerServer(t);
   await gone.stop(0);
   installation.add(gone, '3.12', 'gone');
-  const report = { serviceName: 'volume', host: 'h@b', reportId: '', part: 0, partCount: 0 };
+  const report = { serviceName: 'volume', host: 'h@b', includedClaims: [], reportId: '', part: 0, partCount: 0 };
   const { reached, failed } = await schedulerClient(t, installation).updateServiceCapabilities(context, report);
   t.deepEqual(got.sort(), ['a', 'b']);
   t.is(reached, 2);

@@ -6,8 +6,8 @@ const VOLUME = { id: 'a', pool: 'fast', sizeGib: 3 };
 test('a volume counts once, however often its creation is begun', (t) => {
   const allocations = new Allocations();
   allocations.reset([VOLUME]);
-  allocations.add(VOLUME, 4);
-  allocations.add(VOLUME, 6);
+  allocations.add(VOLUME);
+  allocations.add(VOLUME);
   t.is(allocations.inPool('fast'), 3);
 });
 
@@ -22,16 +22,17 @@ test('taking a volume away twice takes it away once', (t) => {
 
 test('a volume that comes back in another pool counts there', (t) => {
   const allocations = new Allocations();
-  allocations.add(VOLUME, 1);
-  allocations.add({ ...VOLUME, pool: 'slow' }, 2);
+  allocations.add(VOLUME);
+  allocations.add({ ...VOLUME, pool: 'slow' });
   t.deepEqual([allocations.inPool('fast'), allocations.inPool('slow')], [0, 3]);
 });
 
-test('each claim is reported as included once', (t) => {
+test('a claim is over when the work on its volume is, and is reported once', (t) => {
   const allocations = new Allocations();
-  allocations.reset([VOLUME]);
-  allocations.add({ id: 'b', pool: 'fast', sizeGib: 1 }, 7);
+  allocations.add(VOLUME);
+  t.is(allocations.unreported, 0, 'the work goes on');
+  allocations.include({ volumeId: 'a', epoch: 7, pool: 'fast' });
   t.is(allocations.unreported, 1);
-  t.deepEqual(allocations.takeIncluded(), [{ volumeId: 'b', epoch: 7 }]);
+  t.deepEqual(allocations.takeIncluded(), [{ volumeId: 'a', epoch: 7, pool: 'fast' }]);
   t.deepEqual(allocations.takeIncluded(), []);
 });

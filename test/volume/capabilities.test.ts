@@ -15,11 +15,12 @@ const ID = '33333333-3333-4333-8333-333333333333';
 test("a report has what Cinder's schedulers read, with the service's own sum of allocations", async (t) => {
   const backend = await backendWith(t, [{ name: 'pool', capacityGib: 10, reservedPercentage: 5 }]);
   const volume = { id: ID, pool: 'pool', sizeGib: 2 };
-  backend.allocations.add(volume, 4);
+  backend.allocations.add(volume);
   await backend.driver.createVolume(
     { ...volume, epoch: 4, resumed: false },
     { signal: new AbortController().signal, onProgress: () => undefined },
   );
+  backend.allocations.include({ volumeId: ID, epoch: 4, pool: 'pool' });
 
   const [report, ...others] = await reportOf(backend, PARTS);
 
@@ -30,7 +31,7 @@ test("a report has what Cinder's schedulers read, with the service's own sum of 
     reportId: 'report-1',
     part: 0,
     partCount: 1,
-    includedClaims: [{ volumeId: ID, epoch: 4 }],
+    includedClaims: [{ volumeId: ID, epoch: 4, pool: 'pool' }],
   });
   t.like(report?.capabilities, {
     volume_backend_name: 'file-name',
@@ -59,7 +60,7 @@ test('a report of many pools is cut into parts that say where they belong', asyn
     t,
     names.map((name) => ({ name })),
   );
-  backend.allocations.add({ id: ID, pool: 'pool0', sizeGib: 1 }, 2);
+  backend.allocations.include({ volumeId: ID, epoch: 2, pool: 'pool0' });
 
   const parts = await reportOf(backend, PARTS);
 
@@ -111,7 +112,7 @@ test('a report is sent when its time has come, and before when many claims wait'
   t.is(published.length, 1);
 
   for (let count = 0; count < 1_000; count += 1) {
-    backend.allocations.add({ id: `volume-${count}`, pool: 'pool', sizeGib: 1 }, 1);
+    backend.allocations.include({ volumeId: `volume-${count}`, epoch: 1, pool: 'pool' });
   }
   await next();
   t.is(published.at(-1)?.includedClaims.length, 1_000);

@@ -3,12 +3,15 @@ import type {
   UpdateServiceCapabilitiesRequest,
 } from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { InternalHandler } from '../../rpc/versioned-server.js';
+import type { Claims } from '../claims.js';
 import type { Pools } from '../pools.js';
 import type { ReportPart, ReportParts } from '../report-parts.js';
 
 export interface UpdateServiceCapabilitiesParts {
   readonly pools: Pools;
   readonly reportParts: ReportParts;
+  /** Where capacity claims end that a report includes. Undefined: nobody claims. */
+  readonly claims?: Pick<Claims, 'fold'> | undefined;
   /** Now, ms. */
   readonly now: () => number;
   /** Told each backend whose report was taken. */
@@ -22,7 +25,9 @@ export function updateServiceCapabilities(
   return async (request) => {
     if (request.serviceName !== 'volume') return {};
     const report = parts.reportParts.add(partOf(request, parts.now()));
-    if (report && parts.pools.report(report)) parts.onReport(report.host);
+    if (!report) return {};
+    await parts.claims?.fold(report);
+    if (parts.pools.report(report)) parts.onReport(report.host);
     return {};
   };
 }
@@ -37,5 +42,6 @@ function partOf(request: UpdateServiceCapabilitiesRequest, now: number): ReportP
     reportId: request.reportId,
     part: request.part,
     partCount: request.partCount,
+    includedClaims: request.includedClaims,
   };
 }

@@ -1,4 +1,4 @@
-import { applyFenced, type Claim, finish, handOver } from '../../casts/claim.js';
+import { applyFenced, type Claim, Fenced, finish, handOver } from '../../casts/claim.js';
 import { createVolumeOnVolume, type CreateVolumeOnScheduler } from '../../casts/cast-messages.js';
 import { failVolume, type MessageParts } from '../../casts/fail-volume.js';
 import { appendVolumeEvent } from '../../db/events.js';
@@ -9,6 +9,9 @@ import { Fault } from '../../errors/fault.js';
 import type { Task } from '../../flow/flow.js';
 import type { FilterProperties, RequestSpec } from '../../objects/request-spec.js';
 import { backendOf } from '../../objects/backend-name.js';
+import { RowCountMismatch } from '../../db/store.js';
+import { chooseClaimed } from '../claimed-choice.js';
+import type { Claims } from '../claims.js';
 import type { Attempt, FilterScheduler, Placement } from '../filter-scheduler.js';
 import type { Surroundings } from '../placement-request.js';
 import type { LookUp } from '../surroundings.js';
@@ -17,6 +20,8 @@ import { describeToOperator, describeToOwner } from '../refusal.js';
 export interface ScheduleCreateVolumeParts extends MessageParts {
   readonly store: Store;
   readonly scheduler: FilterScheduler;
+  /** Promises a pool's room to one volume, whichever scheduler asks. Undefined: the only scheduler's memory does. */
+  readonly claims?: Pick<Claims, 'claim' | 'release'> | undefined;
   /** Looks up what a request refers to beside the pools. */
   readonly lookUp: LookUp;
   /** Told of each volume that was placed. */
@@ -34,7 +39,7 @@ interface Needs {
 }
 
 /**
- * Chooses a pool, takes its room, and hands the work to its backend in the transaction that writes `volume.host`. No pool:
+ * Chooses a pool, claims its room, and hands the work to its backend in the transaction that writes `volume.host`. No pool:
  * the volume ends in `error` with a user message, and the flow ends well, as in Cinder.
  * Throws Fenced; Fault DatabaseUnavailable. Rule: cinder/scheduler/flows/create_volume.py, ScheduleCreateVolumeTask.
  */
@@ -49,7 +54,10 @@ export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Nee
       await refuse(parts, claim, attempt.facts.reason, attempt.facts.reason);
       return {};
     }
-    const choice = parts.scheduler.choose(attempt);
+    const lastTried = attempt.retry?.backends.at(-1);
+    if (lastTried !== undefined) await parts.claims?.release(claim.resourceId, lastTried, claim.epoch);
+    const id = { volumeId: claim.resourceId, epoch: claim.epoch };
+    const choice = await chooseClaimed({ scheduler: parts.scheduler, claims: parts.claims }, attempt, id, signal);
     if ('refusal' in choice) {
       await refuse(parts, claim, describeToOperator(choice.refusal), describeToOwner(choice.refusal));
       return {};
@@ -58,6 +66,10 @@ export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Nee
       await place(parts, needs, choice.placement);
     } catch (error) {
       parts.scheduler.release(choice.placement);
+      // only where it is sure that nothing was written: else the claim's deadline says when the room is free again
+      if (error instanceof Fenced || error instanceof RowCountMismatch) {
+        await parts.claims?.release(claim.resourceId, choice.placement.backendId, claim.epoch + 1);
+      }
       throw error;
     }
     parts.onPlaced(choice.placement);

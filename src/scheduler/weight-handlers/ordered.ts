@@ -2,7 +2,13 @@ import type { Pool } from '../pool-state.js';
 import type { WeightHandler } from './weight-handler.js';
 
 /** Best first; of equals the one that comes first among the pools. Rule: cinder/scheduler/base_weight.py. */
-export const orderedWeightHandler: WeightHandler = { name: 'OrderedHostWeightHandler', add: addNormalised, best, rank };
+export const orderedWeightHandler: WeightHandler = {
+  name: 'OrderedHostWeightHandler',
+  add: addNormalised,
+  best,
+  shortlist,
+  rank,
+};
 
 /** To 0…1, the least 0 and the most 1; all 0 when there is no difference. */
 function addNormalised(weights: Float64Array, multiplier: number, totals: Float64Array): void {
@@ -29,6 +35,26 @@ function best(pools: readonly Pool[], weights: Float64Array, mayTake: (pool: Poo
     if (mayTake(pool)) [found, most] = [pool, weight];
   }
   return found;
+}
+
+/** In one pass: most pools are worse than the last of a full list, and cost one comparison. */
+function shortlist(
+  pools: readonly Pool[],
+  weights: Float64Array,
+  mayTake: (pool: Pool) => boolean,
+  count: number,
+): Pool[] {
+  const listed: { readonly pool: Pool; readonly weight: number }[] = [];
+  for (let index = 0; index < weights.length; index += 1) {
+    const weight = weights[index] as number; // index is in range
+    if (listed.length === count && weight <= (listed[count - 1]?.weight ?? -Infinity)) continue;
+    const pool = pools[index] as Pool;
+    if (!mayTake(pool)) continue;
+    const at = listed.findIndex((better) => weight > better.weight);
+    listed.splice(at === -1 ? listed.length : at, 0, { pool, weight });
+    if (listed.length > count) listed.pop();
+  }
+  return listed.map(({ pool }) => pool);
 }
 
 function rank(pools: readonly Pool[], weights: Float64Array): { pool: Pool; weight: number }[] {

@@ -14,6 +14,10 @@ export const stochasticWeightHandler = (random: () => number): WeightHandler => 
   },
 
   best: (pools, weights, mayTake) => fromWinner(pools, weights, random()).find(({ pool }) => mayTake(pool))?.pool,
+  shortlist: (pools, weights, mayTake, count) =>
+    fromWinner(pools, weights, random())
+      .flatMap(({ pool }) => (mayTake(pool) ? [pool] : []))
+      .slice(0, count),
   rank: (pools, weights) => fromWinner(pools, weights, random()),
 });
 

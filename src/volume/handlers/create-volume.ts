@@ -27,13 +27,18 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
       const backend = backendFor(parts.backends, claim);
       await inTurn(backend, claim, cast, signal, async () => {
         // before anything can fail, so that no report says less than the schedulers have sold
-        backend.allocations.add({ ...backend.placeOf(cast.volume), id: claim.resourceId }, claim.epoch);
+        const place = { ...backend.placeOf(cast.volume), id: claim.resourceId };
+        backend.allocations.add(place);
+        const over = { volumeId: claim.resourceId, epoch: claim.epoch, pool: place.pool };
         try {
           await flow.run(
             { claim, backend, cast },
             { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
           );
+          backend.allocations.include(over);
         } catch (error) {
+          // what goes on elsewhere is not over: its next owner says so
+          if (!signal.aborted && !(error instanceof Fenced)) backend.allocations.include(over);
           if (isOver(backend, claim)) return; // given back to the scheduler, and the claim with it
           if (isNoLongerHere(error, claim)) backend.allocations.remove(claim.resourceId);
           throw error;

@@ -1,0 +1,212 @@
+import { backendOf, poolOf } from '../objects/backend-name.js';
+import type { RedisConnection } from '../redis/connect.js';
+import { deadlineIn } from '../redis/deadline.js';
+import { listedPools } from './changed-pools.js';
+import { claimKeysOf, type ClaimReply, type ClaimScripts } from './claim-scripts.js';
+import type { Pool } from './pool-state.js';
+import { poolName, reportKey, type CapabilityReport } from './report.js';
+import { reportedRoom, type Room } from './reported-room.js';
+
+/** Which claim: whose room, and under which claim on the work. */
+export interface ClaimId {
+  readonly volumeId: string;
+  /** Of the caller's claim on the work. */
+  readonly epoch: number;
+}
+
+/** What a claim has to know of a pool. */
+export type ClaimedPool = Pick<Pool, 'backendId' | 'capabilities' | 'updatedAt'>;
+
+/**
+ * `won`: nobody else has the room. `lost`: somebody has. `unneeded`: the pool's room has no measure. `unclaimed`: Redis
+ * did not say, and the placement stands on what this scheduler alone knows.
+ */
+export type ClaimOutcome =
+  | (Pick<ClaimReply, 'claimedGib' | 'reportedAt'> & { readonly answer: 'won' | 'lost' })
+  | { readonly answer: 'unneeded' | 'unclaimed' };
+
+/** Told what becomes of claims, for metrics and the log; never throws. */
+export interface ClaimObserver {
+  claimed(answer: ClaimOutcome['answer']): void;
+  ended(how: 'released' | 'included' | 'expired', count: number): void;
+  /** A script without an answer; what it should have done is left to deadlines. */
+  failed(what: ClaimCall, error: unknown): void;
+}
+
+/** What is asked of Redis. */
+export type ClaimCall = 'claim' | 'release' | 'fold' | 'outstanding';
+
+export interface ClaimsOptions {
+  readonly redis: RedisConnection;
+  readonly scripts: ClaimScripts;
+  /** As for the pools: a decimal, or `auto`. */
+  readonly maxOverSubscriptionRatio: string;
+  /** `backend_stats_polling_interval`, ms. */
+  readonly reportIntervalMs: number;
+  /** How long a volume may take to be made before its claim ends by itself, ms. @default 600000 */
+  readonly workMs?: number;
+  /** How long a decision waits for Redis, ms. @default 1000 */
+  readonly patienceMs?: number;
+  /** @default nobody */
+  readonly observer?: ClaimObserver;
+}
+
+const WORK_MS = 600_000;
+const PATIENCE_MS = 1_000;
+/** Claims a script ends at once, so that it stays short. */
+const MOST_FOLDED = 500;
+/** The keys outlive the last claim by so many report periods: by then no scheduler decides by an older report. */
+const KEPT_PERIODS = 60;
+
+/**
+ * The room that schedulers have promised and that no report knows of yet, in Redis: of several schedulers that want the
+ * last of it, one gets it. One function for everything that grows. Rule: docs/adr/0009-capacity-claims.md.
+ */
+export class Claims {
+  readonly #options: ClaimsOptions;
+  readonly #ttlMs: number;
+  readonly #keepMs: number;
+  readonly #rooms = new WeakMap<Pool['capabilities'], Room | typeof NO_MEASURE>();
+
+  constructor(options: ClaimsOptions) {
+    this.#options = options;
+    this.#ttlMs = (options.workMs ?? WORK_MS) + 2 * options.reportIntervalMs;
+    this.#keepMs = KEPT_PERIODS * options.reportIntervalMs;
+  }
+
+  /**
+   * Claims `gib` of a pool that a decision has chosen, for what the capacity filter compared: the whole volume, or what is
+   * added to it. Never throws. Safe to repeat.
+   */
+  async claim({ volumeId, epoch }: ClaimId, pool: ClaimedPool, gib: number, isThin: boolean): Promise<ClaimOutcome> {
+    const outcome = await this.#claim({ volumeId, epoch }, pool, gib, isThin);
+    this.#options.observer?.claimed(outcome.answer);
+    return outcome;
+  }
+
+  /** Ends the claims of a volume on a backend or pool that were made below an epoch. Never throws. Safe to repeat. */
+  async release(volumeId: string, backendId: string, belowEpoch: number): Promise<void> {
+    const { scripts, observer } = this.#options;
+    const count = await this.#ask('release', (deadline) =>
+      this.#options.redis.run(
+        scripts.release,
+        claimKeysOf(backendOf(backendId)),
+        { keep: this.#keepMs, volume: volumeId, below: belowEpoch },
+        deadline,
+      ),
+    );
+    if (count) observer?.ended('released', count);
+  }
+
+  /**
+   * Ends the claims that a report includes; to be called before anybody decides by its figures. Never throws. Safe to
+   * repeat, by every scheduler that gets the report and in any order of reports.
+   */
+  async fold(report: CapabilityReport): Promise<void> {
+    const { includedClaims: included = [] } = report;
+    const { scripts, observer, redis, maxOverSubscriptionRatio: globalRatio } = this.#options;
+    const pools = new Map((listedPools(report.capabilities) ?? []).map((pool) => [poolName(pool), pool]));
+    for (let begin = 0; begin < included.length; begin += MOST_FOLDED) {
+      const some = included.slice(begin, begin + MOST_FOLDED);
+      const rooms = [...new Set(some.map(({ pool }) => pool))].flatMap((name) => {
+        const room = reportedRoom(pools.get(name), report.timestamp, globalRatio);
+        return room ? [[name, room.reportedAt, room.thinGib, room.thickGib] as const] : [];
+      });
+      // without figures of its pool a claim is left to its deadline
+      const known = new Set(rooms.map(([name]) => name));
+      const folded = await this.#ask('fold', (deadline) =>
+        redis.run(
+          scripts.fold,
+          claimKeysOf(reportKey(report)),
+          {
+            keep: this.#keepMs,
+            rooms: JSON.stringify(rooms),
+            included: JSON.stringify(
+              some.flatMap(({ volumeId, epoch, pool }) => (known.has(pool) ? [[volumeId, epoch]] : [])),
+            ),
+          },
+          deadline,
+        ),
+      );
+      if (!folded) return;
+      observer?.ended('included', folded.endedCount);
+      observer?.ended('expired', folded.expiredCount);
+    }
+  }
+
+  /** What is claimed of some backends; undefined when Redis does not say. Never throws. */
+  async outstanding(
+    backends: readonly string[],
+  ): Promise<{ readonly count: number; readonly gib: number } | undefined> {
+    const { redis, scripts } = this.#options;
+    const found = await this.#ask('outstanding', (deadline) =>
+      Promise.all(
+        backends.map((backend) =>
+          redis.run(scripts.outstanding, claimKeysOf(backend), { keep: this.#keepMs }, deadline),
+        ),
+      ),
+    );
+    if (!found) return undefined;
+    const gibs = found.flatMap(({ gibByPool }) => [...gibByPool.values()]);
+    return {
+      count: found.reduce((sum, { claimCount }) => sum + claimCount, 0),
+      gib: gibs.reduce((sum, gib) => sum + gib, 0),
+    };
+  }
+
+  async #claim({ volumeId, epoch }: ClaimId, pool: ClaimedPool, gib: number, isThin: boolean): Promise<ClaimOutcome> {
+    const room = this.#roomOf(pool);
+    if (!room || gib <= 0) return { answer: 'unneeded' };
+    const { redis, scripts, observer } = this.#options;
+    const { thinGib, thickGib, reportedAt } = room;
+    const reply = await this.#ask('claim', (deadline) =>
+      redis.run(
+        scripts.claim,
+        claimKeysOf(backendOf(pool.backendId)),
+        {
+          keep: this.#keepMs,
+          volume: volumeId,
+          epoch,
+          pool: poolOf(pool.backendId) ?? '',
+          gib: Math.ceil(gib),
+          kind: isThin ? 'thin' : 'thick',
+          reported: reportedAt,
+          thin: thinGib,
+          thick: thickGib,
+          ttl: this.#ttlMs,
+        },
+        deadline,
+      ),
+    );
+    if (!reply) return { answer: 'unclaimed' };
+    if (reply.expiredCount > 0) observer?.ended('expired', reply.expiredCount);
+    return reply;
+  }
+
+  /** Undefined when there is no answer; at once when there is no Redis. */
+  async #ask<T>(
+    what: ClaimCall,
+    call: (deadline: ReturnType<typeof deadlineIn>) => Promise<T>,
+  ): Promise<T | undefined> {
+    const { redis, patienceMs = PATIENCE_MS, observer } = this.#options;
+    try {
+      if (!redis.usable) throw new Error(redis.refusal ?? 'no connection to Redis');
+      return await call(deadlineIn(patienceMs));
+    } catch (error) {
+      observer?.failed(what, error);
+      return undefined;
+    }
+  }
+
+  #roomOf(pool: ClaimedPool): Room | undefined {
+    let room = this.#rooms.get(pool.capabilities);
+    if (room === undefined) {
+      const { capabilities } = pool;
+      room = reportedRoom(capabilities, pool.updatedAt ?? 0, this.#options.maxOverSubscriptionRatio) ?? NO_MEASURE;
+      this.#rooms.set(capabilities, room);
+    }
+    return room === NO_MEASURE ? undefined : room;
+  }
+}
+
+const NO_MEASURE = Symbol('no measure');
