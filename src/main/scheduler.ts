@@ -146,6 +146,7 @@ export async function scheduler(
     messageTtlMs: config.messageTtlMs,
     downAfterMs: config.serviceDownTimeMs,
     owner: incarnation,
+    maxAttempts: config.schedulerMaxAttempts,
     send: (cast) => sender.send(cast),
     log,
   });

@@ -1,5 +1,5 @@
 import { createVolumeOnScheduler, readCreateVolumeOnVolume } from '../casts/cast-messages.js';
-import { failVolume, type MessageParts } from '../casts/fail-volume.js';
+import { type Failure, failVolume, type MessageParts } from '../casts/fail-volume.js';
 import { appendVolumeEvent } from '../db/events.js';
 import { RowCountMismatch, type Step, type Store } from '../db/store.js';
 import { unplaceVolume } from '../db/volume-transitions.js';
@@ -16,6 +16,8 @@ export interface StrandedOptions extends MessageParts {
   readonly downAfterMs: number;
   /** Our incarnation. */
   readonly owner: string;
+  /** `scheduler_max_attempts`; 1: what is stranded is not placed anew. */
+  readonly maxAttempts: number;
   /** Sends a row that was just made ready; best effort. */
   readonly send: (cast: ReadyWorker) => void;
   readonly log: Pick<Log, 'info' | 'warn'>;
@@ -31,7 +33,9 @@ export interface Rounds {
 
 /**
  * Takes creations back from backends that are down while others are alive, and has them placed anew; the scheduler's flow
- * decides whether attempts are left. Deletions wait for their backend. Rule: docs/protocols.md §W TAKEOVER.
+ * decides whether attempts are left. One that may be placed only once, or that keeps no account of its attempts, ends in
+ * `error`. Deletions wait for their backend. Rule: docs/protocols.md §W TAKEOVER; cinder/scheduler/filter_scheduler.py,
+ * `_populate_retry`.
  */
 export function takeBackStranded(options: StrandedOptions): Rounds {
   const intervalMs = options.intervalMs ?? 1_000;
@@ -73,10 +77,17 @@ async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<
   const { resourceId, target, context } = row;
   const ours = { ...row, epoch: row.epoch + 1, owner };
   const taken: Step = { ...takeOverWorker(row, { owner, serviceId: null }), rows: 1 };
-  const message = anew(row);
+  const giveUp = (failure: Failure): Promise<unknown> =>
+    store.apply([taken, ...failVolume(options, row, failure), deleteWorker(ours)]);
+  const message = anew(row, options.maxAttempts);
   if (message instanceof Error) {
     log.warn('a volume on a backend that is down is given up: its work cannot be read', { resourceId, error: message });
-    await store.apply([taken, ...failVolume(options, row, unreadable(context.requestId)), deleteWorker(ours)]);
+    await giveUp(unreadable(context.requestId));
+    return;
+  }
+  if (message === 'only once') {
+    log.warn('a volume on a backend that is down is given up: it may be placed only once', { resourceId, target });
+    await giveUp(PLACED_ONCE);
     return;
   }
   await store.apply([
@@ -90,16 +101,17 @@ async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<
 }
 
 /** The message to the scheduler, or why there can be none. */
-function anew({ message, target }: OrphanedWorker): CastMessage | Error {
+function anew({ message, target }: OrphanedWorker, maxAttempts: number): CastMessage | 'only once' | Error {
   try {
-    const { volume, requestSpec, filterProperties } = readCreateVolumeOnVolume(message.payload);
+    const { volume, requestSpec, filterProperties, allowReschedule } = readCreateVolumeOnVolume(message.payload);
     const { retry } = filterProperties;
+    if (maxAttempts === 1 || !retry || !allowReschedule) return 'only once';
     return createVolumeOnScheduler({
       volume: { ...volume, host: null },
       ...(requestSpec && { requestSpec }),
       filterProperties: {
         ...filterProperties,
-        ...(retry && { retry: { ...retry, exc: [`${target ?? ''} is down`] } }),
+        retry: { ...retry, exc: [`${target ?? ''} is down`] },
       },
     });
   } catch (error) {
@@ -107,8 +119,15 @@ function anew({ message, target }: OrphanedWorker): CastMessage | Error {
   }
 }
 
+const PLACED_ONCE: Failure = {
+  work: 'create',
+  reason: 'Its storage went down before the volume was made, and it may not be placed anew.',
+  action: 'SCHEDULE_ALLOCATE_VOLUME',
+  detail: 'NO_BACKEND_AVAILABLE',
+};
+
 /** A payload that nobody can read is never tried twice, and does not keep the others. */
-function unreadable(requestId: string): Parameters<typeof failVolume>[2] {
+function unreadable(requestId: string): Failure {
   return {
     work: 'create',
     reason: `The operators find the cause in the log under ${requestId}.`,

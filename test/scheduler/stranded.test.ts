@@ -82,6 +82,26 @@ test('work that cannot be read ends in error, and does not keep the others', asy
   t.deepEqual(events, ['volume.create.error']);
 });
 
+/** Why a creation may be placed only once. */
+const ONLY_ONCE = {
+  'scheduler_max_attempts is 1': { row: CREATE, maxAttempts: 1 },
+  'no account of its attempts is kept': { row: { work: 'create' }, maxAttempts: 3 },
+} as const;
+
+for (const [why, { row: options, maxAttempts }] of Object.entries(ONLY_ONCE)) {
+  storesFor(`a stranded creation ends in error when ${why}`, async (t, store) => {
+    const row = await readyRow(store, options);
+    await backends(store, { dead: [BACKEND], living: ['beta@file'] });
+    const { sent } = rounds(t, store, 'scheduler', maxAttempts);
+    await eventually('it has ended', async () => (await rowOf(store, row.resourceId)) === undefined);
+    const { volume, messages, events } = await everything(store, row.resourceId);
+    t.like(volume, { status: 'error', host: `${BACKEND}#pool` });
+    t.regex(messages.join(), /^001 003 .*may not be placed anew\.$/);
+    t.deepEqual(events, ['volume.create.error']);
+    t.deepEqual(sent, []);
+  });
+}
+
 test('of two schedulers one takes a row back', async (t) => {
   const store = await sqliteStore(t);
   const rows = await Promise.all(Array.from({ length: 10 }, () => readyRow(store, CREATE)));
@@ -94,7 +114,7 @@ test('of two schedulers one takes a row back', async (t) => {
 });
 
 /** Rounds of one scheduler, ended with the test. */
-function rounds(t: ExecutionContext, store: Store, owner = 'scheduler') {
+function rounds(t: ExecutionContext, store: Store, owner = 'scheduler', maxAttempts = 3) {
   const sent: ReadyWorker[] = [];
   let reads = 0;
   const counting: Store = {
@@ -103,6 +123,7 @@ function rounds(t: ExecutionContext, store: Store, owner = 'scheduler') {
   };
   const loop = takeBackStranded({
     ...{ store: counting, downAfterMs: DOWN_MS, owner, messageTtlMs: 60_000, intervalMs: 5, log: SILENT },
+    maxAttempts,
     send: (cast) => sent.push(cast),
   });
   loop.start();
