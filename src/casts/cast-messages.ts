@@ -48,7 +48,7 @@ export function createVolumeOnScheduler(cast: CreateVolumeOnScheduler): CastMess
     binary: 'cinder-scheduler',
     method: 'CreateVolume',
     payload: bytes(ScheduleCreateVolume.encode(message).finish()),
-    payloadVersion: '3.0',
+    payloadVersion: backupId === undefined ? '3.0' : '3.10',
   };
 }
 
@@ -96,7 +96,10 @@ export function readDeleteVolumeOnVolume(args: Uint8Array): DeleteVolumeOnVolume
   return { volume: volumeOf(message), unmanageOnly: message.unmanageOnly, cascade: message.cascade };
 }
 
-function common(message: Pick<MakeVolume, 'volume' | 'requestSpec' | 'filterProperties'>): CreateVolumeOnScheduler {
+/** What every scheduler's message about a volume carries. Throws when there is no volume. */
+export function common(
+  message: Pick<MakeVolume, 'volume' | 'requestSpec' | 'filterProperties'>,
+): CreateVolumeOnScheduler {
   const filterProperties = message.filterProperties && filterPropertiesFromWire(message.filterProperties);
   return {
     volume: volumeOf(message),
@@ -111,6 +114,7 @@ function volumeOf(message: Pick<MakeVolume, 'volume'>): Volume {
   return volumeFromWire(message.volume);
 }
 
-function bytes(array: Uint8Array): Buffer {
+/** The same bytes, as a row keeps them. */
+export function bytes(array: Uint8Array): Buffer {
   return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { appendVolumeEvent } from '../db/events.js';
 import { insertMessage } from '../db/messages.js';
 import type { Step } from '../db/store.js';
+import { undoHoldsOf } from '../db/quota-settlements.js';
+import { type ReturnableWork, returnVolume } from '../db/volume-returns.js';
 import { transition } from '../db/volume-transitions.js';
 import type { RequestContext } from '../objects/request-context.js';
 import { MESSAGE_ACTIONS, MESSAGE_DETAILS, type MessageAction, type MessageDetail } from '../objects/user-message.js';
@@ -19,11 +21,13 @@ export interface FailedWork {
   readonly context: RequestContext;
 }
 
+/** What is done to volumes; it decides the status of one whose work failed, and the event. */
+export type Work = 'create' | 'delete' | ReturnableWork;
+
 /** How and why it failed. */
 export interface Failure {
-  /** Which work: it decides the status and the event. */
-  readonly work: 'create' | 'delete';
-  /** Becomes the volume's `status_reason`: a sentence for its owner, without names of hosts. */
+  readonly work: Work;
+  /** Becomes the volume's `status_reason` where its status is one of error: a sentence for its owner, without names of hosts. */
   readonly reason: string;
   readonly action: MessageAction;
   readonly detail: MessageDetail;
@@ -33,7 +37,7 @@ export interface Failure {
 const MAX_REASON = 1_000;
 
 /**
- * Ends a volume in the error status of its work, with a user message for the project that asked, and an event. Failed work
+ * Ends a volume in the error status of its work, or in its former status, with a user message for the project that asked, and an event. Failed work
  * must end even if the record is gone or in a status that nobody expected: no step demands a row. The caller adds the
  * fence before and the end of the row after. Rule: docs/protocols.md §W FAIL; cinder/message/api.py.
  */
@@ -45,10 +49,7 @@ export function failVolume(
   const action = MESSAGE_ACTIONS[failure.action];
   const detail = MESSAGE_DETAILS[failure.detail];
   const steps = [
-    transition(failure.work === 'create' ? 'failCreate' : 'failDelete', {
-      id: resourceId,
-      statusReason: failure.reason.slice(0, MAX_REASON),
-    }),
+    ...ended(failure.work, resourceId, failure.reason.slice(0, MAX_REASON)),
     insertMessage({
       id: randomUUID(),
       projectId: context.projectId,
@@ -64,3 +65,25 @@ export function failVolume(
   ];
   return steps.map(({ statement }) => ({ statement }));
 }
+
+/** The status, and the quota that was held for a change. */
+function ended(work: Work, id: string, reason: string): readonly Step[] {
+  switch (work) {
+    case 'create':
+      return [transition('failCreate', { id, statusReason: reason })];
+    case 'delete':
+      return [transition('failDelete', { id, statusReason: reason })];
+    default:
+      return [returnVolume(work, { id, reason }), undoHoldsOf('Volume', id)];
+  }
+}
+
+/** What a user message calls a kind of work. */
+export const ACTION_OF: Readonly<Record<Work, MessageAction>> = {
+  create: 'SCHEDULE_ALLOCATE_VOLUME',
+  delete: 'DELETE_VOLUME',
+  extend: 'EXTEND_VOLUME',
+  retype: 'RETYPE_VOLUME',
+  migrate: 'MIGRATE_VOLUME',
+  manage: 'MANAGE_VOLUME',
+};

@@ -1,6 +1,6 @@
 import type { Step } from '../db/store.js';
 import { deleteReadyWorker, type ReadyWorker } from '../db/workers.js';
-import { failVolume, type MessageParts } from './fail-volume.js';
+import { ACTION_OF, failVolume, type MessageParts, type Work } from './fail-volume.js';
 
 /** Age at which work that nobody could do is given up, ms. Rule: docs/protocols.md §W SEND, age. */
 export const GIVE_UP_AFTER_MS = 24 * 3_600_000;
@@ -17,10 +17,24 @@ export function refuse(parts: MessageParts, cast: ReadyWorker, message: string):
 
 /** The row is deleted first: whoever claimed it meanwhile wins, and nothing is written. */
 function end(parts: MessageParts, cast: ReadyWorker, reason: string): readonly Step[] {
-  const work = cast.status.endsWith('deleting') ? 'delete' : 'create';
-  const action = work === 'delete' ? 'DELETE_VOLUME' : 'SCHEDULE_ALLOCATE_VOLUME';
+  const work = workOf(cast);
   return [
     { ...deleteReadyWorker(cast), rows: 1 },
-    ...failVolume(parts, cast, { work, reason, action, detail: 'UNKNOWN_ERROR' }),
+    ...failVolume(parts, cast, { work, reason, action: ACTION_OF[work], detail: 'UNKNOWN_ERROR' }),
   ];
 }
+
+/** By the method; of one that this version does not know, by the status. */
+function workOf({ message, status }: ReadyWorker): Work {
+  return WORK_OF.get(message.method) ?? (status.endsWith('deleting') ? 'delete' : 'create');
+}
+
+const WORK_OF: ReadonlyMap<string, Work> = new Map([
+  ['CreateVolume', 'create'],
+  ['DeleteVolume', 'delete'],
+  ['ExtendVolume', 'extend'],
+  ['Retype', 'retype'],
+  ['MigrateVolume', 'migrate'],
+  ['MigrateVolumeToHost', 'migrate'],
+  ['ManageExisting', 'manage'],
+]);

@@ -54,6 +54,11 @@ export function markUndo(id: string): Step {
   return { statement: undo.with({ id }), rows: 1 };
 }
 
+/** Belongs into the transaction that ends a long change of a resource without its success: recovery gives the room back. */
+export function undoHoldsOf(resourceType: string, resourceId: string): Step {
+  return { statement: undoHolds.with({ type: resourceType, id: resourceId }) };
+}
+
 /** The hold is decided. */
 export function markHeld(id: string): Step {
   return { statement: move.with({ id, from: 'open', to: 'held' }), rows: 1 };
@@ -198,6 +203,16 @@ const undo = statement<{ id: string }>()(({ db }, p) =>
     .set({ state: 'undo' })
     .where('id', '=', p.id)
     .where('kind', 'in', ['charge', 'hold'])
+    .where('state', 'in', ['open', 'void', 'held']),
+);
+
+const undoHolds = statement<{ type: string; id: string }>()(({ db }, p) =>
+  db
+    .updateTable('quota_settlements')
+    .set({ state: 'undo' })
+    .where('resource_type', '=', p.type)
+    .where('resource_id', '=', p.id)
+    .where('kind', '=', 'hold')
     .where('state', 'in', ['open', 'void', 'held']),
 );
 

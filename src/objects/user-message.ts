@@ -3,8 +3,12 @@ import type { FaultName } from '../errors/catalogue.js';
 /** What was being done, as user messages name it. Ids from 100 on are ours. Rule: cinder/message/message_field.py, Action. */
 export const MESSAGE_ACTIONS = {
   SCHEDULE_ALLOCATE_VOLUME: { id: '001', text: 'schedule allocate volume' },
+  EXTEND_VOLUME: { id: '007', text: 'extend volume' },
   CREATE_VOLUME_FROM_BACKEND: { id: '008', text: 'create volume from backend storage' },
   DELETE_VOLUME: { id: '100', text: 'delete volume' },
+  RETYPE_VOLUME: { id: '101', text: 'retype volume' },
+  MIGRATE_VOLUME: { id: '102', text: 'migrate volume' },
+  MANAGE_VOLUME: { id: '103', text: 'manage volume' },
 } as const;
 
 /** What went wrong, as user messages name it. Rule: cinder/message/message_field.py, Detail. */

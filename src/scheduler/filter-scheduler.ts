@@ -1,3 +1,4 @@
+import { Fault } from '../errors/fault.js';
 import type { FilterProperties, RequestSpec, Retry } from '../objects/request-spec.js';
 import { PoolSieve, type Sieved } from './pool-sieve.js';
 import {
@@ -92,10 +93,11 @@ export class FilterScheduler {
 
   /**
    * Begins an attempt: counts it, and gives the room that the last one took back to its pool. Throws NoValidBackend when
-   * the attempts are used up, InvalidInput for a hint that cannot be read.
+   * the attempts are used up, InvalidInput for a hint that cannot be read and for a negative size.
    */
   begin(spec: RequestSpec, filterProperties: FilterProperties, surroundings?: Surroundings): Attempt {
     const { sizeGib } = spec.volumeProperties;
+    checkSize(sizeGib);
     const retry = countAttempt(filterProperties.retry, this.#parts.maxAttempts, spec.volumeId);
     const { schedulerHints } = filterProperties;
     const request = placementRequest(spec, { schedulerHints, ...(retry && { retry }) }, surroundings);
@@ -147,6 +149,16 @@ export class FilterScheduler {
     this.#parts.pools.learn(backendId, reportedAt, claimedGib);
   }
 
+  /** Takes room of a pool for what was decided; less than nothing gives it back. Throws UnusableCapability. */
+  takeRoom(backendId: string, sizeGib: number): void {
+    this.#parts.pools.consume(backendId, sizeGib);
+  }
+
+  /** The backends that are up and have not reported. */
+  get silentBackends(): readonly string[] {
+    return [...this.#parts.pools.silentBackends];
+  }
+
   /** Decides without taking anything. Quotes up to `quotedRejections` of each filter. Throws UnusableCapability. */
   explain(request: PlacementRequest, quotedRejections: number = QUOTED_REJECTIONS): Explanation {
     const sieved = this.#sieve.sieve(this.#parts.pools.list(), request, quotedRejections);
@@ -162,6 +174,13 @@ export class FilterScheduler {
       resourceBackend,
     };
   }
+}
+
+/** A size below nothing would make room. */
+function checkSize(sizeGib: number): void {
+  if (sizeGib >= 0) return;
+  const violations = [{ field: 'request_spec.volume_properties.size', description: 'must not be negative' }];
+  throw new Fault('InvalidInput', { violations, omitted: 0 });
 }
 
 const NONE: ReadonlySet<string> = new Set();

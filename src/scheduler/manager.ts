@@ -7,15 +7,25 @@ import {
   notifyServiceCapabilities,
   type NotifyServiceCapabilitiesParts,
 } from './handlers/notify-service-capabilities.js';
+import { volumeWork, type VolumeWorkParts } from './handlers/volume-work.js';
+import { EXTEND, MANAGE, MIGRATE, MIGRATE_TO_HOST, RETYPE } from './handlers/volume-works.js';
 import {
   updateServiceCapabilities,
   type UpdateServiceCapabilitiesParts,
 } from './handlers/update-service-capabilities.js';
 
 /** What the scheduler does with its durable casts, by the RPC's name. Rule: cinder/scheduler/manager.py, `SchedulerManager`. */
-export function schedulerCasts(parts: CreateVolumeParts): ReadonlyMap<string, CastHandler> {
+export function schedulerCasts(parts: CreateVolumeParts & VolumeWorkParts): ReadonlyMap<string, CastHandler> {
+  const handlers = {
+    CreateVolume: createVolume(parts),
+    ExtendVolume: volumeWork(parts, EXTEND),
+    MigrateVolume: volumeWork(parts, MIGRATE),
+    MigrateVolumeToHost: volumeWork(parts, MIGRATE_TO_HOST),
+    Retype: volumeWork(parts, RETYPE),
+    ManageExisting: volumeWork(parts, MANAGE),
+  };
   // each handler reads its own arguments; the engine only passes them on
-  return new Map<string, CastHandler>([['CreateVolume', createVolume(parts) as unknown as CastHandler]]);
+  return new Map(Object.entries(handlers) as unknown as readonly [string, CastHandler][]);
 }
 
 /** What the scheduler answers itself. */

@@ -1,0 +1,136 @@
+import { applyFenced, type Claim, finish, handOver } from '../../casts/claim.js';
+import { ACTION_OF, failVolume, type MessageParts } from '../../casts/fail-volume.js';
+import type { CastHandler } from '../../casts/handler.js';
+import type { WorkOnVolume } from '../../casts/volume-work-messages.js';
+import { appendVolumeEvent } from '../../db/events.js';
+import type { Step, Store } from '../../db/store.js';
+import type { ReturnableWork } from '../../db/volume-returns.js';
+import { findVolumeType } from '../../db/volume-types.js';
+import { type CastMessage, giveBackWorker, type ReadyWorker } from '../../db/workers.js';
+import { Fault } from '../../errors/fault.js';
+import { backendOf } from '../../objects/backend-name.js';
+import type { RequestSpec } from '../../objects/request-spec.js';
+import { detailByName } from '../../objects/user-message.js';
+import type { Volume } from '../../objects/volume.js';
+import { type Decision, type Question, specOfVolume, undecide } from '../decision.js';
+import type { FilterScheduler } from '../filter-scheduler.js';
+import type { Pool } from '../pool-state.js';
+import type { Readiness } from '../readiness.js';
+import type { LookUp } from '../surroundings.js';
+
+export interface VolumeWorkParts extends MessageParts {
+  readonly store: Store;
+  readonly scheduler: FilterScheduler;
+  readonly lookUp: LookUp;
+  readonly readiness: Readiness;
+  /** Sends the row that was handed over. */
+  readonly send: (cast: ReadyWorker) => void;
+  /** Tells operators why there was no pool. */
+  readonly onRefusal: (claim: Claim, reason: string) => void;
+}
+
+/** How the work goes on at a backend. */
+export interface Next {
+  /** A place of the backend. */
+  readonly place: string;
+  readonly message: CastMessage;
+  /** What the decision writes into the record. */
+  readonly steps?: readonly Step[];
+}
+
+/** What differs from one kind of work on a volume to the next. */
+export interface VolumeWork<R extends WorkOnVolume> {
+  readonly work: ReturnableWork;
+  /** What filters are told is being done. */
+  readonly operation: string;
+  /** Whether a scheduler that has just started waits for the backends' reports first. */
+  readonly waits: boolean;
+  readonly decode: (args: Uint8Array) => R;
+  /** Size the filters see when the caller does not say, GiB. @default the volume's */
+  readonly sizeGib?: number;
+  /** Takes the room. Throws what is wrong with the request. */
+  readonly decide: (scheduler: FilterScheduler, request: R, question: Question) => Decision;
+  readonly next: (request: R, pool: Pool) => Next;
+}
+
+/**
+ * Decides on work on a volume that exists, and hands it to its backend. No pool, or a request that makes no sense: the
+ * volume gets its former status back, its quota too, and its owner a message. Rule: cinder/scheduler/manager.py.
+ */
+export function volumeWork<R extends WorkOnVolume>(parts: VolumeWorkParts, kind: VolumeWork<R>): CastHandler<R> {
+  const { work } = kind;
+  return {
+    decode: kind.decode,
+
+    async run(claim, request, signal) {
+      if (kind.waits && !(await parts.readiness.wait(signal))) {
+        await parts.store.apply([giveBackWorker(claim, 0)]);
+        return;
+      }
+      const { filterProperties } = request;
+      const spec = { ...(await specOf(parts.store, kind, request)), operation: kind.operation };
+      const surroundings = await parts.lookUp(claim.context, filterProperties, signal);
+      const decision = kind.decide(parts.scheduler, request, { spec, filterProperties, surroundings });
+      if (!('pool' in decision)) return refuse(parts, claim, work, decision);
+      try {
+        await handOn(parts, claim, work, request.volume, kind.next(request, decision.pool));
+      } catch (error) {
+        undecide(parts.scheduler, decision);
+        throw error;
+      }
+    },
+
+    fail: (claim, error) =>
+      failVolume(parts, claim, {
+        work,
+        reason: Fault.is(error, 'InvalidInput')
+          ? error.message
+          : `The operators find the cause in the log under ${claim.context.requestId}.`,
+        action: ACTION_OF[work],
+        detail: detailByName(error) ?? 'UNKNOWN_ERROR',
+      }),
+  };
+}
+
+/** A caller that does not say what the volume needs means what its type asks for. */
+async function specOf<R extends WorkOnVolume>(
+  store: Store,
+  { sizeGib }: VolumeWork<R>,
+  { requestSpec, volume }: R,
+): Promise<RequestSpec> {
+  if (requestSpec) return requestSpec;
+  const type = volume.volumeTypeId ? await findVolumeType(store, { idOrName: volume.volumeTypeId }) : undefined;
+  return specOfVolume(volume, type, sizeGib);
+}
+
+/** Rule: docs/protocols.md §W HANDOVER. */
+async function handOn(
+  { store, send }: VolumeWorkParts,
+  claim: Claim,
+  work: ReturnableWork,
+  { status }: Volume,
+  { place, message, steps = [] }: Next,
+): Promise<void> {
+  const { resourceType, resourceId, context } = claim;
+  const target = backendOf(place);
+  await applyFenced(store, claim, [
+    ...steps,
+    appendVolumeEvent({ volumeId: resourceId, type: `volume.${work}.scheduled`, requestId: context.requestId }),
+    handOver(claim, { status, target, message }),
+  ]);
+  send({ resourceType, resourceId, context, epoch: claim.epoch + 1, target, message, sends: 1, ageMs: 0, status });
+}
+
+async function refuse(
+  parts: VolumeWorkParts,
+  claim: Claim,
+  work: ReturnableWork,
+  { toOperator, toOwner }: { readonly toOperator: string; readonly toOwner: string },
+): Promise<void> {
+  parts.onRefusal(claim, toOperator);
+  const reason = `No valid backend was found. ${toOwner}`;
+  await applyFenced(parts.store, claim, [
+    ...failVolume(parts, claim, { work, reason, action: ACTION_OF[work], detail: 'NO_BACKEND_AVAILABLE' }),
+    finish(claim),
+  ]);
+}
