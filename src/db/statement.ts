@@ -100,10 +100,13 @@ function binder(parameters: readonly unknown[]): Compiled['bind'] {
   };
 }
 
-/** The drivers disagree about anything else: libsql ends the process at a boolean and reads undefined as null. */
+/**
+ * The drivers disagree about anything else: libsql ends the process at a boolean, and at half a character, which a text has
+ * that was cut between two; and it reads undefined as null.
+ */
 function checked(name: string, value: unknown): unknown {
-  if (typeof value === 'string' || value === null || Number.isFinite(value) || value instanceof Uint8Array)
-    return value;
+  if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed();
+  if (value === null || Number.isFinite(value) || value instanceof Uint8Array) return value;
   throw new TypeError(`a value of type ${typeof value} cannot be bound to ${name}`);
 }
 

@@ -23,6 +23,11 @@ storesFor('a unit is written whole', async (t, store) => {
   t.deepEqual(await kept(store), ['a', 'b']);
 });
 
+storesFor('a text that was cut in the middle of a character is written with a mark in its place', async (t, store) => {
+  await store.apply([add('half \u{1f4be}'.slice(0, -1))]);
+  t.deepEqual(await kept(store), ['half \ufffd']);
+});
+
 storesFor('a unit whose row count is wrong leaves nothing behind and says which statement', async (t, store) => {
   const error = await t.throwsAsync(store.apply([add('a'), all('w', 5)]), { instanceOf: RowCountMismatch });
   t.deepEqual(
