@@ -27,7 +27,7 @@ Made from \`src/telemetry\` by \`npm run gen:metrics\`; do not edit.
 Every process shows them at \`http://<metrics_listen>/metrics\` in Prometheus' text format, at most a second old. Times are
 seconds, sizes bytes. Labels are names of ours: none carries an id, a project or a host, and a metric has at most 1,000
 series. What is said of the whole installation is the same in every process: take the \`max\`, not the \`sum\`. What to
-watch and when to wake somebody: [operating.md](operating.md#what-to-watch), [alerts.yml](alerts.yml).
+watch and when to wake somebody: [operating.md](operating.md#what-to-watch), [cinder-grpc.rules.yml](../packaging/prometheus/cinder-grpc.rules.yml).
 `;
 
 /** What there is: name, type, help and labels of every metric of a process. */
