@@ -32,6 +32,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume_extension:quotas:update', admin],
   ['volume_extension:services:index', systemReader],
   ['scheduler_extension:scheduler_stats:get_pools', systemReader],
+  // ours: Cinder has nothing to explain
+  ['scheduler_extension:scheduler_stats:explain_placement', admin],
   ['message:get_all', reader],
   ['volume:update', member],
   ['volume:update_volume_metadata', member],

@@ -12,6 +12,7 @@ import { services } from '../api/services/services.js';
 import { volumeTypes } from '../api/services/volume-types.js';
 import { volumes } from '../api/services/volumes.js';
 import { typeOfVolume, visibleVolumeType } from '../api/visible-volume-type.js';
+import type { ExtractVolumeRequestParts } from '../api/tasks/extract-volume-request.js';
 import { visibleVolume } from '../api/visible-volume.js';
 import { installationSecret } from '../db/secrets.js';
 import { servicesOf } from '../db/services.js';
@@ -44,6 +45,24 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
   const configuredName = config.defaultVolumeType;
   const defaults = defaultTypes((projectId) => defaultVolumeType(store, { projectId, configuredName }));
 
+  /** What a new volume may refer to. */
+  const lookups = {
+    types: {
+      find: (idOrName, context) => visibleVolumeType(store, context, idOrName),
+      ofVolume: (id) => typeOfVolume(store, id),
+      default: (projectId) => defaults.of(projectId),
+    },
+    zones: cachedZones(
+      async () => (await servicesOf(store, 'cinder-volume')).map(({ availabilityZone }) => availabilityZone),
+      config.storageAvailabilityZone,
+      ZONES_MAX_AGE_MS,
+    ),
+    defaultZone: config.defaultAvailabilityZone ?? config.storageAvailabilityZone,
+    zoneFallback: config.allowAvailabilityZoneFallback,
+    clonedVolumeSameAz: config.clonedVolumeSameAz,
+    sources: { find: (volumeId, context) => visibleVolume(store, context, volumeId) },
+  } satisfies ExtractVolumeRequestParts;
+
   const server = await publicServer({
     address: config.apiListen,
     ...(parts.tls.api && { credentials: parts.tls.api }),
@@ -64,20 +83,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         tokens,
         pages,
         owner: incarnation,
-        types: {
-          find: (idOrName, context) => visibleVolumeType(store, context, idOrName),
-          ofVolume: (id) => typeOfVolume(store, id),
-          default: (projectId) => defaults.of(projectId),
-        },
-        zones: cachedZones(
-          async () => (await servicesOf(store, 'cinder-volume')).map(({ availabilityZone }) => availabilityZone),
-          config.storageAvailabilityZone,
-          ZONES_MAX_AGE_MS,
-        ),
-        defaultZone: config.defaultAvailabilityZone ?? config.storageAvailabilityZone,
-        zoneFallback: config.allowAvailabilityZoneFallback,
-        clonedVolumeSameAz: config.clonedVolumeSameAz,
-        sources: { find: (volumeId, context) => visibleVolume(store, context, volumeId) },
+        ...lookups,
         flowDeadlineMs: config.apiFlowDeadlineMs,
         undoDeadlineMs: config.apiFlowDeadlineMs,
         releaseGraceMs: quota.graceMs,
@@ -91,7 +97,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
       volumeTypes({ store, defaults, configuredName, namePages: namePages(tokens), newId: randomUUID }),
       availabilityZones({ store, storageZone: config.storageAvailabilityZone }),
       services({ store, downAfterMs: config.serviceDownTimeMs }),
-      pools({ scheduler: parts.scheduler }),
+      pools({ ...lookups, scheduler: parts.scheduler, listeners: parts.listeners }),
       messages({ store, pages }),
     ],
   });

@@ -71,6 +71,7 @@ export async function scheduler(
     onError: (error) => log.warn('the volume services cannot be read; the last list is used', { error }),
   });
 
+  const lookUp = lookUpWith({ store, counts, compute: NO_COMPUTE, filters, weighers });
   /** Backends that have reported to this run. */
   const heard = new Set<string>();
 
@@ -83,7 +84,7 @@ export async function scheduler(
       messageTtlMs: config.messageTtlMs,
       scheduler: filterScheduler,
       claims,
-      lookUp: lookUpWith({ store, counts, compute: NO_COMPUTE, filters, weighers }),
+      lookUp,
       onPlaced: ({ host }) => {
         if (config.schedulerDefaultWeighers.includes('VolumeNumberWeigher')) counts.placed(host);
       },
@@ -112,6 +113,8 @@ export async function scheduler(
     rules,
     definition: SchedulerManagerService,
     handlers: schedulerCalls({
+      scheduler: filterScheduler,
+      lookUp,
       pools,
       claims,
       store,

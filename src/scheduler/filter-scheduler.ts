@@ -11,6 +11,7 @@ import type { Pool } from './pool-state.js';
 import type { Pools } from './pools.js';
 import type { FilterTally, Refusal } from './refusal.js';
 import { checkMaxAttempts, countAttempt, noteBackend } from './retry.js';
+import { opinionOf, type Opinion } from './opinion.js';
 import type { Filter } from './filters/index.js';
 import type { Weigher } from './weighers/index.js';
 import type { WeightHandler } from './weight-handlers/index.js';
@@ -72,8 +73,10 @@ export interface Candidate {
 /** How a request would be decided now. */
 export interface Explanation {
   readonly tallies: readonly FilterTally[];
-  /** Best first. */
+  /** Best first, wherever the volume may be. */
   readonly candidates: readonly Candidate[];
+  /** What is told when none of them can be taken. */
+  readonly refusal: Refusal;
 }
 
 /** How many rejections of each filter a refusal quotes. */
@@ -162,7 +165,14 @@ export class FilterScheduler {
   /** Decides without taking anything. Quotes up to `quotedRejections` of each filter. Throws UnusableCapability. */
   explain(request: PlacementRequest, quotedRejections: number = QUOTED_REJECTIONS): Explanation {
     const sieved = this.#sieve.sieve(this.#parts.pools.list(), request, quotedRejections);
-    return { tallies: sieved.tallies(), candidates: sieved.candidates() };
+    const refusal = this.#refusal(sieved, request);
+    return { tallies: refusal.tallies, candidates: sieved.candidates(), refusal };
+  }
+
+  /** What each weigher thinks of the candidates of a request. Throws UnusableCapability. */
+  opinions(candidates: readonly Candidate[], request: PlacementRequest): readonly Opinion[] {
+    const { weighers, weightHandler } = this.#parts;
+    return weighers.map((weigher) => opinionOf(weigher, weightHandler, candidates, request));
   }
 
   #refusal(sieved: Sieved, { resourceBackend }: PlacementRequest): Refusal {

@@ -2,6 +2,7 @@ import type { CastHandler } from '../casts/handler.js';
 import type { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { InternalHandlers } from '../rpc/versioned-server.js';
 import { createVolume, type CreateVolumeParts } from './handlers/create-volume.js';
+import { explainPlacement, type ExplainPlacementParts } from './handlers/explain-placement.js';
 import { getPools, type GetPoolsParts } from './handlers/get-pools.js';
 import {
   notifyServiceCapabilities,
@@ -30,10 +31,11 @@ export function schedulerCasts(parts: CreateVolumeParts & VolumeWorkParts): Read
 
 /** What the scheduler answers itself. */
 export function schedulerCalls(
-  parts: GetPoolsParts & UpdateServiceCapabilitiesParts & NotifyServiceCapabilitiesParts,
+  parts: GetPoolsParts & ExplainPlacementParts & UpdateServiceCapabilitiesParts & NotifyServiceCapabilitiesParts,
 ): InternalHandlers<typeof SchedulerManagerService> {
   return {
     getPools: getPools(parts),
+    explainPlacement: explainPlacement(parts),
     updateServiceCapabilities: updateServiceCapabilities(parts),
     notifyServiceCapabilities: notifyServiceCapabilities(parts),
   };

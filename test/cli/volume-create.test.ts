@@ -5,6 +5,7 @@ import { status } from '@grpc/grpc-js';
 import test from 'ava';
 
 import { Fault } from '#src/errors/fault.js';
+import { PlacementOutcome } from '#src/gen/cinder/api/v3/pools.js';
 import { VolumeStatus } from '#src/gen/cinder/api/v3/volumes.js';
 import { cli, fakeApiFor, volume, volumeType } from '../support/cli.js';
 
@@ -294,4 +295,42 @@ test('a refusal is a sentence with its reason', async (t) => {
     stderr,
     /^Maximum number of volumes allowed \(10\) exceeded for quota 'volumes'\.\n\(VOLUME_LIMIT_EXCEEDED, request req-/,
   );
+});
+
+test('create --dry-run makes nothing and shows which pools would do, and why the others would not', async (t) => {
+  const reason = 'has room for 1 GiB, 5 GiB are asked for';
+  const { address, seen } = await fakeApiFor(t, {
+    explainPlacement: () => ({
+      outcome: PlacementOutcome.PLACEABLE,
+      pools: [
+        { name: 'h1@b#p', rank: 1, weight: 0.5, weights: [] },
+        { name: 'h2@b#p', rejectedBy: 'CapacityFilter', reason, weights: [] },
+      ],
+    }),
+  });
+
+  const { code, stdout, stderr } = await cli(['--api', address, 'volume', 'create', '--size', '5', '--dry-run']);
+
+  t.is(code, 0, stderr);
+  t.deepEqual(
+    seen.map(({ method }) => method),
+    ['ExplainPlacement'],
+  );
+  t.like(seen[0]?.request, { volume: { size: 5 } });
+  t.regex(stdout, /\n\| Rank +\| Pool +\| Weight +\| Rejected By +\| Reason +\|\n/);
+  t.regex(stdout, /\n\| +1 +\| h1@b#p +\| +0\.5 +\|/);
+  t.regex(stdout, new RegExp(`\\| h2@b#p +\\|.*\\| CapacityFilter +\\| ${reason} +\\|`));
+});
+
+test('create --dry-run fails, with the whole account, when no pool would do', async (t) => {
+  const summary = 'No storage pool has reported yet. 1 backend is up without a report: h1@b.';
+  const { address } = await fakeApiFor(t, {
+    explainPlacement: () => ({ outcome: PlacementOutcome.NO_REPORTS, summary, pools: [] }),
+  });
+
+  const { code, stdout, stderr } = await cli(['--api', address, 'volume', 'create', '--size', '5', '--dry-run']);
+
+  t.is(code, 1);
+  t.is(stdout, '');
+  t.true(stderr.includes(summary), stderr);
 });

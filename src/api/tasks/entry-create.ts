@@ -172,6 +172,11 @@ function recordOf(context: RequestContext, request: CreateVolume, spec: VolumeSp
   };
 }
 
+/** What a scheduler would be asked for a request, without any record. */
+export function requestSpecFor(context: RequestContext, request: CreateVolume, spec: VolumeSpec): RequestSpec {
+  return requestSpecOf(recordOf(context, request, spec), spec);
+}
+
 /** Rule: cinder/volume/flows/api/create_volume.py, VolumeCastTask. */
 function requestSpecOf(record: NewVolume, spec: VolumeSpec): RequestSpec {
   const backend = spec.source?.clusterName ?? spec.source?.host ?? null;

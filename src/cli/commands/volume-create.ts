@@ -1,3 +1,4 @@
+import { PlacementOutcome } from '../../gen/cinder/api/v3/pools.js';
 import type { SchedulerHints } from '../../gen/cinder/api/v3/volumes.js';
 import { onApi, type Api } from '../api.js';
 import type { AddTo } from '../context.js';
@@ -24,6 +25,7 @@ interface CreateOptions {
   readonly backup?: string;
   readonly idempotencyKey?: string;
   readonly wait: boolean;
+  readonly dryRun: boolean;
   readonly timeout: number;
 }
 
@@ -60,6 +62,11 @@ export const addVolumeCreate: AddTo = (volume, context) => {
     .option('--image <id>', 'start from an image')
     .option('--backup <id>', 'restore a backup')
     .option('--idempotency-key <key>', 'makes it safe to repeat the command')
+    .option(
+      '--dry-run',
+      'make nothing: show which pools would do, and why the others would not (administrators)',
+      false,
+    )
     .option('--wait', 'wait until it is available or has failed', false)
     .option('--timeout <seconds>', 'how long to wait [default: 300]', seconds, 300_000)
     .addHelpText(
@@ -67,6 +74,7 @@ export const addVolumeCreate: AddTo = (volume, context) => {
       examples(
         ['volume create --size 10 first', 'a blank volume of 10 GiB'],
         ['volume create --size 10 --type fast --property env=test --wait second', 'and wait until it can be used'],
+        ['--roles admin volume create --size 10 --type fast --dry-run', 'why a pool is chosen, or none'],
         ['volume create --source first copy', 'a clone, as large as its source'],
         ['volume create --size 1 --hint different_host=VOLUME_ID apart', 'on another backend than that volume'],
       ),
@@ -91,6 +99,10 @@ async function createVolume(api: Api, name: string | undefined, options: CreateO
     schedulerHints: hintsOf(options.hint),
     idempotencyKey: options.idempotencyKey,
   };
+  if (options.dryRun) {
+    await showPlacement(api, request);
+    return;
+  }
   let { volume: made } = await api.client.volumes.createVolume(request, api.call);
   if (made !== undefined && options.wait) {
     const { id } = made;
@@ -110,6 +122,23 @@ async function createVolume(api: Api, name: string | undefined, options: CreateO
     throw new CommandError(
       `Volume ${made.id} is in status error${reason}\n\`cinder-grpc message list --resource ${made.id}\` may tell more.`,
     );
+  }
+}
+
+const PLACEMENT_COLUMNS = ['Rank', 'Pool', 'Weight', 'Rejected By', 'Reason'] as const;
+const MORE_PLACEMENT_COLUMNS = [...PLACEMENT_COLUMNS, 'Weights'] as const;
+
+/** A volume as it is asked for. */
+type NewVolume = Parameters<Api['client']['volumes']['createVolume']>[0];
+
+async function showPlacement(api: Api, volume: NewVolume): Promise<void> {
+  const answer = await api.client.pools.explainPlacement({ volume }, api.call);
+  const rows = answer.pools.map(({ name, rank, weight, weights, rejectedBy, reason }) => ({
+    ...{ Rank: rank, Pool: name, Weight: weight, 'Rejected By': rejectedBy, Reason: reason, Weights: weights },
+  }));
+  if (rows.length > 0) await api.printList(rows, PLACEMENT_COLUMNS, MORE_PLACEMENT_COLUMNS);
+  if (answer.outcome !== PlacementOutcome.PLACEABLE) {
+    throw new CommandError(`No pool would do. ${printable(answer.summary)}`);
   }
 }
 

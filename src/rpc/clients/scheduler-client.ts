@@ -1,5 +1,7 @@
 import {
   type CreateVolumeRequest,
+  type ExplainPlacementRequest,
+  type ExplainPlacementResponse,
   type GetPoolsResponse,
   SchedulerManagerService,
   type UpdateServiceCapabilitiesRequest,
@@ -35,6 +37,15 @@ export class SchedulerClient extends CastClient<typeof SchedulerManagerService> 
     options: SendOptions = {},
   ): Promise<GetPoolsResponse> {
     return this.call('GetPools', context, { filters: new Map(filters) }, options);
+  }
+
+  /** How one scheduler would decide a request. Nobody below 3.12 can say. */
+  explainPlacement(
+    context: RequestContext,
+    request: ExplainPlacementRequest,
+    options: SendOptions = {},
+  ): Promise<ExplainPlacementResponse> {
+    return this.call('ExplainPlacement', context, request, options);
   }
 
   /** To every scheduler. Below 3.3 `clusterName` and `timestamp` are left out by their `since`. */

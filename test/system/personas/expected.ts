@@ -26,6 +26,7 @@ Messages/DeleteMessage                   own      no      yes     yes    no     
 Messages/DeleteMessage                   foreign  no      hidden  yes    no            yes
 
 Pools/ListPools                          own      no      no      yes    yes           yes
+Pools/ExplainPlacement                   own      no      no      yes    no            scope
 
 Quotas/GetQuotaSet                       own      yes     yes     yes    yes           yes
 Quotas/GetQuotaSet                       foreign  no      no      yes    yes           yes

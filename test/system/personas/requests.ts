@@ -6,7 +6,7 @@ import {
   ListMessagesRequest,
   MessagesService,
 } from '#src/gen/cinder/api/v3/messages.js';
-import { ListPoolsRequest, PoolsService } from '#src/gen/cinder/api/v3/pools.js';
+import { ExplainPlacementRequest, ListPoolsRequest, PoolsService } from '#src/gen/cinder/api/v3/pools.js';
 import { GetQuotaSetRequest, QuotasService, UpdateQuotaSetRequest } from '#src/gen/cinder/api/v3/quotas.js';
 import {
   DisableServiceRequest,
@@ -84,6 +84,7 @@ export const ASKS: readonly Ask[] = [
     DeleteMessageRequest.create({ messageId: await message() }),
   ),
   ask(PoolsService.listPools, () => ListPoolsRequest.create()),
+  ask(PoolsService.explainPlacement, () => ExplainPlacementRequest.create({ volume: { size: 1 } })),
   ask(QuotasService.getQuotaSet, ({ projectId }) => GetQuotaSetRequest.create({ projectId, usage: true })),
   ask(QuotasService.updateQuotaSet, ({ projectId }) =>
     UpdateQuotaSetRequest.create({ projectId, limits: toUnlimited }),
