@@ -1,5 +1,6 @@
 /** Usage: npm run bench -- NAME [--json]. Prints each figure beside its floor, measured in the same run. */
 import { loadavg } from 'node:os';
+import { claimsBench } from './claims.js';
 import { cli } from './cli.js';
 import { createVolume } from './create-volume.js';
 import { getVolume } from './get-volume.js';
@@ -14,7 +15,7 @@ export interface Bench {
   run(report: (what: string, figure: Figure, text: string) => void): Promise<void>;
 }
 
-const BENCHES: readonly Bench[] = [cli, createVolume, getVolume, listVolumesBench, memory];
+const BENCHES: readonly Bench[] = [claimsBench, cli, createVolume, getVolume, listVolumesBench, memory];
 
 const [name] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const bench = BENCHES.find((candidate) => candidate.name === name);
