@@ -8,6 +8,7 @@ import { internalServer } from '../rpc/versioned-server.js';
 import { formatVersion } from '../rpc/version-number.js';
 import { ownVersion } from '../rpc/versions.js';
 import { Functions } from '../scheduler/evaluator/functions.js';
+import { BackupServices } from '../scheduler/backup-services.js';
 import { filtersByName } from '../scheduler/filters/index.js';
 import { FilterScheduler } from '../scheduler/filter-scheduler.js';
 import { schedulerCalls, schedulerCasts } from '../scheduler/manager.js';
@@ -60,6 +61,7 @@ export async function scheduler(
   const claims = claimsOf(parts, redis);
   if (claims) claimReadings(metrics, claims, pools);
   const counts = new VolumeCounts(store);
+  const lookUp = lookUpWith({ store, counts, compute: NO_COMPUTE, filters, weighers });
   const readiness = new Readiness({ pools, initWaitMs: config.schedulerDriverInitWaitTimeMs });
   const services = new ServiceList({
     pools,
@@ -71,7 +73,6 @@ export async function scheduler(
     onError: (error) => log.warn('the volume services cannot be read; the last list is used', { error }),
   });
 
-  const lookUp = lookUpWith({ store, counts, compute: NO_COMPUTE, filters, weighers });
   /** Backends that have reported to this run. */
   const heard = new Set<string>();
 
@@ -116,6 +117,9 @@ export async function scheduler(
       scheduler: filterScheduler,
       lookUp,
       pools,
+      readiness,
+      backups: new BackupServices(),
+      random: Math.random,
       claims,
       store,
       filters,

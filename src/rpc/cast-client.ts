@@ -6,7 +6,7 @@ import { refusal, resultFromWire } from './casts-on-the-wire.js';
 import type { WireMethod } from './channels.js';
 import { contextToCast } from './context.js';
 import type { Peer } from './peers.js';
-import type { AnyService } from './service-definition.js';
+import type { AnyMethod, AnyService } from './service-definition.js';
 import type { Cap } from './version-cap.js';
 import { formatVersion } from './version-number.js';
 import { type SendOptions, VersionedClient } from './versioned-client.js';
@@ -16,6 +16,12 @@ export type OutgoingCast = Pick<
   ReadyWorker,
   'resourceType' | 'resourceId' | 'epoch' | 'target' | 'message' | 'context'
 >;
+
+/** How a method that a peer does not know was called before, and how its message is worded then. */
+export interface FormerMethod {
+  readonly name: string;
+  readonly reword: (message: object) => object;
+}
 
 /** A cast in the form for a peer, or why there is none. */
 type Worded = { readonly cast: Cast } | { readonly refused: CastOutcome };
@@ -114,21 +120,33 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
 
   #worded(cast: OutgoingCast, cap: Cap): Worded {
     try {
-      const { method } = cast.message;
-      return { cast: { ...wireCast(cast), method, ...this.#argsFor(cast, cap) } };
+      return { cast: { ...wireCast(cast), ...this.#wordsFor(cast, cap) } };
     } catch (error) {
       return { refused: refusal(isFault(error) ? error : unreadable(error)) };
     }
   }
 
+  /** What a method was called before it had its name; undefined: nothing, or the cap knows it. */
+  protected formerMethod?(name: string, cap: Cap): FormerMethod | undefined;
+
   /** The row holds the newest, full form: where the peer knows all of it, the bytes go as they are. */
-  #argsFor({ message }: OutgoingCast, cap: Cap): { version: string; args: Buffer } {
-    const { method: name, payload, payloadVersion } = message;
-    if (this.passes(name, cap) && cap.canSendVersion(payloadVersion)) return { version: payloadVersion, args: payload };
+  #wordsFor({ message }: OutgoingCast, cap: Cap): Pick<Cast, 'method' | 'version' | 'args'> {
+    const { method, payload, payloadVersion } = message;
+    const former = this.formerMethod?.(method, cap);
+    if (!former && this.passes(method, cap) && cap.canSendVersion(payloadVersion)) {
+      return { method, version: payloadVersion, args: payload };
+    }
+    const whole = this.#definitionOf(method).requestDeserialize(payload) as object;
+    const name = former?.name ?? method;
+    const older = this.formFor(name, former ? former.reword(whole) : whole, cap);
+    const serialize = this.#definitionOf(name).requestSerialize as (message: object) => Buffer;
+    return { method: name, version: older.version, args: serialize(older.message) };
+  }
+
+  #definitionOf(name: string): AnyMethod {
     const method = this.definition[name.charAt(0).toLowerCase() + name.slice(1)];
     if (!method) throw new Fault('NoSuchMethod', { method: name });
-    const older = this.formFor(name, method.requestDeserialize(payload) as object, cap);
-    return { version: older.version, args: (method.requestSerialize as (message: object) => Buffer)(older.message) };
+    return method;
   }
 
   #isWorthAnotherLook({ outcome, reason }: CastOutcome): boolean {

@@ -1,6 +1,11 @@
 import type { CastHandler } from '../casts/handler.js';
 import type { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { InternalHandlers } from '../rpc/versioned-server.js';
+import type { AskingParts } from './handlers/asking.js';
+import { createBackup, type CreateBackupParts } from './handlers/create-backup.js';
+import { createGroup } from './handlers/create-group.js';
+import { createSnapshot, manageExistingSnapshot } from './handlers/create-snapshot.js';
+import { validateHostCapacity } from './handlers/validate-host-capacity.js';
 import { createVolume, type CreateVolumeParts } from './handlers/create-volume.js';
 import { explainPlacement, type ExplainPlacementParts } from './handlers/explain-placement.js';
 import { getPools, type GetPoolsParts } from './handlers/get-pools.js';
@@ -31,11 +36,21 @@ export function schedulerCasts(parts: CreateVolumeParts & VolumeWorkParts): Read
 
 /** What the scheduler answers itself. */
 export function schedulerCalls(
-  parts: GetPoolsParts & ExplainPlacementParts & UpdateServiceCapabilitiesParts & NotifyServiceCapabilitiesParts,
+  parts: GetPoolsParts &
+    ExplainPlacementParts &
+    UpdateServiceCapabilitiesParts &
+    NotifyServiceCapabilitiesParts &
+    AskingParts &
+    CreateBackupParts,
 ): InternalHandlers<typeof SchedulerManagerService> {
   return {
     getPools: getPools(parts),
     explainPlacement: explainPlacement(parts),
+    validateHostCapacity: validateHostCapacity(parts),
+    createGroup: createGroup(parts),
+    createSnapshot: createSnapshot(parts),
+    manageExistingSnapshot: manageExistingSnapshot(parts),
+    createBackup: createBackup(parts),
     updateServiceCapabilities: updateServiceCapabilities(parts),
     notifyServiceCapabilities: notifyServiceCapabilities(parts),
   };

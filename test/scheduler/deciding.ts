@@ -11,14 +11,16 @@ import type { VolumeStatus } from '#src/objects/volume-status.js';
 import type { Volume } from '#src/objects/volume.js';
 import { VolumeClient } from '#src/rpc/clients/volume-client.js';
 import { internalServer } from '#src/rpc/versioned-server.js';
+import { BackupServices } from '#src/scheduler/backup-services.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
-import { schedulerCasts } from '#src/scheduler/manager.js';
+import { schedulerCalls, schedulerCasts } from '#src/scheduler/manager.js';
 import { NO_SURROUNDINGS } from '#src/scheduler/placement-request.js';
 import { Pools } from '#src/scheduler/pools.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
 import { Readiness } from '#src/scheduler/readiness.js';
+import { ReportParts } from '#src/scheduler/report-parts.js';
 import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
 import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
 import { CONTEXT } from '../casts/rows.js';
@@ -88,7 +90,14 @@ export async function installed(t: ExecutionContext, store: Store, backends: Rea
     }),
   });
   t.teardown(() => receiver.stop(0));
-  schedulers.add(await schedulerServer(t, { casts: receiver }), '3.12');
+  const handlers = schedulerCalls({
+    ...{ store, readiness, pools: maker.pools, filters: maker.filters, scheduler: maker.scheduler },
+    ...{ backups: new BackupServices(), random: () => 0, now: () => 2, lookUp: () => NO_SURROUNDINGS },
+    reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 10, now: () => 2 }),
+    onReport: () => undefined,
+    announce: () => undefined,
+  });
+  schedulers.add(await schedulerServer(t, { casts: receiver, handlers }), '3.12');
   const notBuilt = new CastReceiver({
     ...{ store, binary: 'cinder-volume', owner: 'volume', serviceFor: () => 'service-2', handlers: new Map() },
   });

@@ -3,11 +3,14 @@ import {
   type ExplainPlacementRequest,
   type ExplainPlacementResponse,
   type GetPoolsResponse,
+  type MigrateVolumeRequest,
+  type MigrateVolumeToHostRequest,
   SchedulerManagerService,
   type UpdateServiceCapabilitiesRequest,
 } from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { RequestContext } from '../../objects/request-context.js';
-import { CastClient } from '../cast-client.js';
+import { CastClient, type FormerMethod } from '../cast-client.js';
+import type { Cap } from '../version-cap.js';
 import type { FanOut, SendOptions, VersionedClientOptions } from '../versioned-client.js';
 
 /** A capability report whose changes are to be announced. */
@@ -28,6 +31,16 @@ export class SchedulerClient extends CastClient<typeof SchedulerManagerService> 
   /** Below 3.10 `backupId` is left out by its `since`: the request spec carries it too. */
   async createVolume(context: RequestContext, request: CreateVolumeRequest, options: SendOptions = {}): Promise<void> {
     await this.call('CreateVolume', context, request, options);
+  }
+
+  /** Below 3.3 the backend is called `host`, and the method by another name. Rule: cinder/scheduler/rpcapi.py. */
+  protected override formerMethod(name: string, cap: Cap): FormerMethod | undefined {
+    if (name !== 'MigrateVolume' || cap.canSendVersion('3.3')) return undefined;
+    const reword = (message: object): MigrateVolumeToHostRequest => {
+      const { backend, forceCopy, ...rest } = message as MigrateVolumeRequest;
+      return { ...rest, host: backend, forceHostCopy: forceCopy };
+    };
+    return { name: 'MigrateVolumeToHost', reword };
   }
 
   /** The pools one scheduler knows. `filters`: capability name → wanted value. */

@@ -4,11 +4,13 @@ import type {
 } from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { InternalHandler } from '../../rpc/versioned-server.js';
 import type { Claims } from '../claims.js';
+import type { BackupServices } from '../backup-services.js';
 import type { Pools } from '../pools.js';
 import type { ReportPart, ReportParts } from '../report-parts.js';
 
 export interface UpdateServiceCapabilitiesParts {
   readonly pools: Pools;
+  readonly backups: BackupServices;
   readonly reportParts: ReportParts;
   /** Where capacity claims end that a report includes. Undefined: nobody claims. */
   readonly claims?: Pick<Claims, 'fold'> | undefined;
@@ -23,6 +25,7 @@ export function updateServiceCapabilities(
   parts: UpdateServiceCapabilitiesParts,
 ): InternalHandler<typeof SchedulerManagerService.updateServiceCapabilities> {
   return async (request) => {
+    if (request.serviceName === 'backup') parts.backups.report(request.host, request.capabilities ?? {});
     if (request.serviceName !== 'volume') return {};
     const report = parts.reportParts.add(partOf(request, parts.now()));
     if (!report) return {};
