@@ -33,16 +33,29 @@ function printed({ name, help }: Described<string>, type: string, values: readon
   return { name, help, type, aggregator: 'sum', values };
 }
 
+/** One series, and the values of its labels. */
+interface Entry<S> {
+  readonly values: readonly string[];
+  readonly series: S;
+}
+
+type Tree<S> = Map<string, Tree<S> | Entry<S>>;
+
+/** The way to the one series of a metric without labels. */
+const NO_LABELS = [''] as const;
+
 /**
  * The series of one metric, by the values of their labels. prom-client hashes the labels at each observation, which takes
- * half a microsecond; here a series is found once, by one look into a map, and then only counted.
+ * half a microsecond; here a series is found by a look into a map for each label, and then only counted.
  */
 abstract class Series<L extends string, S> {
   readonly name: string;
   readonly help: string;
   readonly labels: readonly L[];
   abstract readonly type: 'counter' | 'histogram';
-  readonly #series = new Map<string, { readonly values: readonly string[]; readonly series: S }>();
+  readonly #entries: Entry<S>[] = [];
+  /** The entries by their first value, then by their second, …: joining the values costs more than a few looks. */
+  readonly #tree: Tree<S> = new Map();
 
   constructor({ name, help, labels = [] }: Described<L>, registry: Registry) {
     this.name = name;
@@ -53,9 +66,10 @@ abstract class Series<L extends string, S> {
 
   /** The series with these values of the labels, in the labels' order. */
   with(...values: readonly string[]): S {
-    // no value has a line break in it: they are names of ours
-    const found = this.#series.get(values.length === 1 ? (values[0] ?? '') : values.join('\n'));
-    return found?.series ?? this.#add(values);
+    let at: Tree<S> | Entry<S> | undefined = this.#tree;
+    for (const value of this.labels.length === 0 ? NO_LABELS : values)
+      at = at instanceof Map ? at.get(value) : undefined;
+    return at === undefined || at instanceof Map ? this.#add(values) : at.series;
   }
 
   /** What the registry prints. */
@@ -67,16 +81,25 @@ abstract class Series<L extends string, S> {
   protected abstract print(series: S, labels: Readonly<Record<string, string>>): readonly Sample[];
 
   #add(values: readonly string[]): S {
-    const isFull = this.#series.size >= MAX_SERIES;
-    const own = isFull ? this.labels.map(() => OTHER) : [...values];
-    const key = own.join('\n');
-    const entry = this.#series.get(key) ?? { values: own, series: this.create() };
-    this.#series.set(key, entry);
+    const isOther = values.every((value) => value === OTHER);
+    // one place is kept for what is too much
+    if (!isOther && this.#entries.length >= MAX_SERIES) return this.with(...this.labels.map(() => OTHER));
+    const entry = { values: [...values], series: this.create() };
+    this.#entries.push(entry);
+    const path = this.labels.length === 0 ? NO_LABELS : values;
+    let branch = this.#tree;
+    for (const value of path.slice(0, -1)) {
+      const next = branch.get(value);
+      const child: Tree<S> = next instanceof Map ? next : new Map<string, Tree<S> | Entry<S>>();
+      branch.set(value, child);
+      branch = child;
+    }
+    branch.set(path.at(-1) ?? '', entry);
     return entry.series;
   }
 
   #samples(): readonly Sample[] {
-    return [...this.#series.values()].flatMap(({ values, series }) =>
+    return this.#entries.flatMap(({ values, series }) =>
       this.print(series, Object.fromEntries(this.labels.map((label, index) => [label, values[index] ?? '']))),
     );
   }
