@@ -4,15 +4,16 @@ import type { Metrics } from '../telemetry/metrics.js';
 
 /** A store whose units and queries are timed and counted. */
 export function measuredStore(store: Store, { storage }: Pick<Metrics, 'storage'>): Store {
-  const timed = (operation: 'read' | 'write'): (<T>(answer: Promise<T>) => Promise<T>) => {
+  const timed = (operation: 'read' | 'write'): (<T>(ask: () => Promise<T>) => Promise<T>) => {
     const seconds = storage.sqlSeconds.with(operation);
     let waiting = 0;
     storage.sqlWaiting.from(() => [[waiting, operation]]);
-    return async (answer) => {
+    return async (ask) => {
+      // before the question: an embedded database answers while it is asked
       const begun = performance.now();
       waiting += 1;
       try {
-        return await answer;
+        return await ask();
       } catch (error) {
         storage.sqlFailures.with(operation, reasonOf(error)).inc();
         throw error;
@@ -26,8 +27,8 @@ export function measuredStore(store: Store, { storage }: Pick<Metrics, 'storage'
   const writing = timed('write');
   return {
     dialect: store.dialect,
-    apply: (unit) => writing(store.apply(unit)),
-    read: (statement) => reading(store.read(statement)),
+    apply: (unit) => writing(() => store.apply(unit)),
+    read: (statement) => reading(() => store.read(statement)),
     close: () => store.close(),
   };
 }
