@@ -126,8 +126,10 @@ test('a process that ends says so to probes while it still answers its callers',
   const redis = await connect(t, url);
   const client = running.client();
   await client.create();
-  await redis.client.client('PAUSE', 3_000, 'ALL');
+  await redis.client.client('PAUSE', 5_000, 'ALL');
   const created = client.create();
+  const begun = { grpc_method: 'CreateVolume' };
+  await reaches(() => shown.value('grpc_server_started_total', begun), 2, 'the second request to arrive');
 
   running.process.child.kill('SIGTERM');
   await running.process.wrote(/"message":"stopping"/);
