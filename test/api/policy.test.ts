@@ -46,6 +46,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'volume_extension:quotas:update': OPERATE,
   'volume_extension:services:index': INSPECT,
   'scheduler_extension:scheduler_stats:get_pools': INSPECT,
+  'scheduler_extension:scheduler_stats:explain_placement': OPERATE,
   'message:get_all': READ,
   'volume:update': CHANGE,
   'volume:update_volume_metadata': CHANGE,
