@@ -41,7 +41,12 @@ export function describeToOperator(refusal: Refusal): string {
       `${filter} rejected ${rejectedCount} of ${poolCount} (${examples.map(({ pool, reason }) => `${pool} ${reason}`).join('; ')}${rejectedCount > examples.length ? '; …' : ''}).`,
   );
   const bound = refusal.resourceBackend === null ? 'free any more' : `on ${refusal.resourceBackend}, or free any more`;
-  return [`${refusal.poolCount} pools.`, ...lines, ...leftOver(refusal, bound), ...unheard].join(' ');
+  return [
+    refusal.poolCount === 1 ? '1 pool.' : `${refusal.poolCount} pools.`,
+    ...lines,
+    ...leftOver(refusal, bound),
+    ...unheard,
+  ].join(' ');
 }
 
 /** The refusal for the owner of the volume: the same account, without names and figures of backends. */

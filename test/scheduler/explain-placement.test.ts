@@ -59,7 +59,7 @@ test('"nobody is there", "nobody has reported" and "all were rejected" are three
   ]);
   t.deepEqual(await outcomeOf({ 'h1@b': { p: 1 } }), [
     PlacementOutcome.REJECTED,
-    '1 pools. CapacityFilter rejected 1 o',
+    '1 pool. CapacityFilter rejected 1 of',
   ]);
 });
 
