@@ -84,7 +84,8 @@ export class Quota {
   }
 
   /**
-   * Reserves all amounts or none. `id` must be new; the same call repeated answers the same.
+   * Reserves all amounts or none; negative ones are never over, and are taken off at the commit. `id` must be new; the same
+   * call repeated answers the same.
    * Throws Fault QuotaUnavailable, DatabaseUnavailable, QuotaReservationExpired.
    */
   async reserve(
@@ -150,12 +151,16 @@ export class Quota {
     return this.#settle(ref.projectId, ref.id, this.#parts.scripts.revoke, args, deadline, look);
   }
 
-  /** Gives back what a destroyed resource used: `released`, now or before; `late`: it is `until` or later. */
+  /**
+   * Gives back what a destroyed resource used: `released`, now or before; `late`: it is `until` or later. Throws RangeError
+   * on a negative amount.
+   */
   async release<T = never>(
     ref: ReservationRef & { readonly deltas: Amounts; readonly until: number },
     deadline: Deadline,
     look?: Look<T>,
   ): Promise<Word | 'late' | T> {
+    if (Object.values(ref.deltas).some((amount) => amount < 0)) throw new RangeError('a release cannot take');
     const args = { deltas: encodeAmounts(ref.deltas), until: ref.until };
     return this.#settle(ref.projectId, ref.id, this.#parts.scripts.release, args, deadline, look);
   }

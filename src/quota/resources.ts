@@ -57,12 +57,15 @@ export function encodeAmounts(amounts: Amounts): string {
   return JSON.stringify(sortedAmounts(amounts));
 }
 
-/** Amounts by resource name. Throws RangeError on what no request may ask for, which is a mistake of the caller. */
+/**
+ * Amounts by resource name; negative ones are what a reservation gives back at its commit. Throws RangeError on what cannot
+ * be counted, which is a mistake of the caller.
+ */
 export function sortedAmounts(amounts: Amounts): [string, number][] {
   const entries = Object.entries(amounts).sort(([a], [b]) => (a < b ? -1 : 1));
   if (entries.length === 0) throw new RangeError('no amounts');
   for (const [resource, amount] of entries) {
-    const good = Number.isInteger(amount) && amount >= 0 && amount <= MAX_AMOUNT;
+    const good = Number.isInteger(amount) && Math.abs(amount) <= MAX_AMOUNT;
     if (!good) throw new RangeError(`${resource}: ${amount} is not an amount`);
   }
   return entries;

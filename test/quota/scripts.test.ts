@@ -214,10 +214,70 @@ test('an amount beyond what can be tracked overflows, whatever the limit', async
 
 test('amounts that no request may ask for never reach Redis', async (t) => {
   const { quota, projectId } = await bench(t);
-  for (const deltas of [{}, { volumes: -1 }, { volumes: 0.5 }, { gigabytes: 2_147_483_648 }, { volumes: NaN }]) {
+  for (const deltas of [
+    {},
+    { volumes: 0.5 },
+    { gigabytes: 2_147_483_648 },
+    { gigabytes: -2_147_483_648 },
+    { volumes: NaN },
+  ]) {
     const reserve = quota.reserve(projectId, deltas, { id: randomUUID(), deadline: soon() });
     await t.throwsAsync(reserve, { instanceOf: RangeError }, JSON.stringify(deltas));
   }
+  const taking = { id: randomUUID(), projectId, deltas: { volumes: 1, gigabytes: -1 }, until: Date.now() + 60_000 };
+  await t.throwsAsync(quota.release(taking, soon()), { instanceOf: RangeError });
+});
+
+test('a negative amount is never over, waits for the commit, and comes back with a revoke', async (t) => {
+  const { quota, engine } = await bench(t);
+  const projectId = await projectWith(engine.store, { volumes: 1, gigabytes: 0 });
+  const usage = async () => {
+    const rows = await quota.usage(projectId, ['volumes', 'gigabytes'], soon());
+    return [...rows.values()].map(({ inUse, reserved }) => `${inUse}/${reserved}`).join(' ');
+  };
+  const used = { id: randomUUID(), projectId, deltas: { gigabytes: 10 } };
+  await engine.store.apply([upsertLimit(projectId, 'gigabytes', -1)]);
+  await quota.reserve(projectId, used.deltas, { id: used.id, deadline: soon() });
+  await quota.commit(used, soon());
+  await engine.store.apply([upsertLimit(projectId, 'gigabytes', 0)]);
+
+  const smaller = { id: randomUUID(), projectId, deltas: { volumes: 1, gigabytes: -4 } };
+  const reserve = () => quota.reserve(projectId, smaller.deltas, { id: smaller.id, deadline: soon() });
+  t.is((await reserve()).answer, 'reserved', 'over its limit, a project may still shrink');
+  t.is((await reserve()).answer, 'reserved');
+  t.is(await usage(), '0/1 10/0');
+  t.is(await quota.hold(smaller, soon()), 'held');
+  t.is(await usage(), '0/1 10/0');
+  t.is(await quota.commit(smaller, soon()), 'committed');
+  t.is(await quota.commit(smaller, soon()), 'committed');
+  t.is(await usage(), '1/0 6/0');
+  t.is(await quota.revoke(smaller, soon()), 'revoked');
+  t.is(await quota.revoke(smaller, soon()), 'revoked');
+  t.is(await usage(), '0/0 10/0');
+});
+
+for (const ending of ['rollback', 'revoke', 'expiry'] as const) {
+  test(`a negative amount that is never committed leaves nothing behind after its ${ending}`, async (t) => {
+    const { quota, reserve, usage } = await bench(t);
+    await quota.commit(await reserve(), soon());
+    const smaller = await reserve(randomUUID(), { volumes: 2, gigabytes: -3 }, ending === 'expiry' ? 1 : 60_000);
+    if (ending !== 'expiry') t.is(await quota[ending](smaller, soon()), 'rolledback');
+    await eventually('gone', async () => (await usage()) === '1/0 5/0');
+    t.is(await quota.commit(smaller, soon()), ending === 'expiry' ? 'expired' : 'rolledback');
+    t.is(await usage(), '1/0 5/0');
+  });
+}
+
+test('a commit that takes more than is in use sets the sum to 0 and raises an alarm', async (t) => {
+  const log = recordingLog();
+  const { quota, usage, reserve, projectId } = await bench(t, { log });
+  await quota.commit(await reserve(), soon());
+  t.is(await quota.commit(await reserve(randomUUID(), { volumes: 1, gigabytes: -7 }), soon()), 'committed');
+  t.is(await usage(), '2/0 0/0');
+  t.deepEqual(
+    log.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields),
+    [{ projectId, script: 'commit.lua', clamped: 'i:gigabytes' }],
+  );
 });
 
 test('an expired reservation gives its amounts to the very next reserver', async (t) => {

@@ -17,7 +17,7 @@ local tombstone, id = KEYS[5], ARGV[3]
 return answer(function()
   local word, text = find(id, tombstone)
   if word ~= 'reserved' then return { word } end
-  add(holds, take(id, word, text), 1)
+  add(holds, promised(take(id, word, text)), 1)
   write('HSET', pinned, id, text)
   return { 'held' }
 end)

@@ -74,6 +74,15 @@ local function fetch(book, deltas)
   for i, text in ipairs(read('HMGET', book.key, unpack(fields))) do book.of[missing[i]] = amount_of(text, book.key) end
 end
 
+-- What a reservation counts for before it is committed: a negative amount gives nothing back until then.
+local function promised(deltas)
+  local positive = {}
+  for _, delta in ipairs(deltas) do
+    if delta[2] > 0 then positive[#positive + 1] = delta end
+  end
+  return positive
+end
+
 local function add(book, deltas, sign)
   fetch(book, deltas)
   for _, delta in ipairs(deltas) do
@@ -104,7 +113,7 @@ local function reclaim()
   if more then due[#due] = nil end
   if #due == 0 then return false end
   for i, text in ipairs(read('HMGET', held, unpack(due))) do
-    if text then add(reserved, deltas_of(text, held), -1) end
+    if text then add(reserved, promised(deltas_of(text, held)), -1) end
     expired[due[i]] = true
     write('SET', tombstones .. due[i], 'expired', 'PX', keep)
   end
@@ -127,7 +136,7 @@ end
 local function take(id, word, text)
   local key = word == 'held' and pinned or held
   local deltas = deltas_of(text, key)
-  add(word == 'held' and holds or reserved, deltas, -1)
+  add(word == 'held' and holds or reserved, promised(deltas), -1)
   write('HDEL', key, id)
   if word == 'reserved' then write('ZREM', deadlines, id) end
   return deltas

@@ -29,7 +29,7 @@ if holder ~= owner or tonumber(ends) <= now then return { 'lost' } end
 local pinned_sums = {}
 for _, hold in ipairs(holds) do
   for _, delta in ipairs(cjson.decode(hold[2])) do
-    pinned_sums[delta[1]] = (pinned_sums[delta[1]] or 0) + delta[2]
+    if delta[2] > 0 then pinned_sums[delta[1]] = (pinned_sums[delta[1]] or 0) + delta[2] end
   end
 end
 

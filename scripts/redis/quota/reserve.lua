@@ -9,14 +9,15 @@
 -- ARGV[2] keep        see ledger.lua
 -- ARGV[3] id          reservation id
 -- ARGV[4] ttl         ms until the reservation expires
--- ARGV[5] deltas      JSON [[resource, amount], ...], by name; amounts are not negative
+-- ARGV[5] deltas      JSON [[resource, amount], ...], by name; a negative amount is never over and counts from the
+--                     commit on
 -- ARGV[6] limits      JSON [limit, ...], in the order of deltas; negative: none
 --
 -- Returns {"reserved", alarm, deadline}: also when the id is reserved already, with its first deadline
 --       | {"over" | "overflow", alarm, JSON [[resource, limit, in use, reserved, asked], ...]}: all that are over
 --       | {"settled", alarm, word}: the id was reserved before and is committed, held, expired, ...
 --       | {"differs", alarm}: the id is reserved with other deltas.
--- Rule: cinder/db/api.py, quota_reserve: allowed <=> limit < 0 or in use + reserved + asked <= limit, asked 0 included.
+-- Rule: cinder/db/api.py, quota_reserve: allowed <=> limit < 0 or asked < 0 or in use + reserved + asked <= limit.
 
 local MAX_TRACKED = 2147483647
 
@@ -39,10 +40,10 @@ return answer(function()
   local over, overflow = {}, {}
   for i, delta in ipairs(deltas) do
     local resource, asked, limit = delta[1], delta[2], limits[i]
-    local used, promised = in_use.of[resource], reserved.of[resource] + holds.of[resource]
-    local row = { resource, limit, used, promised, asked }
-    if asked > 0 and used + promised + asked > MAX_TRACKED then overflow[#overflow + 1] = row end
-    if limit >= 0 and used + promised + asked > limit then over[#over + 1] = row end
+    local used, waiting = in_use.of[resource], reserved.of[resource] + holds.of[resource]
+    local row = { resource, limit, used, waiting, asked }
+    if asked > 0 and used + waiting + asked > MAX_TRACKED then overflow[#overflow + 1] = row end
+    if asked >= 0 and limit >= 0 and used + waiting + asked > limit then over[#over + 1] = row end
   end
   if #overflow > 0 then return { 'overflow', cjson.encode(overflow) } end
   if #over > 0 then return { 'over', cjson.encode(over) } end
@@ -50,7 +51,7 @@ return answer(function()
   -- Held and deadlines vanish at one instant, after the last deadline in them: one alone would leave wrong sums.
   local deadline = now + ttl
   local vanish = math.max(deadline + keep, redis.call('PEXPIRETIME', held), redis.call('PEXPIRETIME', deadlines))
-  add(reserved, deltas, 1)
+  add(reserved, promised(deltas), 1)
   write('HSET', held, id, asked_text)
   write('ZADD', deadlines, deadline, id)
   write('PEXPIREAT', held, vanish)
