@@ -159,7 +159,7 @@ export const SCHEMA = {
     help: "Let the quota class 'default' override the quota_* options.",
   }),
   noSnapshotGbQuota: flag('no_snapshot_gb_quota', false, {
-    help: 'Not in use yet: leave snapshots out of quota_gigabytes.',
+    help: 'Leave snapshots out of quota_gigabytes. Counts for what is made from now on; a rebuild or sync counts anew.',
   }),
   reservationExpireMs: seconds('reservation_expire', 600, {
     min: 10,

@@ -1,43 +1,54 @@
-import { sql } from 'kysely';
-import type { QuotaSettlementsTable } from './schema.js';
+import { type RawBuilder, sql } from 'kysely';
 import { disownProject, type Settlement } from './quota-settlements.js';
-import { statement } from './statement.js';
+import { statement, type Tools } from './statement.js';
 import type { Store } from './store.js';
 
 /** What the records say of a project, at one moment. */
 export interface ProjectRecords {
   /** Live volumes that count, by type. */
-  readonly volumes: readonly { readonly volumeTypeId: string; readonly count: number; readonly gib: number }[];
+  readonly volumes: readonly OfType[];
+  /** Live snapshots that count, by the type that their volume has now; null: its volume is gone. */
+  readonly snapshots: readonly (Counted & { readonly volumeTypeId: string | null })[];
+  readonly backups: Counted;
+  /** How many there are. */
+  readonly groups: number;
   readonly settlements: readonly Pick<Settlement, 'id' | 'kind' | 'state' | 'deltas' | 'until'>[];
 }
 
+/** How many records, and how large they are together. */
+export interface Counted {
+  readonly count: number;
+  readonly gib: number;
+}
+
+type OfType = Counted & { readonly volumeTypeId: string };
+
 /**
- * Disowns what is undecided, then counts, in one transaction; the counting is one statement, so that volumes and
+ * Disowns what is undecided, then counts, in one transaction; the counting is one statement, so that records and
  * settlements are of one moment. Rule: docs/protocols.md §Q, REBUILD b; cinder/quota.py, the sync functions.
  */
 export async function disownAndCount(store: Store, projectId: string): Promise<ProjectRecords> {
   const [, counted] = await store.apply([disownProject(projectId), { statement: count.with({ project: projectId }) }]);
   const rows = (counted?.returned ?? []) as unknown as readonly Row[];
+  const of = (what: Row['what']) => rows.filter((row) => row.what === what);
   return {
-    volumes: rows
-      .filter(({ what }) => what === 'volumes')
-      .map(({ id, amount, gib }) => ({ volumeTypeId: id, count: amount, gib })),
-    settlements: rows
-      .filter(({ what }) => what !== 'volumes')
-      .map(({ what, id, state, deltas, until }) => ({
-        id,
-        kind: what as Settlement['kind'],
-        state: state as Settlement['state'],
-        deltas: JSON.parse(deltas) as Settlement['deltas'],
-        until,
-      })),
+    volumes: of('volumes').map((row) => ({ ...countedOf(row), volumeTypeId: row.id })),
+    snapshots: of('snapshots').map((row) => ({ ...countedOf(row), volumeTypeId: row.id === '' ? null : row.id })),
+    backups: countedOf(of('backups')[0]),
+    groups: countedOf(of('groups')[0]).count,
+    settlements: rows.filter(isSettlement).map(({ what, id, state, deltas, until }) => ({
+      ...{ id, kind: what, state: state as Settlement['state'], until },
+      deltas: JSON.parse(deltas) as Settlement['deltas'],
+    })),
   };
 }
 
+type Records = 'volumes' | 'snapshots' | 'backups' | 'groups';
+
 interface Row {
-  /** `volumes`, or the kind of a settlement. */
-  readonly what: QuotaSettlementsTable['kind'] | 'volumes';
-  /** The volume type's, or the settlement's. */
+  /** A table, or the kind of a settlement. */
+  readonly what: Records | Settlement['kind'];
+  /** The volume type's, or the settlement's; empty: of no type. */
   readonly id: string;
   readonly state: string;
   readonly amount: number;
@@ -46,34 +57,78 @@ interface Row {
   readonly until: number | null;
 }
 
-const count = statement<{ project: string }>()(({ db }, p) =>
+function countedOf(row: Pick<Row, 'amount' | 'gib'> | undefined): Counted {
+  return { count: row?.amount ?? 0, gib: row?.gib ?? 0 };
+}
+
+function isSettlement(row: Row): row is Row & { readonly what: Settlement['kind'] } {
+  return row.what === 'charge' || row.what === 'release' || row.what === 'hold';
+}
+
+const count = statement<{ project: string }>()((tools, p) =>
+  volumes(tools, p.project)
+    .unionAll(snapshots(tools, p.project))
+    .unionAll(backups(tools, p.project))
+    .unionAll(groups(tools, p.project))
+    .unionAll(settlements(tools, p.project)),
+);
+
+const volumes = ({ db }: Tools, project: string) =>
   db
     .selectFrom('volumes')
-    .select([
-      sql<Row['what']>`'volumes'`.as('what'),
-      'volume_type_id as id',
-      sql<string>`''`.as('state'),
-      sql<number>`cast(count(*) as bigint)`.as('amount'),
-      sql<number>`cast(sum(size) as bigint)`.as('gib'),
-      sql<string>`''`.as('deltas'),
-      sql<number | null>`cast(null as bigint)`.as('until'),
-    ])
-    .where('project_id', '=', p.project)
+    .select(sums('volumes', sql`volume_type_id`, sql`sum(size)`))
+    .where('project_id', '=', project)
     .where('deleted_at', 'is', null)
     .where('use_quota', '=', 1)
-    .groupBy('volume_type_id')
-    .unionAll(
-      db
-        .selectFrom('quota_settlements')
-        .select([
-          'kind as what',
-          'id',
-          'state',
-          sql<number>`cast(0 as bigint)`.as('amount'),
-          sql<number>`cast(0 as bigint)`.as('gib'),
-          'deltas',
-          'until',
-        ])
-        .where('project_id', '=', p.project),
-    ),
-);
+    .groupBy('volume_type_id');
+
+const snapshots = ({ db }: Tools, project: string) =>
+  db
+    .selectFrom('snapshots')
+    .leftJoin('volumes as its', 'its.id', 'snapshots.volume_id')
+    .select(sums('snapshots', sql`coalesce(its.volume_type_id, '')`, sql`sum(snapshots.volume_size)`))
+    .where('snapshots.project_id', '=', project)
+    .where('snapshots.deleted_at', 'is', null)
+    .where('snapshots.use_quota', '=', 1)
+    .groupBy('its.volume_type_id');
+
+const backups = ({ db }: Tools, project: string) =>
+  db
+    .selectFrom('backups')
+    .select(sums('backups', sql`''`, sql`coalesce(sum(size), 0)`))
+    .where('project_id', '=', project)
+    .where('deleted_at', 'is', null);
+
+const groups = ({ db }: Tools, project: string) =>
+  db
+    .selectFrom('groups')
+    .select(sums('groups', sql`''`, sql`0`))
+    .where('project_id', '=', project)
+    .where('deleted_at', 'is', null);
+
+const settlements = ({ db }: Tools, project: string) =>
+  db
+    .selectFrom('quota_settlements')
+    .select([
+      sql<Row['what']>`kind`.as('what'),
+      'id',
+      'state',
+      sql<number>`cast(0 as bigint)`.as('amount'),
+      sql<number>`cast(0 as bigint)`.as('gib'),
+      'deltas',
+      'until',
+    ])
+    .where('project_id', '=', project);
+
+/** The columns of a row that counts records. */
+function sums(what: Records, id: RawBuilder<unknown>, gib: RawBuilder<unknown>) {
+  return [
+    sql<Row['what']>`${sql.lit(what)}`.as('what'),
+    sql<string>`${id}`.as('id'),
+    sql<string>`''`.as('state'),
+    sql<number>`cast(count(*) as bigint)`.as('amount'),
+    sql<number>`cast(${gib} as bigint)`.as('gib'),
+    sql<string>`''`.as('deltas'),
+    sql<number | null>`cast(null as bigint)`.as('until'),
+  ] as const;
+}

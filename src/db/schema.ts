@@ -17,6 +17,9 @@ export interface Schema {
   quota_limits: { project_id: string; resource: string; hard_limit: number | null };
   quota_classes: { class_name: string; resource: string; hard_limit: number | null };
   quota_settlements: QuotaSettlementsTable;
+  snapshots: SnapshotsTable;
+  backups: BackupsTable;
+  groups: GroupsTable;
   events: EventsTable;
   idempotency: IdempotencyTable;
   messages: MessagesTable;
@@ -67,6 +70,65 @@ export interface VolumesTable {
   scheduled_at: number | null;
   launched_at: number | null;
   terminated_at: number | null;
+  created_at: number;
+  updated_at: number;
+  deleted_at: number | null;
+}
+
+export interface SnapshotsTable {
+  id: string;
+  project_id: string;
+  user_id: string;
+  /** 0: temporary snapshots, which never count. */
+  use_quota: number;
+  volume_id: string;
+  /** Size of the volume when it was made. */
+  volume_size: number;
+  /** The volume's when it was made. Quota goes by the type that the volume has now. */
+  volume_type_id: string | null;
+  status: string;
+  name: string | null;
+  description: string | null;
+  group_snapshot_id: string | null;
+  encryption_key_id: string | null;
+  created_at: number;
+  updated_at: number;
+  deleted_at: number | null;
+}
+
+export interface BackupsTable {
+  id: string;
+  project_id: string;
+  user_id: string;
+  volume_id: string;
+  size: number;
+  status: string;
+  /** The service that makes it; null until it is chosen. */
+  host: string | null;
+  availability_zone: string | null;
+  name: string | null;
+  description: string | null;
+  /** The backup it builds on; null: it is a full one. */
+  parent_id: string | null;
+  snapshot_id: string | null;
+  created_at: number;
+  updated_at: number;
+  deleted_at: number | null;
+}
+
+/** Groups of volumes. */
+export interface GroupsTable {
+  id: string;
+  project_id: string;
+  user_id: string;
+  status: string;
+  name: string | null;
+  description: string | null;
+  /** `host@backend#pool`; null until it is placed. */
+  host: string | null;
+  cluster_name: string | null;
+  availability_zone: string | null;
+  group_type_id: string;
   created_at: number;
   updated_at: number;
   deleted_at: number | null;

@@ -57,7 +57,8 @@ export async function quotaEngine({ config, log, store, telemetry }: Foundation)
     defaults: defaultLimits(config),
     useDefaultQuotaClass: config.useDefaultQuotaClass,
   });
-  const rebuild = new Rebuild({ redis, scripts, store, graceMs, log, ...observers.rebuild });
+  const sums = { countSnapshotGib: !config.noSnapshotGbQuota };
+  const rebuild = new Rebuild({ redis, scripts, store, graceMs, sums, log, ...observers.rebuild });
   const quota = new Quota({ redis, scripts, limits, rebuild, ttlMs, log, ...observers.quota });
   const settlements = new Settlements({ quota, rebuild, store });
   return {

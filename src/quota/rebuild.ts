@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { disownAndCount, type ProjectRecords } from '../db/quota-sums.js';
+import { type Counted, disownAndCount, type ProjectRecords } from '../db/quota-sums.js';
 import { CommitUnknown, type Store } from '../db/store.js';
 import type { Log } from '../log/log.js';
 import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connect.js';
 import { type Deadline, deadlineIn, isOver, pause, within } from '../redis/deadline.js';
 import type { Incarnation } from '../redis/incarnation.js';
-import { encodeAmounts, typeKey } from './resources.js';
+import { encodeAmounts } from './resources.js';
 import { keysOf, type QuotaScripts } from './scripts.js';
+import { sumsOf, type SumsOptions } from './sums.js';
 
 /** What a rebuild works with. */
 export interface RebuildParts {
@@ -15,6 +16,8 @@ export interface RebuildParts {
   readonly store: Store;
   /** For how long words of settled reservations are kept, ms. */
   readonly graceMs: number;
+  /** How the records are added up. @default snapshots count towards gigabytes */
+  readonly sums?: SumsOptions;
   /** For how long nobody else may rebuild the project, ms. @default 5000 */
   readonly leaseMs?: number;
   /** When a rebuild gives up, ms; those who wait for it may do so earlier. @default 30000 */
@@ -41,7 +44,11 @@ export class Rebuild {
   readonly #running = new Map<string, Promise<void>>();
 
   constructor(parts: RebuildParts) {
-    this.#parts = { leaseMs: 5_000, timeoutMs: 30_000, onRebuild: () => undefined, ...parts };
+    this.#parts = {
+      ...{ sums: { countSnapshotGib: true }, leaseMs: 5_000, timeoutMs: 30_000 },
+      onRebuild: () => undefined,
+      ...parts,
+    };
   }
 
   /**
@@ -103,12 +110,12 @@ export class Rebuild {
 
   /** Counts, and puts the sums in under the incarnation in which the rebuild began. False: the lease was lost. */
   async #replace(projectId: string, owner: string, incarnation: Incarnation, deadline: Deadline): Promise<boolean> {
-    const { redis, scripts, store, graceMs, log } = this.#parts;
+    const { redis, scripts, store, graceMs, sums, log } = this.#parts;
     const records = await disownAndCount(store, projectId);
     const { tombstones, ...keys } = keysOf(projectId);
     const args = {
       ...{ tombstones, keep: graceMs, owner },
-      sums: JSON.stringify(sumsOf(records)),
+      sums: JSON.stringify([...sumsOf(records, sums)]),
       holds: JSON.stringify(holdsOf(records)),
       settled: JSON.stringify(settledOf(records)),
     };
@@ -116,23 +123,6 @@ export class Rebuild {
     if (answer === 'done') log.info('quota rebuilt from the records', { projectId, ...sizes(records) });
     return answer === 'done';
   }
-}
-
-/** In use = live records that count − charges that are not decided. */
-function sumsOf({ volumes, settlements }: ProjectRecords): [string, number][] {
-  const sums = new Map<string, number>();
-  const add = (resource: string, amount: number) => sums.set(resource, (sums.get(resource) ?? 0) + amount);
-  for (const { volumeTypeId, count, gib } of volumes) {
-    add('volumes', count);
-    add('gigabytes', gib);
-    add(typeKey('volumes', volumeTypeId), count);
-    add(typeKey('gigabytes', volumeTypeId), gib);
-  }
-  for (const { kind, state, deltas } of settlements) {
-    if (kind !== 'charge' || (state !== 'void' && state !== 'open')) continue;
-    for (const [resource, amount] of Object.entries(deltas)) add(resource, -amount);
-  }
-  return [...sums].map(([resource, amount]) => [resource, Math.max(0, amount)]);
 }
 
 function holdsOf({ settlements }: ProjectRecords): [id: string, deltas: string][] {
@@ -149,6 +139,10 @@ function settledOf({ settlements }: ProjectRecords): [id: string, word: string, 
     });
 }
 
-function sizes({ volumes, settlements }: ProjectRecords) {
-  return { volumes: volumes.reduce((sum, { count }) => sum + count, 0), settlements: settlements.length };
+function sizes({ volumes, snapshots, backups, groups, settlements }: ProjectRecords) {
+  const of = (rows: readonly Counted[]) => rows.reduce((sum, { count }) => sum + count, 0);
+  return {
+    ...{ volumes: of(volumes), snapshots: of(snapshots), backups: backups.count, groups },
+    settlements: settlements.length,
+  };
 }

@@ -20,11 +20,13 @@ export const LIMIT_ONLY: ResourceName = 'per_volume_gigabytes';
 /** Resources that exist once more for every volume type. */
 export const PER_TYPE = ['volumes', 'gigabytes', 'snapshots'] as const;
 
+export type PerType = (typeof PER_TYPE)[number];
+
 /** Largest amount the engine tracks. Rule: cinder/db/constants.py, MAX_INT. */
 export const MAX_AMOUNT = 2_147_483_647;
 
 /** Key of a type's own resource. By id, because a type may be renamed while its volumes are counted. */
-export function typeKey(resource: (typeof PER_TYPE)[number], volumeTypeId: string): string {
+export function typeKey(resource: PerType, volumeTypeId: string): string {
   return `${resource}_${volumeTypeId}`;
 }
 
@@ -71,7 +73,7 @@ export function sortedAmounts(amounts: Amounts): [string, number][] {
   return entries;
 }
 
-function ofType(key: string): { resource: (typeof PER_TYPE)[number]; type: string } | undefined {
+function ofType(key: string): { resource: PerType; type: string } | undefined {
   const resource = PER_TYPE.find((name) => key.startsWith(`${name}_`));
   return resource && { resource, type: key.slice(resource.length + 1) };
 }

@@ -7,6 +7,7 @@ import { listMessages } from '#src/db/messages.js';
 import { migrate } from '#src/db/migrate.js';
 import { purge } from '#src/db/purge.js';
 import { oldestSettlementMs } from '#src/db/quota-settlements.js';
+import { disownAndCount } from '#src/db/quota-sums.js';
 import type { Bound } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { findVolume, findVolumes } from '#src/db/volumes.js';
@@ -93,5 +94,9 @@ test(
 test('what is old is purged', isIndexed, (s) => purge(s), /volumes_by_deletion/);
 test('what has waited longest is found', isIndexed, (s) => oldestUnfinished(s), /workers_by_age/);
 test('work is counted in an index alone', isIndexed, (s) => countUnfinished(s), /COVERING INDEX workers_to_send/);
+for (const table of ['snapshots', 'backups', 'groups']) {
+  const index = new RegExp(`SEARCH ${table} USING COVERING INDEX ${table}_in_project`);
+  test(`the ${table} that count are counted`, isIndexed, (s) => disownAndCount(s, 'p'), index);
+}
 test('the oldest settlement is found', isIndexed, (s) => oldestSettlementMs(s), /quota_settlements_by_age/);
 test('how far watches are behind is seen', isIndexed, (s) => ageOfNext(s, { tx: 0, seq: 1 }), /SEARCH events/);

@@ -1,0 +1,67 @@
+import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
+import type { Schema } from '../schema.js';
+import type { DialectName } from '../statement.js';
+
+/** Sorted and compared by code point, whatever the database's locale. */
+const TEXT: Readonly<Record<DialectName, RawBuilder<unknown>>> = {
+  sqlite: sql`text`,
+  postgres: sql`text collate "C"`,
+};
+
+/** What every record that quota counts has, and what any of them may lack. */
+const EVERY = ['project_id', 'user_id', 'status'] as const;
+const TIMES = ['created_at', 'updated_at'] as const;
+
+/**
+ * Snapshots, backups and groups: what quota counts besides volumes. What a column means stands in `schema.ts`. Each has an
+ * index with all that counting a project asks for, so that it needs no row.
+ */
+export async function createQuotaRecords(db: Kysely<Schema>, dialect: DialectName): Promise<void> {
+  const text = TEXT[dialect];
+  const table = (name: string) => withColumns(newTable(db, name, text), text, EVERY);
+  const snapshots = withColumns(table('snapshots'), text, ['volume_id'], SNAPSHOT_TEXTS);
+  await createWithTimes(withColumns(snapshots, sql`integer`, ['volume_size', 'use_quota']));
+  const backups = withColumns(table('backups'), text, ['volume_id'], BACKUP_TEXTS);
+  await createWithTimes(withColumns(backups, sql`integer`, ['size']));
+  await createWithTimes(withColumns(table('groups'), text, ['group_type_id'], GROUP_TEXTS));
+
+  const counted = { snapshots: ['volume_id', 'volume_size', 'use_quota'], backups: ['size'], groups: [] };
+  for (const [name, columns] of Object.entries(counted)) {
+    // SQLite reads the row unless the condition's own column is in the index too
+    await live(db, name, `${name}_in_project`)
+      .columns(['project_id', ...columns, 'deleted_at'])
+      .execute();
+  }
+  await live(db, 'snapshots', 'snapshots_by_volume').column('volume_id').execute();
+}
+
+const SNAPSHOT_TEXTS = ['volume_type_id', 'name', 'description', 'group_snapshot_id', 'encryption_key_id'];
+const BACKUP_TEXTS = ['host', 'availability_zone', 'name', 'description', 'parent_id', 'snapshot_id'];
+const GROUP_TEXTS = ['name', 'description', 'host', 'cluster_name', 'availability_zone'];
+
+type Table = CreateTableBuilder<string, string>;
+
+function newTable(db: Kysely<Schema>, name: string, text: RawBuilder<unknown>): Table {
+  return db.schema.createTable(name).addColumn('id', text, (column) => column.primaryKey().notNull());
+}
+
+function withColumns(
+  table: Table,
+  type: RawBuilder<unknown>,
+  required: readonly string[],
+  nullable: readonly string[] = [],
+): Table {
+  const withRequired = required.reduce((t, name) => t.addColumn(name, type, (column) => column.notNull()), table);
+  return nullable.reduce((t, name) => t.addColumn(name, type), withRequired);
+}
+
+async function createWithTimes(table: Table): Promise<void> {
+  await withColumns(table, sql`bigint`, TIMES, ['deleted_at']).execute();
+}
+
+function live(db: Kysely<Schema>, table: string, index: string) {
+  return db.schema
+    .createIndex(index)
+    .on(table)
+    .where(sql<boolean>`deleted_at is null`);
+}
