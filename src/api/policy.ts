@@ -28,6 +28,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume_extension:volume_host_attribute', systemReader],
   ['volume:delete', member],
   ['volume:force_delete', admin],
+  ['volume_extension:volume_admin_actions:reset_status', admin],
   ['volume_extension:quotas:show', reader],
   ['volume_extension:quotas:update', admin],
   ['volume_extension:services:index', systemReader],

@@ -52,6 +52,23 @@ export const TRANSIENT: readonly VolumeStatus[] = [
   'uploading',
 ];
 
+/**
+ * Statuses that an administrator may set by hand: nobody is at work on the volume in them. Cinder takes transient ones too,
+ * which leaves a volume that nobody will ever work on (`cinder/api/contrib/admin_actions.py`, VolumeAdminController).
+ */
+export const SETTLED: readonly VolumeStatus[] = [
+  'available',
+  'in-use',
+  'maintenance',
+  'reserved',
+  'error',
+  'error_deleting',
+  'error_managing',
+  'error_restoring',
+  'error_backing-up',
+  'error_extending',
+];
+
 /** Statuses of a volume that is being destroyed; the second one is of a volume whose managing had failed. */
 const DESTROYED: readonly VolumeStatus[] = ['deleting', 'error_managing_deleting'];
 

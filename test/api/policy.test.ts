@@ -42,6 +42,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'volume_extension:volume_host_attribute': INSPECT,
   'volume:delete': CHANGE,
   'volume:force_delete': OPERATE,
+  'volume_extension:volume_admin_actions:reset_status': OPERATE,
   'volume_extension:quotas:show': READ,
   'volume_extension:quotas:update': OPERATE,
   'volume_extension:services:index': INSPECT,

@@ -185,3 +185,20 @@ test('Ctrl-C while it waits for a deletion says that the deletion goes on', asyn
   t.is(code, 130);
   t.regex(stderr, new RegExp(`Interrupted\\. Volume ${ONE} goes on being deleted`));
 });
+
+test('reset-state corrects what was said, and wants to know why', async (t) => {
+  const { address, seen } = await fakeApiFor(t, { resetVolumeStatus: () => ({ volume: volume() }) });
+  const reset = (...words: string[]) => cli(['--api', address, 'volume', 'reset-state', ...words, ID]);
+
+  const { code, stdout } = await reset('--state', 'error', '--migration-status', 'none', '--reason', 'it burned');
+
+  t.is(code, 0);
+  t.is(stdout, '');
+  t.like(seen[0]?.request, {
+    ...{ volumeId: ID, status: VolumeStatus.ERROR, migrationStatus: 'none', reason: 'it burned' },
+    attachStatus: undefined,
+  });
+  t.is((await reset('--state', 'error')).code, 2);
+  t.is((await reset('--state', 'creating', '--reason', 'why not')).code, 2);
+  t.is(seen.length, 1);
+});

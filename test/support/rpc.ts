@@ -225,6 +225,7 @@ const NO_VOLUMES: PublicHandlers<typeof VolumesService> = {
   updateVolume: unexpected,
   setVolumeMetadata: unexpected,
   deleteVolumeMetadata: unexpected,
+  resetVolumeStatus: unexpected,
 };
 
 /** The public server with the Volumes service on a free port. Everybody who names a project is let in. */

@@ -5,11 +5,16 @@ import { deleteVolume, type DeleteVolumeParts } from '../handlers/delete-volume.
 import { getVolume } from '../handlers/get-volume.js';
 import { listVolumes, type ListVolumesParts } from '../handlers/list-volumes.js';
 import { deleteVolumeMetadata, setVolumeMetadata } from '../handlers/volume-metadata.js';
+import { resetVolumeStatus, type ResetVolumeStatusParts } from '../handlers/reset-volume-status.js';
 import { summarizeVolumes } from '../handlers/summarize-volumes.js';
 import { updateVolume } from '../handlers/update-volume.js';
 import { watchVolumes, type WatchVolumesParts } from '../handlers/watch-volumes.js';
 
-export type VolumesParts = CreateVolumeParts & DeleteVolumeParts & ListVolumesParts & WatchVolumesParts;
+export type VolumesParts = CreateVolumeParts &
+  DeleteVolumeParts &
+  ListVolumesParts &
+  ResetVolumeStatusParts &
+  WatchVolumesParts;
 
 /** `cinder.api.v3.Volumes`, rpc → handler. */
 export function volumes(parts: VolumesParts): PublicService {
@@ -23,5 +28,6 @@ export function volumes(parts: VolumesParts): PublicService {
     updateVolume: updateVolume(parts),
     setVolumeMetadata: setVolumeMetadata(parts),
     deleteVolumeMetadata: deleteVolumeMetadata(parts),
+    resetVolumeStatus: resetVolumeStatus(parts),
   });
 }

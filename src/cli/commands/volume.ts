@@ -7,6 +7,7 @@ import { addVolumeChanges } from './volume-change.js';
 import { addVolumeCreate } from './volume-create.js';
 import { addVolumeDelete } from './volume-delete.js';
 import { addVolumeReads } from './volume-read.js';
+import { addVolumeReset } from './volume-reset.js';
 import { addVolumeTypeCommands } from './volume-type.js';
 
 /** Adds `volume …`, with the verbs and columns of `openstack volume`. */
@@ -15,6 +16,7 @@ export const addVolumeCommands: AddTo = (volume, context) => {
   addVolumeReads(volume, context);
   addVolumeChanges(volume, context);
   addVolumeDelete(volume, context);
+  addVolumeReset(volume, context);
   addVolumeTypeCommands(volume.command('type').description('Kinds of volumes'), context);
   volume.addHelpText(
     'after',

@@ -70,6 +70,8 @@ Volumes/SetVolumeMetadata                own      no      yes     yes    no     
 Volumes/SetVolumeMetadata                foreign  no      hidden  yes    no            yes
 Volumes/DeleteVolumeMetadata             own      no      yes     yes    no            yes
 Volumes/DeleteVolumeMetadata             foreign  no      hidden  yes    no            yes
+Volumes/ResetVolumeStatus                own      no      no      yes    no            yes
+Volumes/ResetVolumeStatus                foreign  no      no      yes    no            yes
 Volumes/DeleteVolume                     own      no      yes     yes    no            yes
 Volumes/DeleteVolume                     foreign  no      hidden  yes    no            yes
 Volumes/WatchVolumes                     own      yes     yes     yes    scope         scope

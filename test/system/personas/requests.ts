@@ -38,7 +38,9 @@ import {
   ListVolumesRequest,
   SetVolumeMetadataRequest,
   SummarizeVolumesRequest,
+  ResetVolumeStatusRequest,
   UpdateVolumeRequest,
+  VolumeStatus,
   VolumeFilter,
   VolumesService,
   WatchVolumesRequest,
@@ -141,6 +143,9 @@ export const ASKS: readonly Ask[] = [
   ),
   ask(VolumesService.deleteVolumeMetadata, async ({ volume }) =>
     DeleteVolumeMetadataRequest.create({ volumeId: await volume(), keys: ['key'] }),
+  ),
+  ask(VolumesService.resetVolumeStatus, async ({ volume }) =>
+    ResetVolumeStatusRequest.create({ volumeId: await volume(), status: VolumeStatus.ERROR, reason: 'a test' }),
   ),
   ask(VolumesService.deleteVolume, async ({ volume }) => DeleteVolumeRequest.create({ volumeId: await volume() })),
   ask(VolumesService.watchVolumes, () => WatchVolumesRequest.create()),
