@@ -31,6 +31,9 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume_extension:volume_admin_actions:reset_status', admin],
   ['volume_extension:quotas:show', reader],
   ['volume_extension:quotas:update', admin],
+  ['volume_extension:quotas:delete', admin],
+  ['volume_extension:quota_classes:get', systemReader],
+  ['volume_extension:quota_classes:update', admin],
   ['volume_extension:services:index', systemReader],
   ['scheduler_extension:scheduler_stats:get_pools', systemReader],
   // ours: Cinder has nothing to explain

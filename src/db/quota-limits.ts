@@ -23,6 +23,19 @@ export async function findLimits(store: Store, projectId: string): Promise<Store
   return { project: of('project'), defaultClass: of('class') };
 }
 
+/** The rows that decide a class's limits: its own, and those of the class `default`, of which it may be one itself. */
+export async function findClassLimits(
+  store: Store,
+  className: string,
+): Promise<{ readonly own: readonly StoredLimit[]; readonly defaultClass: readonly StoredLimit[] }> {
+  const rows = await store.read(findClass.with({ name: className }));
+  const of = (name: string) =>
+    rows
+      .filter((row) => row.class_name === name)
+      .map(({ resource, hard_limit }) => ({ resource, hardLimit: hard_limit }));
+  return { own: of(className), defaultClass: of(DEFAULT_CLASS) };
+}
+
 /** Sets a project's own limit. Safe to repeat. */
 export function upsertLimit(projectId: string, resource: string, hardLimit: number): Step {
   return { statement: upsert.with({ project: projectId, resource, limit: hardLimit }), rows: 1 };
@@ -33,12 +46,18 @@ export function deleteLimits(projectId: string): Step {
   return { statement: remove.with({ project: projectId }) };
 }
 
-/** Sets a limit of the class `default`: every project without its own. Safe to repeat. */
-export function upsertDefaultLimit(resource: string, hardLimit: number): Step {
-  return { statement: upsertClass.with({ resource, limit: hardLimit }), rows: 1 };
+/** Sets a limit of a class; of `default`: of every project without its own. Safe to repeat. */
+export function upsertClassLimit(className: string, resource: string, hardLimit: number): Step {
+  return { statement: upsertClass.with({ name: className, resource, limit: hardLimit }), rows: 1 };
 }
 
-const DEFAULT_CLASS = 'default';
+/** Sets a limit of the class `default`. Safe to repeat. */
+export function upsertDefaultLimit(resource: string, hardLimit: number): Step {
+  return upsertClassLimit(DEFAULT_CLASS, resource, hardLimit);
+}
+
+/** Stands for every project without limits of its own. */
+export const DEFAULT_CLASS = 'default';
 
 const find = statement<{ project: string }>()(({ db }, p) =>
   db
@@ -51,6 +70,13 @@ const find = statement<{ project: string }>()(({ db }, p) =>
         .select([sql<string>`'class'`.as('level'), 'resource', 'hard_limit'])
         .where('class_name', '=', DEFAULT_CLASS),
     ),
+);
+
+const findClass = statement<{ name: string }>()(({ db }, p) =>
+  db
+    .selectFrom('quota_classes')
+    .select(['class_name', 'resource', 'hard_limit'])
+    .where((eb) => eb.or([eb('class_name', '=', p.name), eb('class_name', '=', DEFAULT_CLASS)])),
 );
 
 const upsert = statement<{ project: string; resource: string; limit: number }>()(({ db }, p) =>
@@ -66,10 +92,10 @@ const remove = statement<{ project: string }>()(({ db }, p) =>
   db.deleteFrom('quota_limits').where('project_id', '=', p.project),
 );
 
-const upsertClass = statement<{ resource: string; limit: number }>()(({ db }, p) =>
+const upsertClass = statement<{ name: string; resource: string; limit: number }>()(({ db }, p) =>
   db
     .insertInto('quota_classes')
-    .values({ class_name: DEFAULT_CLASS, resource: p.resource, hard_limit: p.limit })
+    .values({ class_name: p.name, resource: p.resource, hard_limit: p.limit })
     .onConflict((conflict) =>
       conflict.columns(['class_name', 'resource']).doUpdateSet((eb) => ({ hard_limit: eb.ref('excluded.hard_limit') })),
     ),

@@ -1,4 +1,4 @@
-import { findLimits } from '../db/quota-limits.js';
+import { DEFAULT_CLASS, findClassLimits, findLimits, type StoredLimit } from '../db/quota-limits.js';
 import type { Store } from '../db/store.js';
 import type { ResourceName } from './resources.js';
 
@@ -63,6 +63,26 @@ export class Limits {
     return known.limitOf;
   }
 
+  /** Of a project that has none of its own. Read anew. Throws Fault DatabaseUnavailable. */
+  async defaults(): Promise<LimitOf> {
+    const { store, useDefaultQuotaClass } = this.#options;
+    return this.#decided(useDefaultQuotaClass ? (await findClassLimits(store, DEFAULT_CLASS)).own : []);
+  }
+
+  /**
+   * Of a class: its own row, else that of the class `default`, whatever `use_default_quota_class` says, else the option. Read
+   * anew. Throws Fault DatabaseUnavailable. Rule: cinder/quota.py, DbQuotaDriver.get_class_quotas.
+   */
+  async ofClass(className: string): Promise<LimitOf> {
+    const { own, defaultClass } = await findClassLimits(this.#options.store, className);
+    return this.#decided([...defaultClass, ...own]);
+  }
+
+  /** Makes a change of a class by this process count at once. */
+  forgetAll(): void {
+    this.#known.clear();
+  }
+
   /** Makes a change by this process count at once. */
   forget(projectId: string): void {
     this.#known.delete(projectId);
@@ -70,17 +90,20 @@ export class Limits {
 
   async #read(projectId: string): Promise<LimitOf> {
     try {
-      const { store, defaults, useDefaultQuotaClass } = this.#options;
+      const { store, useDefaultQuotaClass } = this.#options;
       const { project, defaultClass } = await findLimits(store, projectId);
-      const limits = new Map<string, number>(Object.entries(defaults));
-      for (const { resource, hardLimit } of [...(useDefaultQuotaClass ? defaultClass : []), ...project]) {
-        if (hardLimit !== null) limits.set(resource, hardLimit);
-      }
-      return (resource) => limits.get(resource) ?? -1;
+      return this.#decided([...(useDefaultQuotaClass ? defaultClass : []), ...project]);
     } catch (error) {
       this.#known.delete(projectId);
       throw error;
     }
+  }
+
+  /** The last row of a resource decides, else its option. */
+  #decided(rows: readonly StoredLimit[]): LimitOf {
+    const limits = new Map<string, number>(Object.entries(this.#options.defaults));
+    for (const { resource, hardLimit } of rows) if (hardLimit !== null) limits.set(resource, hardLimit);
+    return (resource) => limits.get(resource) ?? -1;
   }
 }
 

@@ -1,7 +1,12 @@
 import test, { type ExecutionContext } from 'ava';
+import { deleteQuotaSet } from '#src/api/handlers/delete-quota-set.js';
+import { getDefaultQuotaSet } from '#src/api/handlers/get-default-quota-set.js';
+import { getQuotaClassSet } from '#src/api/handlers/get-quota-class-set.js';
 import { getQuotaSet } from '#src/api/handlers/get-quota-set.js';
+import { updateQuotaClassSet } from '#src/api/handlers/update-quota-class-set.js';
 import { updateQuotaSet } from '#src/api/handlers/update-quota-set.js';
 import type { RequestContext } from '#src/objects/request-context.js';
+import { DEFAULT_LIMITS, Limits, type LimitsOptions } from '#src/quota/limits.js';
 import { CONTEXT } from '../casts/rows.js';
 import { Creation, engineOf, projectWith } from '../support/quota.js';
 import { redisFor } from '../support/redis.js';
@@ -76,9 +81,65 @@ for (const [what, limits, names] of BAD) {
   });
 }
 
+storesFor('limits that are deleted are the defaults again, and what is used stays', async (t, store) => {
+  const { set, get, remove, engine, projectId } = await quotaOf(t, store);
+  await set({ volumes: 1 });
+  await new Creation(engine, projectId, 1).all();
+  t.is(await new Creation(engine, projectId, 1).reserve(), 'over');
+  await remove();
+  await remove();
+  t.deepEqual((await get({ usage: true }))?.usage.get('volumes'), { limit: 10, inUse: 1, reserved: 0 });
+  t.is(await new Creation(engine, projectId, 1).reserve(), 'reserved');
+});
+
+storesFor('the class default is for every project without its own limits; others are nobody’s', async (t, store) => {
+  const { set, get, defaults, classOf, setClass } = await quotaOf(t, store);
+  await set({ gigabytes: 7 });
+  const before = await classOf('gold');
+  t.deepEqual(before?.limits, (await defaults())?.limits);
+  await setClass('default', { volumes: 20, gigabytes: 30, snapshots___DEFAULT__: 3 });
+  await setClass('gold', { volumes: 99 });
+
+  const limits = (await get({}))?.limits;
+  t.deepEqual(
+    ['volumes', 'gigabytes', 'snapshots___DEFAULT__'].map((name) => limits?.get(name)),
+    [20, 7, 3],
+  );
+  t.deepEqual([(await defaults())?.limits.get('volumes'), (await defaults())?.projectId], [20, '']);
+  const gold = await classOf('gold');
+  t.is(gold?.className, 'gold');
+  t.deepEqual(
+    ['volumes', 'gigabytes', 'backups'].map((name) => gold?.limits.get(name)),
+    [99, 30, 10],
+  );
+});
+
+test('without the class default the options are the defaults, but a class still rests on it', async (t) => {
+  const { defaults, classOf, setClass } = await quotaOf(t, await sqliteStore(t), {}, { useDefaultQuotaClass: false });
+  await setClass('default', { volumes: 20 });
+  t.is((await defaults())?.limits.get('volumes'), 10);
+  t.is((await classOf('gold'))?.limits.get('volumes'), 20);
+});
+
+test('bad limits of a class are all named, with its name, and none is set', async (t) => {
+  const { classOf, setClass } = await quotaOf(t, await sqliteStore(t));
+  const error = await t.throwsAsync(setClass('', { volumes: 1, oranges: 2, gigabytes: -2 }), { name: 'InvalidInput' });
+  for (const field of ['class_name', 'limits["oranges"]', 'limits["gigabytes"]']) t.true(error.message.includes(field));
+  await t.throwsAsync(setClass('gold', {}), { message: /limits: must name at least one/ });
+  t.is((await classOf('default'))?.limits.get('volumes'), 10);
+});
+
 /** The handlers, for one project. */
-async function quotaOf(t: ExecutionContext, store: Store, limits: Readonly<Record<string, number>> = {}) {
-  const engine = engineOf(await redisFor(t), store);
+async function quotaOf(
+  t: ExecutionContext,
+  store: Store,
+  limits: Readonly<Record<string, number>> = {},
+  options: Partial<LimitsOptions> = {},
+) {
+  const engine = {
+    ...engineOf(await redisFor(t), store),
+    limits: new Limits({ store, defaults: DEFAULT_LIMITS, ...options }),
+  };
   const projectId = await projectWith(store, limits);
   const callOf = (roles: readonly string[]) => {
     const context: RequestContext = { ...CONTEXT, projectId, roles };
@@ -92,6 +153,14 @@ async function quotaOf(t: ExecutionContext, store: Store, limits: Readonly<Recor
     set: async (wanted: Readonly<Record<string, number | undefined>>) => {
       const named = Object.entries(wanted).filter((entry): entry is [string, number] => entry[1] !== undefined);
       return (await updateQuotaSet(engine)({ projectId, limits: new Map(named) }, callOf(['admin']))).quotaSet;
+    },
+    remove: () => deleteQuotaSet(engine)({ projectId }, callOf(['admin'])),
+    defaults: async () => (await getDefaultQuotaSet(engine)({}, callOf(['member']))).quotaSet,
+    classOf: async (className: string) =>
+      (await getQuotaClassSet(engine)({ className }, callOf(['admin']))).quotaClassSet,
+    setClass: async (className: string, wanted: Readonly<Record<string, number>>) => {
+      const request = { className, limits: new Map(Object.entries(wanted)) };
+      return (await updateQuotaClassSet(engine)(request, callOf(['admin']))).quotaClassSet;
     },
   };
 }

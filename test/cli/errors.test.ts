@@ -116,12 +116,20 @@ test('what an error says cannot steer the terminal', async (t) => {
 });
 
 test('an empty answer is an error, not a crash', async (t) => {
-  const { address } = await fakeApiFor(t, { getVolume: () => ({}), createVolume: () => ({}), getQuotaSet: () => ({}) });
+  const { address } = await fakeApiFor(t, {
+    getVolume: () => ({}),
+    createVolume: () => ({}),
+    getQuotaSet: () => ({}),
+    getDefaultQuotaSet: () => ({}),
+    getQuotaClassSet: () => ({}),
+  });
 
   for (const command of [
     ['volume', 'show', ID],
     ['volume', 'create', '--size', '1'],
     ['quota', 'show'],
+    ['quota', 'defaults'],
+    ['quota', 'class', 'show'],
   ]) {
     const { code, stderr } = await cli(['--api', address, ...command]);
     t.is(code, 1);
@@ -165,7 +173,8 @@ test(isMisunderstood, ['service', 'set', 'h', 'b'], /Say --enable or --disable/)
 test(isMisunderstood, ['service', 'set', '--disable-reason', 'x', 'h', 'b'], /needs --disable/);
 test(isMisunderstood, ['quota', 'set', 'p'], /Say what to set/);
 test(isMisunderstood, ['quota', 'set', '--volumes', '-2', 'p'], /-1 \(no limit\) or up to 2147483647/);
-test(isMisunderstood, ['quota', 'set', '--volume-type', 'fast', 'p'], /needs --volumes or --gigabytes/);
+test(isMisunderstood, ['quota', 'set', '--volume-type', 'fast', 'p'], /needs --volumes, --gigabytes or --snapshots/);
+test(isMisunderstood, ['quota', 'class', 'set', 'gold'], /Say what to set/);
 test(isMisunderstood, ['--tls-cert-file', 'x', 'volume', 'list'], /both --tls-cert-file and --tls-key-file/);
 test(isMisunderstood, ['serve', 'backup'], /Allowed choices are all, api, scheduler, volume/);
 test(isMisunderstood, ['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/);

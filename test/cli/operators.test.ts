@@ -226,6 +226,43 @@ test('quota set sends all limits in one request, those of a type by its name', a
   );
 });
 
+test('quota defaults, delete and class do what they say, and the class is default where none is named', async (t) => {
+  const limits = new Map([['volumes', 10]]);
+  const { address, seen } = await fakeApiFor(t, {
+    getDefaultQuotaSet: () => ({ quotaSet: { limits } }),
+    deleteQuotaSet: () => ({}),
+    getQuotaClassSet: ({ className }) => ({ quotaClassSet: { className, limits } }),
+    updateQuotaClassSet: () => ({}),
+  });
+  const quota = (...argv: string[]) => cli(['--api', address, 'quota', ...argv]);
+
+  t.is((await quota('defaults', '-f', 'value')).stdout, 'volumes 10\n');
+  t.like(await quota('delete', 'demo'), { code: 0, stdout: '' });
+  t.is((await quota('class', 'show', '-f', 'value')).stdout, 'volumes 10\n');
+  t.like(await quota('class', 'set', '--volume-type', 'fast', '--snapshots', '3', '--groups', '4', 'gold'), {
+    code: 0,
+    stdout: '',
+  });
+  t.deepEqual(
+    seen.map(({ method, request }) => [method, request]),
+    [
+      ['GetDefaultQuotaSet', {}],
+      ['DeleteQuotaSet', { projectId: 'demo' }],
+      ['GetQuotaClassSet', { className: 'default' }],
+      [
+        'UpdateQuotaClassSet',
+        {
+          className: 'gold',
+          limits: new Map([
+            ['snapshots_fast', 3],
+            ['groups', 4],
+          ]),
+        },
+      ],
+    ],
+  );
+});
+
 test('a bad limit is told by the option it came from', async (t) => {
   const { address } = await fakeApiFor(t, {
     updateQuotaSet: () => {

@@ -100,7 +100,7 @@ async function thingsOf(t: ExecutionContext, project: string): Promise<Things> {
 function plausible({ input }: DescMethod, { volumeId, volumeType }: Things): Uint8Array {
   const texts: Readonly<Record<string, string>> = {
     ...{ volume_id: volumeId, volume_type: volumeType, project_id: 'another', message_id: randomUUID() },
-    ...{ binary: 'cinder-volume', host: 'nowhere', name: `name-${randomUUID()}` },
+    ...{ binary: 'cinder-volume', host: 'nowhere', name: `name-${randomUUID()}`, class_name: 'gold' },
   };
   const writer = new BinaryWriter();
   const write = (field: DescField): void => {

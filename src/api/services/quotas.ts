@@ -1,10 +1,21 @@
 import { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import { type PublicService, publicService } from '../../rpc/public-server.js';
+import { deleteQuotaSet } from '../handlers/delete-quota-set.js';
+import { getDefaultQuotaSet } from '../handlers/get-default-quota-set.js';
+import { getQuotaClassSet } from '../handlers/get-quota-class-set.js';
 import { getQuotaSet } from '../handlers/get-quota-set.js';
+import { updateQuotaClassSet } from '../handlers/update-quota-class-set.js';
 import { updateQuotaSet } from '../handlers/update-quota-set.js';
 import type { QuotaSetParts } from '../quota-sets.js';
 
 /** `cinder.api.v3.Quotas`, rpc → handler. */
 export function quotas(parts: QuotaSetParts): PublicService {
-  return publicService(QuotasService, { getQuotaSet: getQuotaSet(parts), updateQuotaSet: updateQuotaSet(parts) });
+  return publicService(QuotasService, {
+    getQuotaSet: getQuotaSet(parts),
+    getDefaultQuotaSet: getDefaultQuotaSet(parts),
+    updateQuotaSet: updateQuotaSet(parts),
+    deleteQuotaSet: deleteQuotaSet(parts),
+    getQuotaClassSet: getQuotaClassSet(parts),
+    updateQuotaClassSet: updateQuotaClassSet(parts),
+  });
 }

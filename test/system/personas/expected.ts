@@ -32,6 +32,11 @@ Quotas/GetQuotaSet                       own      yes     yes     yes    yes    
 Quotas/GetQuotaSet                       foreign  no      no      yes    yes           yes
 Quotas/UpdateQuotaSet                    own      no      no      yes    no            yes
 Quotas/UpdateQuotaSet                    foreign  no      no      yes    no            yes
+Quotas/GetDefaultQuotaSet                own      yes     yes     yes    yes           yes
+Quotas/DeleteQuotaSet                    own      no      no      yes    no            yes
+Quotas/DeleteQuotaSet                    foreign  no      no      yes    no            yes
+Quotas/GetQuotaClassSet                  own      no      no      yes    yes           yes
+Quotas/UpdateQuotaClassSet               own      no      no      yes    no            yes
 
 Services/ListServices                    own      no      no      yes    yes           yes
 Services/EnableService                   own      no      no      yes    no            yes

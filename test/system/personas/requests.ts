@@ -7,7 +7,15 @@ import {
   MessagesService,
 } from '#src/gen/cinder/api/v3/messages.js';
 import { ExplainPlacementRequest, ListPoolsRequest, PoolsService } from '#src/gen/cinder/api/v3/pools.js';
-import { GetQuotaSetRequest, QuotasService, UpdateQuotaSetRequest } from '#src/gen/cinder/api/v3/quotas.js';
+import {
+  DeleteQuotaSetRequest,
+  GetDefaultQuotaSetRequest,
+  GetQuotaClassSetRequest,
+  GetQuotaSetRequest,
+  QuotasService,
+  UpdateQuotaClassSetRequest,
+  UpdateQuotaSetRequest,
+} from '#src/gen/cinder/api/v3/quotas.js';
 import {
   DisableServiceRequest,
   EnableServiceRequest,
@@ -90,6 +98,12 @@ export const ASKS: readonly Ask[] = [
   ask(QuotasService.getQuotaSet, ({ projectId }) => GetQuotaSetRequest.create({ projectId, usage: true })),
   ask(QuotasService.updateQuotaSet, ({ projectId }) =>
     UpdateQuotaSetRequest.create({ projectId, limits: toUnlimited }),
+  ),
+  ask(QuotasService.getDefaultQuotaSet, () => GetDefaultQuotaSetRequest.create()),
+  ask(QuotasService.deleteQuotaSet, ({ projectId }) => DeleteQuotaSetRequest.create({ projectId })),
+  ask(QuotasService.getQuotaClassSet, () => GetQuotaClassSetRequest.create({ className: 'gold' })),
+  ask(QuotasService.updateQuotaClassSet, () =>
+    UpdateQuotaClassSetRequest.create({ className: 'gold', limits: toUnlimited }),
   ),
   ask(ServicesService.listServices, () => ListServicesRequest.create()),
   ask(ServicesService.enableService, () => EnableServiceRequest.create(service)),

@@ -1,0 +1,25 @@
+import { upsertClassLimit } from '../../db/quota-limits.js';
+import type { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
+import type { PublicHandler } from '../../rpc/public-server.js';
+import { classLimits, type QuotaSetParts, resourceKeys } from '../quota-sets.js';
+import { readLimits } from '../read-limits.js';
+import { Violations } from '../validation.js';
+
+/**
+ * `Quotas/UpdateQuotaClassSet`: all limits or none; nobody's usage is asked, as a class is of many projects.
+ * Throws InvalidInput. Rule: cinder/api/contrib/quota_classes.py, `update`.
+ */
+export function updateQuotaClassSet(parts: QuotaSetParts): PublicHandler<typeof QuotasService.updateQuotaClassSet> {
+  return async ({ className, limits }) => {
+    const keys = await resourceKeys(parts.store);
+    const bad = new Violations();
+    bad.text('class_name', className, 1, 255);
+    readLimits(limits, keys, bad);
+    bad.check();
+    await parts.store.apply(
+      [...limits].map(([name, limit]) => upsertClassLimit(className, keys.get(name) ?? name, limit)),
+    );
+    parts.limits.forgetAll();
+    return { quotaClassSet: await classLimits(parts, className) };
+  };
+}
