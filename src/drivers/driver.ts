@@ -47,6 +47,8 @@ export interface PoolCapacity {
   readonly freeGib: number;
   /** Sum of the sizes that were promised. */
   readonly provisionedGib: number;
+  /** Ids of the volumes that `provisionedGib` is the sum of, whole or on their way, at the moment it was taken. */
+  readonly volumes: ReadonlySet<string>;
   readonly reservedPercentage: number;
   readonly maxOverSubscriptionRatio: OverSubscription;
 }

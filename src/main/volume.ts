@@ -128,20 +128,21 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   }
 
   /** To every scheduler, and to one that announces what changed. Rule: cinder/volume/manager.py. */
-  async function publish(report: CapabilityReport): Promise<void> {
+  async function publish(report: CapabilityReport): Promise<boolean> {
     const { host, reportId, part, partCount, includedClaims } = report;
     const capabilities = { ...report.capabilities };
     const timestamp = new Date(report.timestamp);
     const context = nobody();
-    await parts.scheduler.updateServiceCapabilities(context, {
+    const { reached } = await parts.scheduler.updateServiceCapabilities(context, {
       ...{ serviceName: 'volume', host, capabilities, timestamp, reportId, part, partCount },
       includedClaims: [...includedClaims],
       clusterName: undefined,
     });
-    if (partCount > 1) return; // a part says nothing of what changed in the whole
+    if (partCount > 1) return reached > 0; // a part says nothing of what changed in the whole
     await parts.scheduler
       .notifyServiceCapabilities(context, { serviceName: 'volume', backend: host, capabilities, timestamp })
       .catch((error: unknown) => log.debug('no scheduler was notified', { backend: host, error }));
+    return reached > 0;
   }
 
   return {

@@ -18,7 +18,7 @@ export interface CapabilityReport {
   /** From 0. */
   readonly part: number;
   readonly partCount: number;
-  /** Capacity claims that are over since the last report; in the first part. */
+  /** Capacity claims that the figures make needless; in the first part. Rule: docs/adr/0009-capacity-claims.md. */
   readonly includedClaims: readonly IncludedClaim[];
 }
 
@@ -33,12 +33,14 @@ export interface ReportParts {
 /** Reads a backend's figures and makes its report, in parts of at most 500 pools. Throws what the driver throws. */
 export async function reportOf(backend: Backend, { now, newId }: ReportParts): Promise<readonly CapabilityReport[]> {
   const { driver, allocations } = backend;
-  // before the figures are read: a claim that ends while they are read is not in them
-  const includedClaims = allocations.takeIncluded();
-  const pools = await figuresOf(backend).catch((error: unknown) => {
-    for (const claim of includedClaims) allocations.include(claim);
+  // before the figures are read: of what ends while they are read they may not know yet
+  const ended = allocations.takeEnded();
+  const figures = await driver.capacity().catch((error: unknown) => {
+    for (const claim of ended) allocations.include(claim);
     throw error;
   });
+  const includedClaims = [...ended, ...allocations.takeCounted(figures)];
+  const pools = figures.map((pool) => poolReport(pool, driver.capabilities, allocations));
   const common = { host: backend.name, timestamp: now(), reportId: newId() };
   const partCount = Math.max(1, Math.ceil(pools.length / POOLS_A_REPORT));
   return Array.from({ length: partCount }, (_, part) => ({
@@ -51,11 +53,6 @@ export async function reportOf(backend: Backend, { now, newId }: ReportParts): P
       pools: pools.slice(part * POOLS_A_REPORT, (part + 1) * POOLS_A_REPORT),
     },
   }));
-}
-
-async function figuresOf({ driver, allocations }: Backend): Promise<readonly Record<string, unknown>[]> {
-  const figures = await driver.capacity();
-  return figures.map((pool) => poolReport(pool, driver.capabilities, allocations));
 }
 
 function backendReport(volumeBackendName: string, driver: DriverCapabilities): Record<string, unknown> {

@@ -1,4 +1,5 @@
 import type { Log } from '../log/log.js';
+import type { IncludedClaim } from './allocations.js';
 import type { Backend } from './backend.js';
 import { type CapabilityReport, type ReportParts, reportOf } from './capabilities.js';
 
@@ -10,8 +11,8 @@ const TICK_MS = 1_000;
 
 export interface CapabilityReporterOptions extends ReportParts {
   readonly backends: readonly Backend[];
-  /** Sends a report, or a part, to every scheduler. */
-  readonly publish: (report: CapabilityReport) => Promise<void>;
+  /** Sends a report, or a part, to every scheduler; answers whether any has taken it. */
+  readonly publish: (report: CapabilityReport) => Promise<boolean>;
   readonly log: Log;
   /** `backend_stats_polling_interval`, ms. */
   readonly intervalMs: number;
@@ -72,10 +73,18 @@ export class CapabilityReporter {
   }
 
   async #send(backend: Backend): Promise<void> {
+    let unheard: readonly IncludedClaim[] = [];
     try {
-      for (const report of await reportOf(backend, this.#options)) await this.#options.publish(report);
+      const parts = await reportOf(backend, this.#options);
+      unheard = parts.flatMap(({ includedClaims }) => includedClaims);
+      let isHeard = true;
+      for (const part of parts) isHeard = (await this.#options.publish(part)) && isHeard;
+      if (isHeard) unheard = [];
     } catch (error) {
       this.#options.log.warn('a capability report was not sent', { backend: backend.name, error });
+    } finally {
+      // the next report says it again: no claim ends twice
+      for (const claim of unheard) backend.allocations.include(claim);
     }
   }
 }

@@ -102,7 +102,9 @@ export function driverSuite(name: string, { make, pool, read, write }: DriverUnd
     await driver.createVolume({ ...first, epoch: 4 }, QUIET);
     await driver.createVolume({ ...first, epoch: 5, resumed: true }, QUIET);
 
-    t.is((await driver.capacity())[0]?.provisionedGib, before?.provisionedGib);
+    const [after] = await driver.capacity();
+    t.is(after?.provisionedGib, before?.provisionedGib);
+    t.deepEqual(after?.volumes, new Set([first.id]), 'of which volumes the sum is');
     t.is((await found(driver, again)).length, 1);
   });
 
@@ -125,7 +127,7 @@ export function driverSuite(name: string, { make, pool, read, write }: DriverUnd
     await driver.deleteVolume(first, QUIET);
     await driver.deleteVolume(first, QUIET);
 
-    t.is((await driver.capacity())[0]?.provisionedGib, 0);
+    t.like((await driver.capacity())[0], { provisionedGib: 0, volumes: new Set() });
     t.deepEqual(await found(driver, again), []);
   });
 

@@ -15,7 +15,7 @@ const ID = '33333333-3333-4333-8333-333333333333';
 test("a report has what Cinder's schedulers read, with the service's own sum of allocations", async (t) => {
   const backend = await backendWith(t, [{ name: 'pool', capacityGib: 10, reservedPercentage: 5 }]);
   const volume = { id: ID, pool: 'pool', sizeGib: 2 };
-  backend.allocations.add(volume);
+  backend.allocations.add(volume, 4);
   await backend.driver.createVolume(
     { ...volume, epoch: 4, resumed: false },
     { signal: new AbortController().signal, onProgress: () => undefined },
@@ -103,6 +103,66 @@ test('a report that cannot be sent is logged and repeated by the next', async (t
   t.is(published.length, 1);
 });
 
+test('claims that nobody has heard of are over in the next report too', async (t) => {
+  const { backend, reporter, published, refuse, hear } = await reporterFor(t);
+  const claim = { volumeId: ID, epoch: 4, pool: 'pool' };
+  backend.allocations.include(claim);
+  refuse(true);
+  await reporter.reportAll();
+  refuse(false);
+  hear(false);
+  await reporter.reportAll();
+  hear(true);
+  await reporter.reportAll();
+  await reporter.reportAll();
+  t.deepEqual(
+    published.map(({ includedClaims }) => includedClaims),
+    [[claim], [claim], []],
+  );
+});
+
+test('a report ends the claim of a volume in the making once its figures count it, and not before', async (t) => {
+  const backend = await backendWith(t, [{ name: 'pool', capacityGib: 10 }]);
+  const claim = { volumeId: ID, epoch: 4, pool: 'pool' };
+  const volume = { id: ID, pool: 'pool', sizeGib: 2 };
+  backend.allocations.add(volume, 4);
+  t.like(await onlyPart(backend), { includedClaims: [], provisioned: 0 });
+
+  const reports: Promise<Awaited<ReturnType<typeof onlyPart>>>[] = [];
+  await backend.driver.createVolume(
+    { ...volume, epoch: 4, resumed: false },
+    { signal: new AbortController().signal, onProgress: () => reports.push(onlyPart(backend)) },
+  );
+  const [making] = await Promise.all(reports);
+  t.like(making, { includedClaims: [claim], provisioned: 2 });
+  backend.allocations.include(claim);
+  t.like(await onlyPart(backend), { includedClaims: [claim], provisioned: 2 }, 'said twice: the first may be lost');
+  t.like(await onlyPart(backend), { includedClaims: [], provisioned: 2 });
+});
+
+test('what ends while the figures are read is in them, or waits for the next report', async (t) => {
+  const backend = await backendWith(t, [{ name: 'pool', capacityGib: 10 }]);
+  const make = async (id: string): Promise<void> => {
+    const volume = { id, pool: 'pool', sizeGib: 1 };
+    backend.allocations.add(volume, 4);
+    await backend.driver.createVolume(
+      { ...volume, epoch: 4, resumed: false },
+      { signal: new AbortController().signal, onProgress: () => undefined },
+    );
+    backend.allocations.include({ volumeId: id, epoch: 4, pool: 'pool' });
+  };
+  const ids = Array.from({ length: 10 }, (_, index) => `3333333${index}-3333-4333-8333-333333333333`);
+  let ended = 0;
+  const making = Promise.all(ids.map((id) => make(id).then(() => (ended += 1))));
+  for (const seen = new Set<string>(); seen.size < ids.length; ) {
+    const { includedClaims, provisioned } = await onlyPart(backend);
+    for (const { volumeId } of includedClaims) seen.add(volumeId);
+    t.is(provisioned, seen.size, 'each GiB is in the figures or claimed, never both');
+    if (ended === ids.length && includedClaims.length === 0) break;
+  }
+  await making;
+});
+
 test('a report is sent when its time has come, and before when many claims wait', async (t) => {
   let now = 1_000_000;
   const { backend, reporter, published, next } = await reporterFor(t, { now: () => now });
@@ -132,12 +192,20 @@ async function backendWith(t: ExecutionContext, pools: readonly PoolOptions[]): 
   return backend;
 }
 
+/** What a backend of one pool reports of it. */
+async function onlyPart(backend: Backend) {
+  const [part] = await reportOf(backend, PARTS);
+  const [pool] = part?.capabilities['pools'] as Record<string, unknown>[];
+  return { includedClaims: part?.includedClaims ?? [], provisioned: pool?.['provisioned_capacity_gb'] };
+}
+
 /** A reporter of one backend, and what it published. */
 async function reporterFor(t: ExecutionContext, parts: Partial<typeof PARTS> = {}) {
   const backend = await backendWith(t, [{ name: 'pool' }]);
   const published: CapabilityReport[] = [];
   const warnings: unknown[] = [];
   let refusing = false;
+  let heard = true;
   let arrived: () => void = () => undefined;
   const silent = (): void => undefined;
   const log: Log = { debug: silent, info: silent, error: silent, warn: (_message, fields) => warnings.push(fields) };
@@ -151,11 +219,15 @@ async function reporterFor(t: ExecutionContext, parts: Partial<typeof PARTS> = {
       if (refusing) throw new Error('nobody there');
       published.push(report);
       arrived();
+      return heard;
     },
   });
   const refuse = (yes: boolean): void => {
     refusing = yes;
   };
+  const hear = (yes: boolean): void => {
+    heard = yes;
+  };
   const next = () => new Promise<void>((resolve) => (arrived = resolve));
-  return { backend, reporter, published, warnings, refuse, next };
+  return { backend, reporter, published, warnings, refuse, hear, next };
 }

@@ -15,6 +15,7 @@ import {
 import { halfMadeName, readName, volumeName } from './file-names.js';
 import { FolderSync } from './folder-sync.js';
 import { DEFAULT_RATIO, type PoolFigures, type PoolLimits, promisableGib } from './pool-limits.js';
+import { Promised } from './promised.js';
 import { copySparse, type SparseCopyOptions } from './sparse-copy.js';
 import { codeOf, publish, remove, sizeOf, spaceOf, withSource, writeReflink, writeSparse } from './sparse-file.js';
 
@@ -35,8 +36,7 @@ export class PoolFolder {
   readonly #descriptor: number;
   readonly #entries: FolderSync;
   #figures: PoolFigures = { totalGib: 0, freeGib: 0, provisionedGib: 0 };
-  /** Sum of the sizes of the volumes that are there and of those on their way. */
-  #promisedGib = 0;
+  readonly #promised = new Promised();
 
   private constructor(name: string, path: string, limits: PoolLimits, descriptor: number) {
     this.name = name;
@@ -66,8 +66,9 @@ export class PoolFolder {
       const found = await Promise.all(names.slice(from, from + SCAN_BATCH).map((name) => this.#look(name)));
       for (const volume of found) if (volume) stored.push(volume);
     }
-    const bytes = stored.map((volume) => (volume.kind === 'complete' && volume.sizeBytes) || 0);
-    this.#promisedGib = bytes.reduce((sum, size) => sum + size / GIB, 0);
+    for (const volume of stored) {
+      if (volume.kind === 'complete') this.#promised.add(volume.id, volume.sizeBytes / GIB);
+    }
     await this.capacity();
     return stored;
   }
@@ -86,10 +87,11 @@ export class PoolFolder {
     const { bsize, blocks, bavail } = await statfs(this.#path);
     const totalGib = Math.min((blocks * bsize) / GIB, this.#limits.capacityGib ?? Infinity);
     const freeGib = Math.min((bavail * bsize) / GIB, totalGib);
-    this.#figures = { totalGib, freeGib, provisionedGib: this.#promisedGib };
+    this.#figures = { totalGib, freeGib, provisionedGib: this.#promised.gib };
     return {
       name: this.name,
       ...this.#figures,
+      volumes: this.#promised.ids,
       reservedPercentage: this.#limits.reservedPercentage ?? 0,
       maxOverSubscriptionRatio: this.#limits.maxOverSubscriptionRatio ?? DEFAULT_RATIO,
     };
@@ -146,23 +148,24 @@ export class PoolFolder {
     }
     const halfMade = join(this.#path, halfMadeName(volume.id, volume.epoch));
     const whole = this.#pathOf(volume);
-    this.#promise(volume.sizeGib);
-    let published = false;
+    const isNew = this.#promise(volume);
+    let isThere = false;
     try {
       await write(halfMade);
       signal.throwIfAborted();
-      published = await publish(halfMade, whole);
-      if (!published && !(await this.#isThere(volume))) throw refusal(this.name, 'the volume vanished meanwhile');
+      isThere = (await publish(halfMade, whole)) || (await this.#isThere(volume));
+      if (!isThere) throw refusal(this.name, 'the volume vanished meanwhile');
       await this.#entries.sync();
     } finally {
-      if (!published) this.#promisedGib -= volume.sizeGib;
+      if (isNew && !isThere) this.#promised.remove(volume.id);
       await remove(halfMade);
     }
   }
 
   /** Removes the volume's file, for good; absent is done. */
   async delete(volume: VolumePlace): Promise<void> {
-    if (await remove(this.#pathOf(volume))) this.#promisedGib -= volume.sizeGib;
+    await remove(this.#pathOf(volume));
+    this.#promised.remove(volume.id);
     await this.#entries.sync(); // also if it was absent: a former owner may have died between the two
   }
 
@@ -183,13 +186,15 @@ export class PoolFolder {
   }
 
   /** The host has the last word on its capacity: schedulers decide on figures that are seconds old. */
-  #promise(sizeGib: number): void {
-    const limit = promisableGib({ ...this.#figures, provisionedGib: this.#promisedGib }, this.#limits);
-    if (this.#promisedGib + sizeGib > limit) {
-      const full = `it may promise ${limit.toFixed(2)} GiB and has promised ${this.#promisedGib.toFixed(2)} GiB`;
+  #promise({ id, sizeGib }: NewVolume): boolean {
+    if (this.#promised.has(id)) return false;
+    const { gib } = this.#promised;
+    const limit = promisableGib({ ...this.#figures, provisionedGib: gib }, this.#limits);
+    if (gib + sizeGib > limit) {
+      const full = `it may promise ${limit.toFixed(2)} GiB and has promised ${gib.toFixed(2)} GiB`;
       throw refusal(this.name, `no room for ${sizeGib} GiB: ${full}`);
     }
-    this.#promisedGib += sizeGib;
+    return this.#promised.add(id, sizeGib);
   }
 }
 

@@ -28,7 +28,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
       await inTurn(backend, claim, cast, signal, async () => {
         // before anything can fail, so that no report says less than the schedulers have sold
         const place = { ...backend.placeOf(cast.volume), id: claim.resourceId };
-        backend.allocations.add(place);
+        backend.allocations.add(place, claim.epoch);
         const over = { volumeId: claim.resourceId, epoch: claim.epoch, pool: place.pool };
         try {
           await flow.run(
@@ -38,7 +38,9 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
           backend.allocations.include(over);
         } catch (error) {
           // what goes on elsewhere is not over: its next owner says so
-          if (!signal.aborted && !(error instanceof Fenced)) backend.allocations.include(over);
+          const goesOn = signal.aborted || error instanceof Fenced;
+          if (goesOn) backend.allocations.leave(over);
+          else backend.allocations.include(over);
           if (isOver(backend, claim)) return; // given back to the scheduler, and the claim with it
           if (isNoLongerHere(error, claim)) backend.allocations.remove(claim.resourceId);
           throw error;
