@@ -7,6 +7,7 @@ import {
   RetypeRequest as ScheduleRetype,
 } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
 import {
+  CreateVolumeRequest,
   type Destination,
   ExtendVolumeRequest,
   ManageExistingRequest,
@@ -114,6 +115,26 @@ export function retypeOnVolume(cast: RetypeOnScheduler, newTypeId: string, pool:
 export function manageOnVolume(volume: Volume, ref: ReadonlyMap<string, string>): CastMessage {
   const message = { volume: volumeToWire(volume), ref: new Map(ref) };
   return toVolume('ManageExisting', ManageExistingRequest.encode(message).finish());
+}
+
+/** Where work that was handed to a volume service takes room, `host@backend#pool`; undefined: nowhere. Throws for bytes that are no such message. */
+export function placeOfRoom({ method, payload }: CastMessage): string | undefined {
+  switch (method) {
+    case 'CreateVolume':
+      return placeIn(CreateVolumeRequest.decode(payload).volume);
+    case 'ExtendVolume':
+      return placeIn(ExtendVolumeRequest.decode(payload).volume);
+    case 'MigrateVolume':
+      return placeIn(MigrateVolumeRequest.decode(payload).host);
+    case 'Retype':
+      return placeIn(RetypeRequest.decode(payload).host);
+    default:
+      return undefined;
+  }
+}
+
+function placeIn(at: { readonly host?: string | undefined; readonly clusterName?: string | undefined } | undefined) {
+  return at?.clusterName ?? at?.host;
 }
 
 function toVolume(method: string, payload: Uint8Array, payloadVersion = '3.0'): CastMessage {

@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.js';
 import { openStore } from '../db/open-store.js';
 import { statement } from '../db/statement.js';
 import type { Store } from '../db/store.js';
+import type { ReadyWorker } from '../db/workers.js';
 import type { FlowListener } from '../flow/listeners.js';
 import type { LeveledLog } from '../log/log.js';
 import { traceIdOf } from '../log/trace-id.js';
@@ -38,6 +39,8 @@ export interface Foundation {
   readonly onWork: NonNullable<ReceiverOptions['onWork']>;
   /** Told every error that nobody foresaw. */
   readonly report: Report;
+  /** Told each cast that is given up: nobody could or would do the work. Parts add themselves; they never throw. */
+  readonly onGivenUp: Set<(cast: ReadyWorker) => void>;
   /** Who watches volumes in this process; set by the API. */
   readonly watchers: Watchers;
   /** What SIGHUP reads again; parts that can do so add themselves. */
@@ -103,6 +106,8 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
   });
   const scheduler = new SchedulerClient(clientOptions('cinder-scheduler'));
   const volume = new VolumeClient(clientOptions('cinder-volume'));
+  const onGivenUp = new Set<(cast: ReadyWorker) => void>();
+  const observed = senderMetrics(telemetry.metrics, telemetry.tracer);
   const sender = new CastSender({
     store,
     messageTtlMs: config.messageTtlMs,
@@ -110,7 +115,11 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
       deliver: (casts, signal) =>
         (casts[0]?.message.binary === 'cinder-volume' ? volume : scheduler).deliver(casts, signal),
     },
-    ...senderMetrics(telemetry.metrics, telemetry.tracer),
+    ...observed,
+    onGivenUp(cast) {
+      observed.onGivenUp(cast);
+      for (const told of onGivenUp) told(cast);
+    },
     onProblem: ({ resourceId, message, sends }, problem) =>
       log.info('a cast was not taken yet', { resourceId, method: message.method, sends, problem }),
     onError: (error) => log.warn('casts cannot be sent at the moment', { error }),
@@ -132,6 +141,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     scheduler,
     volume,
     sender,
+    onGivenUp,
     listeners: [flowLog(log), flowMetrics(telemetry.metrics), ...telemetry.listeners, ...(extras.listeners ?? [])],
     onWork: ({ resourceId, method, epoch, context }, ended, error) => {
       const { requestId, projectId, traceparent } = context;

@@ -11,6 +11,7 @@ import { Functions } from '../scheduler/evaluator/functions.js';
 import { BackupServices } from '../scheduler/backup-services.js';
 import { filtersByName } from '../scheduler/filters/index.js';
 import { FilterScheduler } from '../scheduler/filter-scheduler.js';
+import { releaseGivenUp } from '../scheduler/given-up.js';
 import { schedulerCalls, schedulerCasts } from '../scheduler/manager.js';
 import { Claims } from '../scheduler/claims.js';
 import { loadClaimScripts } from '../scheduler/claim-scripts.js';
@@ -59,7 +60,10 @@ export async function scheduler(
     observer: decisionMetrics(metrics),
   });
   const claims = claimsOf(parts, redis);
-  if (claims) claimReadings(metrics, claims, pools);
+  if (claims) {
+    claimReadings(metrics, claims, pools);
+    parts.onGivenUp.add((cast) => void releaseGivenUp(claims, cast));
+  }
   const counts = new VolumeCounts(store);
   const lookUp = lookUpWith({ store, counts, compute: NO_COMPUTE, filters, weighers });
   const readiness = new Readiness({ pools, initWaitMs: config.schedulerDriverInitWaitTimeMs });

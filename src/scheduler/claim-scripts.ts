@@ -37,7 +37,7 @@ export function loadClaimScripts() {
       file: file('release'),
       prelude,
       keys: KEYS,
-      args: ['keep', 'volume', 'below'],
+      args: ['keep', 'volume', 'from', 'below'],
       decode: (reply) => reply as number,
     }),
     fold: loadScript({

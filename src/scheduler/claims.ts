@@ -43,7 +43,7 @@ export interface ClaimsOptions {
   readonly maxOverSubscriptionRatio: string;
   /** `backend_stats_polling_interval`, ms. */
   readonly reportIntervalMs: number;
-  /** How long a volume may take to be made before its claim ends by itself, ms. @default 600000 */
+  /** How long placed work may wait to be begun before its claim ends by itself, ms. @default 600000 */
   readonly workMs?: number;
   /** How long a decision waits for Redis, ms. @default 1000 */
   readonly patienceMs?: number;
@@ -64,34 +64,47 @@ const KEPT_PERIODS = 60;
  */
 export class Claims {
   readonly #options: ClaimsOptions;
-  readonly #ttlMs: number;
   readonly #keepMs: number;
   readonly #rooms = new WeakMap<Pool['capabilities'], Room | typeof NO_MEASURE>();
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
-    this.#ttlMs = (options.workMs ?? WORK_MS) + 2 * options.reportIntervalMs;
     this.#keepMs = KEPT_PERIODS * options.reportIntervalMs;
   }
 
   /**
    * Claims `gib` of a pool that a decision has chosen, for what the capacity filter compared: the whole volume, or what is
-   * added to it. Never throws. Safe to repeat.
+   * added to it. It lasts until it is ended, `holdMs` and two report periods at most. Never throws. Safe to repeat.
    */
-  async claim({ volumeId, epoch }: ClaimId, pool: ClaimedPool, gib: number, isThin: boolean): Promise<ClaimOutcome> {
-    const outcome = await this.#claim({ volumeId, epoch }, pool, gib, isThin);
+  async claim(
+    id: ClaimId,
+    pool: ClaimedPool,
+    gib: number,
+    isThin: boolean,
+    holdMs: number = this.#options.workMs ?? WORK_MS,
+  ): Promise<ClaimOutcome> {
+    const outcome = await this.#claim(id, pool, { gib, isThin, holdMs });
     this.#options.observer?.claimed(outcome.answer);
     return outcome;
   }
 
-  /** Ends the claims of a volume on a backend or pool that were made below an epoch. Never throws. Safe to repeat. */
-  async release(volumeId: string, backendId: string, belowEpoch: number): Promise<void> {
+  /** Ends a claim on a backend or pool. Never throws. Safe to repeat. */
+  release({ volumeId, epoch }: ClaimId, backendId: string): Promise<void> {
+    return this.#release(volumeId, backendId, epoch, epoch + 1);
+  }
+
+  /** Ends what was claimed on a backend or pool for the making of a volume, below an epoch. Never throws. Safe to repeat. */
+  releaseBelow({ volumeId, epoch }: ClaimId, backendId: string): Promise<void> {
+    return this.#release(volumeId, backendId, 0, epoch);
+  }
+
+  async #release(volume: string, backendId: string, from: number, below: number): Promise<void> {
     const { scripts, observer } = this.#options;
     const count = await this.#ask('release', (deadline) =>
       this.#options.redis.run(
         scripts.release,
         claimKeysOf(backendOf(backendId)),
-        { keep: this.#keepMs, volume: volumeId, below: belowEpoch },
+        { keep: this.#keepMs, volume, from, below },
         deadline,
       ),
     );
@@ -154,7 +167,11 @@ export class Claims {
     };
   }
 
-  async #claim({ volumeId, epoch }: ClaimId, pool: ClaimedPool, gib: number, isThin: boolean): Promise<ClaimOutcome> {
+  async #claim(
+    { volumeId, epoch }: ClaimId,
+    pool: ClaimedPool,
+    { gib, isThin, holdMs }: { readonly gib: number; readonly isThin: boolean; readonly holdMs: number },
+  ): Promise<ClaimOutcome> {
     const room = this.#roomOf(pool);
     if (!room || gib <= 0) return { answer: 'unneeded' };
     const { redis, scripts, observer } = this.#options;
@@ -173,7 +190,7 @@ export class Claims {
           reported: reportedAt,
           thin: thinGib,
           thick: thickGib,
-          ttl: this.#ttlMs,
+          ttl: holdMs + 2 * this.#options.reportIntervalMs,
         },
         deadline,
       ),

@@ -125,7 +125,10 @@ export class Pools {
     if (pool === undefined || get(pool.capabilities, 'timestamp') !== reportedAt) return;
     const reported = operand(provisionedCapacity(pool.capabilities));
     const missing = claimedGib - (operand(pool.provisionedCapacityGb) - reported);
-    if (missing > 0) this.#take(backendId, missing);
+    if (missing <= 0) return;
+    this.#take(backendId, missing);
+    // so that this report does not bring the room back, and any later one counts
+    pool.updatedAt = Math.max(pool.updatedAt ?? 0, reportedAt + 1);
   }
 
   /** Backends that are up and have not reported, by key, as of the last refresh. */

@@ -110,8 +110,19 @@ test('only earlier claims of a volume are released, and releasing twice releases
   const pool = poolAs(backend, 'p', 10, 1);
   await claims.claim({ volumeId: 'v', epoch: 2 }, pool, 4, false);
   await claims.claim({ volumeId: 'v', epoch: 5 }, pool, 4, false);
-  await claims.release('v', `${backend}#p`, 5);
-  await claims.release('v', backend, 5);
+  await claims.releaseBelow({ volumeId: 'v', epoch: 5 }, `${backend}#p`);
+  await claims.releaseBelow({ volumeId: 'v', epoch: 5 }, backend);
+  t.deepEqual(await claims.outstanding([backend]), { count: 1, gib: 4 });
+});
+
+test('what was claimed for a volume to grow is released without the claim that made it', async (t) => {
+  const backend = newBackend();
+  const claims = claimsOver(await redisFor(t));
+  const pool = poolAs(backend, 'p', 10, 1);
+  await claims.claim({ volumeId: 'v', epoch: 2 }, pool, 4, false);
+  await claims.claim({ volumeId: 'v', epoch: 1_700_000_000_001 }, pool, 6, false);
+  await claims.release({ volumeId: 'v', epoch: 1_700_000_000_001 }, pool.backendId);
+  await claims.release({ volumeId: 'v', epoch: 1_700_000_000_001 }, pool.backendId);
   t.deepEqual(await claims.outstanding([backend]), { count: 1, gib: 4 });
 });
 
@@ -206,7 +217,7 @@ class World {
         break;
       case 'failed': {
         const id = this.#end(one, () => undefined);
-        if (id !== undefined) await this.#patient.release(id, this.#backend, 2);
+        if (id !== undefined) await this.#patient.releaseBelow({ volumeId: id, epoch: 2 }, this.#backend);
         break;
       }
       case 'deleted':

@@ -12,9 +12,11 @@ import type { Volume } from '#src/objects/volume.js';
 import { VolumeClient } from '#src/rpc/clients/volume-client.js';
 import { internalServer } from '#src/rpc/versioned-server.js';
 import { BackupServices } from '#src/scheduler/backup-services.js';
+import type { Claims } from '#src/scheduler/claims.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
+import { releaseGivenUp } from '#src/scheduler/given-up.js';
 import { schedulerCalls, schedulerCasts } from '#src/scheduler/manager.js';
 import { NO_SURROUNDINGS } from '#src/scheduler/placement-request.js';
 import { Pools } from '#src/scheduler/pools.js';
@@ -55,7 +57,12 @@ export function decisionMaker(backends: Readonly<Record<string, ValueMap>>) {
 }
 
 /** A scheduler and the volume service of `h1@b`, which does none of the work, as servers; and a sender between them. */
-export async function installed(t: ExecutionContext, store: Store, backends: Readonly<Record<string, ValueMap>>) {
+export async function installed(
+  t: ExecutionContext,
+  store: Store,
+  backends: Readonly<Record<string, ValueMap>>,
+  claims?: Claims,
+) {
   const maker = decisionMaker(backends);
   const refusals: string[] = [];
   const readiness = new Readiness({ pools: maker.pools, initWaitMs: 0 });
@@ -72,12 +79,13 @@ export async function installed(t: ExecutionContext, store: Store, backends: Rea
       deliver: (casts, signal) =>
         (casts[0]?.message.binary === 'cinder-volume' ? volumeClient : client).deliver(casts, signal),
     },
+    onGivenUp: (cast) => void (claims && releaseGivenUp(claims, cast)),
   });
   t.teardown(() => sender.stop());
   const receiver = new CastReceiver({
     ...{ store, binary: 'cinder-scheduler', owner: 'scheduler', serviceFor: () => 'service-1' },
     handlers: schedulerCasts({
-      ...{ store, messageTtlMs: 60_000, readiness, scheduler: maker.scheduler, listeners: [] },
+      ...{ store, messageTtlMs: 60_000, readiness, scheduler: maker.scheduler, claims, listeners: [] },
       lookUp: () => NO_SURROUNDINGS,
       onPlaced: () => undefined,
       anyVolumeService: () => true,
@@ -91,7 +99,7 @@ export async function installed(t: ExecutionContext, store: Store, backends: Rea
   });
   t.teardown(() => receiver.stop(0));
   const handlers = schedulerCalls({
-    ...{ store, readiness, pools: maker.pools, filters: maker.filters, scheduler: maker.scheduler },
+    ...{ store, readiness, pools: maker.pools, filters: maker.filters, scheduler: maker.scheduler, claims },
     ...{ backups: new BackupServices(), random: () => 0, now: () => 2, lookUp: () => NO_SURROUNDINGS },
     reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 10, now: () => 2 }),
     onReport: () => undefined,

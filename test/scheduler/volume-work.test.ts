@@ -1,66 +1,14 @@
 import test from 'ava';
 import type { Store } from '#src/db/store.js';
-import {
-  ExtendVolumeRequest,
-  ManageExistingRequest,
-  MigrateVolumeRequest,
-  MigrateVolumeToHostRequest,
-  RetypeRequest,
-} from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
+import { ExtendVolumeRequest } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
 import * as toVolume from '#src/gen/cinder/volume/v3/volume_manager.js';
 import type { Volume } from '#src/objects/volume.js';
-import { volumeToWire } from '#src/rpc/objects-on-the-wire.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
 import { everything, rowOf } from '../casts/rows.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
 import { asked, holdOf, installed, type Standing, standing } from './deciding.js';
-
-type Encoded = (volume: Volume) => Uint8Array;
-
-const GOLD = { id: 'type-gold', name: 'gold', isPublic: true, extraSpecs: new Map([['tier', 'gold']]) };
-
-const extend =
-  (newSize: number, extraSpecs: Record<string, string> = {}): Encoded =>
-  (volume) =>
-    ExtendVolumeRequest.encode(
-      ExtendVolumeRequest.fromPartial({
-        ...{ volume: volumeToWire(volume), newSize, reservations: [volume.id] },
-        requestSpec: {
-          volumeType: { ...GOLD, extraSpecs: new Map(Object.entries(extraSpecs)) },
-          volumeProperties: { size: volume.sizeGib, attachStatus: 'detached' },
-        },
-      }),
-    ).finish();
-
-const migrate =
-  (backend: string): Encoded =>
-  (volume) =>
-    MigrateVolumeRequest.encode(
-      MigrateVolumeRequest.fromPartial({ volume: volumeToWire(volume), backend, forceCopy: true }),
-    ).finish();
-
-const migrateToHost =
-  (host: string): Encoded =>
-  (volume) =>
-    MigrateVolumeToHostRequest.encode(
-      MigrateVolumeToHostRequest.fromPartial({ volume: volumeToWire(volume), host, forceHostCopy: true }),
-    ).finish();
-
-const retype =
-  (migrationPolicy: string, volumeType: typeof GOLD | null = GOLD): Encoded =>
-  (volume) =>
-    RetypeRequest.encode(
-      RetypeRequest.fromPartial({
-        ...{ volume: volumeToWire(volume), migrationPolicy, quotaReservations: [volume.id] },
-        requestSpec: { ...(volumeType && { volumeType }), volumeProperties: { size: volume.sizeGib } },
-      }),
-    ).finish();
-
-const manage: Encoded = (volume) =>
-  ManageExistingRequest.encode(
-    ManageExistingRequest.fromPartial({ volume: volumeToWire(volume), ref: new Map([['source-name', 'lun 7']]) }),
-  ).finish();
+import { type Encoded, extend, manage, migrate, migrateToHost, retype } from './works.js';
 
 const ROOMY = { 'h1@b': { tier: 'gold' }, 'h2@b': { tier: 'silver' } };
 const FULL = { 'h1@b': { free_capacity_gb: 0 }, 'h2@b': { free_capacity_gb: 0 } };

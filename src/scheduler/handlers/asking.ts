@@ -3,13 +3,12 @@ import type { FilterProperties as WireProperties } from '../../gen/cinder/object
 import type { FilterProperties } from '../../objects/request-spec.js';
 import { filterPropertiesFromWire } from '../../rpc/objects-on-the-wire.js';
 import type { InternalCall } from '../../rpc/versioned-server.js';
-import type { FilterScheduler } from '../filter-scheduler.js';
+import type { Deciding } from '../decision.js';
 import type { Readiness } from '../readiness.js';
 import type { LookUp } from '../surroundings.js';
 
 /** What those need who decide while their caller waits. */
-export interface AskingParts {
-  readonly scheduler: FilterScheduler;
+export interface AskingParts extends Deciding {
   readonly lookUp: LookUp;
   readonly readiness: Readiness;
 }

@@ -7,7 +7,7 @@ import { VolumeProperties } from '../../gen/cinder/objects/v1/request_spec.js';
 import { Fault } from '../../errors/fault.js';
 import { requestSpecFromWire } from '../../rpc/objects-on-the-wire.js';
 import type { InternalCall, InternalHandler } from '../../rpc/versioned-server.js';
-import { decideAt, decided, undecide } from '../decision.js';
+import { decide, decided, undecide, wishAt } from '../decision.js';
 import { type AskingParts, propertiesOf, ready, required } from './asking.js';
 
 /**
@@ -34,7 +34,7 @@ async function takeIn(
   call: InternalCall,
 ): Promise<never> {
   const volume = required(request.volume, 'volume');
-  required(request.snapshot?.id, 'snapshot.id');
+  const snapshotId = required(request.snapshot?.id, 'snapshot.id');
   const place = required(backend || volume.clusterName || volume.host, 'volume.host');
   const { requestSpec } = request;
   const volumeProperties = requestSpec?.volumeProperties ?? VolumeProperties.fromPartial({ size: volume.size });
@@ -47,8 +47,9 @@ async function takeIn(
   const surroundings = await parts.lookUp(call.context, filterProperties, call.signal);
   const zone = spec.volumeProperties.availabilityZone ?? '';
   const question = { spec, filterProperties, surroundings, request: { zone } };
-  const decision = decideAt(parts.scheduler, question, place, spec.volumeProperties.sizeGib);
+  const wish = wishAt(question, place, { takesGib: spec.volumeProperties.sizeGib });
+  const decision = await decide(parts, wish, { volumeId: snapshotId, epoch: 1 }, call.signal);
   decided(decision);
-  undecide(parts.scheduler, decision);
+  await undecide(parts, decision);
   throw new Fault('NotBuilt', { what: operation });
 }

@@ -1,9 +1,9 @@
-import { applyFenced, type Claim, finish, handOver } from '../../casts/claim.js';
+import { applyFenced, type Claim, Fenced, finish, handOver } from '../../casts/claim.js';
 import { ACTION_OF, failVolume, type MessageParts } from '../../casts/fail-volume.js';
 import type { CastHandler } from '../../casts/handler.js';
 import type { WorkOnVolume } from '../../casts/volume-work-messages.js';
 import { appendVolumeEvent } from '../../db/events.js';
-import type { Step, Store } from '../../db/store.js';
+import { RowCountMismatch, type Step, type Store } from '../../db/store.js';
 import type { ReturnableWork } from '../../db/volume-returns.js';
 import { findVolumeType } from '../../db/volume-types.js';
 import { type CastMessage, giveBackWorker, type ReadyWorker } from '../../db/workers.js';
@@ -12,15 +12,13 @@ import { backendOf } from '../../objects/backend-name.js';
 import type { RequestSpec } from '../../objects/request-spec.js';
 import { detailByName } from '../../objects/user-message.js';
 import type { Volume } from '../../objects/volume.js';
-import { type Decision, type Question, specOfVolume, undecide } from '../decision.js';
-import type { FilterScheduler } from '../filter-scheduler.js';
+import { decide, type Deciding, type Question, specOfVolume, undecide, type Wish } from '../decision.js';
 import type { Pool } from '../pool-state.js';
 import type { Readiness } from '../readiness.js';
 import type { LookUp } from '../surroundings.js';
 
-export interface VolumeWorkParts extends MessageParts {
+export interface VolumeWorkParts extends MessageParts, Deciding {
   readonly store: Store;
-  readonly scheduler: FilterScheduler;
   readonly lookUp: LookUp;
   readonly readiness: Readiness;
   /** Sends the row that was handed over. */
@@ -48,8 +46,8 @@ export interface VolumeWork<R extends WorkOnVolume> {
   readonly decode: (args: Uint8Array) => R;
   /** Size the filters see when the caller does not say, GiB. @default the volume's */
   readonly sizeGib?: number;
-  /** Takes the room. Throws what is wrong with the request. */
-  readonly decide: (scheduler: FilterScheduler, request: R, question: Question) => Decision;
+  /** Which pool is wanted, and how much room. Throws what is wrong with the request. */
+  readonly wish: (request: R, question: Question) => Wish;
   readonly next: (request: R, pool: Pool) => Next;
 }
 
@@ -70,12 +68,15 @@ export function volumeWork<R extends WorkOnVolume>(parts: VolumeWorkParts, kind:
       const { filterProperties } = request;
       const spec = { ...(await specOf(parts.store, kind, request)), operation: kind.operation };
       const surroundings = await parts.lookUp(claim.context, filterProperties, signal);
-      const decision = kind.decide(parts.scheduler, request, { spec, filterProperties, surroundings });
+      const wish = kind.wish(request, { spec, filterProperties, surroundings });
+      const decision = await decide(parts, wish, { volumeId: claim.resourceId, epoch: claim.epoch }, signal);
       if (!('pool' in decision)) return refuse(parts, claim, work, decision);
       try {
         await handOn(parts, claim, work, request.volume, kind.next(request, decision.pool));
       } catch (error) {
-        undecide(parts.scheduler, decision);
+        // else the claim's deadline says when the room is free again
+        const isNothingWritten = error instanceof Fenced || error instanceof RowCountMismatch;
+        await undecide(parts, decision, isNothingWritten);
         throw error;
       }
     },

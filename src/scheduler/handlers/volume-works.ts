@@ -15,7 +15,7 @@ import {
 } from '../../casts/volume-work-messages.js';
 import { placeManaged } from '../../db/volume-returns.js';
 import { Fault } from '../../errors/fault.js';
-import { decide, decideAt, placeOf } from '../decision.js';
+import { placeOf, wishAt } from '../decision.js';
 import { growsInUse, requestedGib } from '../placement-request.js';
 import { poolForRetype } from '../placements.js';
 import type { VolumeWork } from './volume-work.js';
@@ -26,28 +26,31 @@ export const EXTEND: VolumeWork<ExtendOnScheduler> = {
   operation: 'extend_volume',
   waits: false,
   decode: readExtend,
-  decide(scheduler, { volume, newSizeGib }, question) {
+  wish({ volume, newSizeGib }, question) {
     if (newSizeGib <= volume.sizeGib) throw invalid('new_size', `must be greater than ${volume.sizeGib}`);
     const { sizeGib, attachStatus } = question.spec.volumeProperties;
     const request = {
       requestedGib: requestedGib(sizeGib, newSizeGib),
       growsInUse: growsInUse('extend_volume', attachStatus),
     };
-    return decideAt(scheduler, { ...question, request }, placeOf(volume), newSizeGib - volume.sizeGib);
+    return wishAt({ ...question, request }, placeOf(volume), { takesGib: newSizeGib - volume.sizeGib });
   },
   next: (request) => ({ place: request.volume.host ?? '', message: extendOnVolume(request) }),
 };
 
-/** Rule: cinder/scheduler/manager.py, `migrate_volume`; the source's backend does the work, and takes the room. */
+/**
+ * Rule: cinder/scheduler/manager.py, `migrate_volume`; the source's backend does the work. Cinder takes no room, so that two
+ * migrations are sent to the same last of it; here it is claimed.
+ */
 export const MIGRATE: VolumeWork<MigrateOnScheduler> = {
   work: 'migrate',
   operation: 'migrate_volume',
   waits: true,
   decode: readMigrate,
-  decide(scheduler, { volume, backend }, question) {
+  wish({ volume, backend }, question) {
     if (backend === '') throw invalid('backend', 'is required');
     placeOf(volume);
-    return decideAt(scheduler, question, backend, 0);
+    return wishAt(question, backend, { takesGib: 0, claimsGib: question.spec.volumeProperties.sizeGib });
   },
   next: (request, pool) => ({ place: request.volume.host ?? '', message: migrateOnVolume(request, pool) }),
 };
@@ -64,19 +67,18 @@ export const RETYPE: VolumeWork<RetypeOnScheduler> = {
   operation: 'retype_volume',
   waits: true,
   decode: readRetype,
-  decide(scheduler, { volume, requestSpec, migrationPolicy }, question) {
+  wish({ volume, requestSpec, migrationPolicy }, question) {
     if (!requestSpec?.volumeType) throw invalid('request_spec.volume_type', 'is required');
     const current = placeOf(volume);
     const mayMove = migrationPolicy !== '' && migrationPolicy !== 'never';
-    return decide(
-      scheduler,
-      { ...question, request: { existsOn: current } },
-      (candidates) => {
+    return {
+      question: { ...question, request: { existsOn: current } },
+      pick(candidates) {
         const place = poolForRetype(candidates, current, mayMove ? 'on-demand' : 'never');
         return place && { pool: place.pool, takesGib: place.moves ? question.spec.volumeProperties.sizeGib : 0 };
       },
-      mayMove ? null : current,
-    );
+      place: mayMove ? null : current,
+    };
   },
   next: (request, pool) => ({
     place: request.volume.host ?? '',
@@ -91,7 +93,7 @@ export const MANAGE: VolumeWork<ManageOnScheduler> = {
   waits: true,
   decode: readManage,
   sizeGib: 0,
-  decide: (scheduler, { volume }, question) => decideAt(scheduler, question, placeOf(volume), 0),
+  wish: ({ volume }, question) => wishAt(question, placeOf(volume), { takesGib: 0 }),
   next({ volume, ref }, { host, clusterName }) {
     const steps = [placeManaged({ id: volume.id, host, clusterName })];
     return { place: host, message: manageOnVolume({ ...volume, host, clusterName }, ref), steps };

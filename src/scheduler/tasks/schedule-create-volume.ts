@@ -21,7 +21,7 @@ export interface ScheduleCreateVolumeParts extends MessageParts {
   readonly store: Store;
   readonly scheduler: FilterScheduler;
   /** Promises a pool's room to one volume, whichever scheduler asks. Undefined: the only scheduler's memory does. */
-  readonly claims?: Pick<Claims, 'claim' | 'release'> | undefined;
+  readonly claims?: Pick<Claims, 'claim' | 'release' | 'releaseBelow'> | undefined;
   /** Looks up what a request refers to beside the pools. */
   readonly lookUp: LookUp;
   /** Told of each volume that was placed. */
@@ -55,8 +55,8 @@ export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Nee
       return {};
     }
     const lastTried = attempt.retry?.backends.at(-1);
-    if (lastTried !== undefined) await parts.claims?.release(claim.resourceId, lastTried, claim.epoch);
     const id = { volumeId: claim.resourceId, epoch: claim.epoch };
+    if (lastTried !== undefined) await parts.claims?.releaseBelow(id, lastTried);
     const choice = await chooseClaimed({ scheduler: parts.scheduler, claims: parts.claims }, attempt, id, signal);
     if ('refusal' in choice) {
       await refuse(parts, claim, describeToOperator(choice.refusal), describeToOwner(choice.refusal));
@@ -68,7 +68,7 @@ export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Nee
       parts.scheduler.release(choice.placement);
       // only where it is sure that nothing was written: else the claim's deadline says when the room is free again
       if (error instanceof Fenced || error instanceof RowCountMismatch) {
-        await parts.claims?.release(claim.resourceId, choice.placement.backendId, claim.epoch + 1);
+        await parts.claims?.release(id, choice.placement.backendId);
       }
       throw error;
     }
