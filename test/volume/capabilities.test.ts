@@ -154,7 +154,7 @@ test('what ends while the figures are read is in them, or waits for the next rep
   const ids = Array.from({ length: 10 }, (_, index) => `3333333${index}-3333-4333-8333-333333333333`);
   let ended = 0;
   const making = Promise.all(ids.map((id) => make(id).then(() => (ended += 1))));
-  for (const seen = new Set<string>(); seen.size < ids.length; ) {
+  for (const seen = new Set<string>(); seen.size < ids.length;) {
     const { includedClaims, provisioned } = await onlyPart(backend);
     for (const { volumeId } of includedClaims) seen.add(volumeId);
     t.is(provisioned, seen.size, 'each GiB is in the figures or claimed, never both');
