@@ -1,5 +1,6 @@
 import { Fault } from '../errors/fault.js';
 import type { FieldViolation } from '../errors/catalogue.js';
+import { isProjectId, isUuid } from '../objects/ids.js';
 
 /** Violations named in one answer; the rest is only counted. */
 const MAX_NAMED = 50;
@@ -8,10 +9,6 @@ const MAX_NAMED = 50;
 export const POISONOUS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 const CONTROL = /[\u0000-\u001f\u007f]/;
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-const PROJECT_ID = /^[A-Za-z0-9._:-]{1,255}$/;
 
 /** Gathers every bad field of a request, so that one answer names them all. */
 export class Violations {
@@ -30,12 +27,12 @@ export class Violations {
 
   /** A UUID in lower case. */
   uuid(field: string, value: string): void {
-    if (!UUID.test(value)) this.add(field, 'must be a UUID in lower case');
+    if (!isUuid(value)) this.add(field, 'must be a UUID in lower case');
   }
 
   /** An id of a project: it names keys in Redis, where braces have a meaning. */
   projectId(field: string, value: string): void {
-    if (!PROJECT_ID.test(value)) this.add(field, 'must be 1 to 255 characters of A-Z, a-z, 0-9 and "._:-"');
+    if (!isProjectId(value)) this.add(field, 'must be 1 to 255 characters of A-Z, a-z, 0-9 and "._:-"');
   }
 
   /** Text of `min` to `max` characters; control characters are refused, `multiline` allows tabs and line ends. */

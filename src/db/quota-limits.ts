@@ -11,16 +11,22 @@ export interface StoredLimit {
 /** The rows that decide a project's limits. */
 export interface StoredLimits {
   readonly project: readonly StoredLimit[];
+  /** Of the caller's class; none without one. */
+  readonly ownClass: readonly StoredLimit[];
   /** Of the class `default`, which stands for every project without own rows. */
   readonly defaultClass: readonly StoredLimit[];
 }
 
-/** Reads both levels in one statement. */
-export async function findLimits(store: Store, projectId: string): Promise<StoredLimits> {
-  const rows = await store.read(find.with({ project: projectId }));
-  const of = (level: string) =>
-    rows.filter((row) => row.level === level).map(({ resource, hard_limit }) => ({ resource, hardLimit: hard_limit }));
-  return { project: of('project'), defaultClass: of('class') };
+/** Reads all levels in one statement. `quotaClass`: the caller's, if it has one. */
+export async function findLimits(store: Store, projectId: string, quotaClass = DEFAULT_CLASS): Promise<StoredLimits> {
+  const rows = await store.read(find.with({ project: projectId, quotaClass }));
+  const of = (isWanted: (row: (typeof rows)[number]) => boolean) =>
+    rows.filter(isWanted).map(({ resource, hard_limit }) => ({ resource, hardLimit: hard_limit }));
+  return {
+    project: of(({ class_name }) => class_name === null),
+    ownClass: of(({ class_name }) => class_name !== null && class_name !== DEFAULT_CLASS),
+    defaultClass: of(({ class_name }) => class_name === DEFAULT_CLASS),
+  };
 }
 
 /** The rows that decide a class's limits: its own, and those of the class `default`, of which it may be one itself. */
@@ -59,16 +65,16 @@ export function upsertDefaultLimit(resource: string, hardLimit: number): Step {
 /** Stands for every project without limits of its own. */
 export const DEFAULT_CLASS = 'default';
 
-const find = statement<{ project: string }>()(({ db }, p) =>
+const find = statement<{ project: string; quotaClass: string }>()(({ db }, p) =>
   db
     .selectFrom('quota_limits')
-    .select([sql<string>`'project'`.as('level'), 'resource', 'hard_limit'])
+    .select([sql<string | null>`null`.as('class_name'), 'resource', 'hard_limit'])
     .where('project_id', '=', p.project)
     .unionAll(
       db
         .selectFrom('quota_classes')
-        .select([sql<string>`'class'`.as('level'), 'resource', 'hard_limit'])
-        .where('class_name', '=', DEFAULT_CLASS),
+        .select(['class_name', 'resource', 'hard_limit'])
+        .where('class_name', 'in', [sql.lit(DEFAULT_CLASS), p.quotaClass]),
     ),
 );
 

@@ -84,6 +84,9 @@ function countWithin(texts: readonly string[], maxLength: number): number {
   return firstOver < 0 ? texts.length : firstOver;
 }
 
+/** Resources named in a message; the details name all of them. */
+const MAX_NAMED_RESOURCES = 20;
+
 const consumed = ({ inUse, reserved }: Over): number => inUse + reserved;
 
 /**
@@ -197,11 +200,32 @@ export const FAULTS = {
     { allowed: number, name: text, over: json<readonly Over[]>() },
     ({ allowed, name }) => `Maximum number of volumes allowed (${allowed}) exceeded for quota '${name}'.`,
   ),
+  SnapshotLimitExceeded: entry(
+    'RESOURCE_EXHAUSTED',
+    { allowed: number, name: text, over: json<readonly Over[]>() },
+    ({ allowed, name }) => `Maximum number of snapshots allowed (${allowed}) exceeded for quota '${name}'.`,
+  ),
+  BackupLimitExceeded: entry(
+    'RESOURCE_EXHAUSTED',
+    { allowed: number, name: text, over: json<readonly Over[]>() },
+    ({ allowed, name }) => `Maximum number of backups allowed (${allowed}) exceeded for quota '${name}'.`,
+  ),
+  GroupLimitExceeded: entry(
+    'RESOURCE_EXHAUSTED',
+    { allowed: number, name: text, over: json<readonly Over[]>() },
+    ({ allowed, name }) => `Maximum number of groups allowed (${allowed}) exceeded for quota '${name}'.`,
+  ),
   VolumeSizeExceedsAvailableQuota: entry(
     'RESOURCE_EXHAUSTED',
     { name: text, requested: number, consumed: number, quota: number, over: json<readonly Over[]>() },
     ({ name, requested, quota, consumed }) =>
       `Requested volume or snapshot exceeds allowed ${name} quota. Requested ${requested}G, quota is ${quota}G and ${consumed}G has been consumed.`,
+  ),
+  VolumeBackupSizeExceedsAvailableQuota: entry(
+    'RESOURCE_EXHAUSTED',
+    { name: text, requested: number, consumed: number, quota: number, over: json<readonly Over[]>() },
+    ({ requested, quota, consumed }) =>
+      `Requested backup exceeds allowed backup gigabytes quota. Requested ${requested}G, quota is ${quota}G and ${consumed}G has been consumed.`,
   ),
   VolumeSizeExceedsLimit: entry(
     'RESOURCE_EXHAUSTED',
@@ -218,6 +242,28 @@ export const FAULTS = {
     { over: json<readonly Over[]>() },
     ({ over }) =>
       `Quota usage would exceed the maximum trackable value: ${over.map((o) => `${o.resource} (${consumed(o)} + ${o.asked})`).join(', ')}.`,
+  ),
+  QuotaResourceUnknown: entry(
+    'NOT_FOUND',
+    { unknown: json<readonly string[]>() },
+    ({ unknown }) => `Unknown quota resources: ${unknown.slice(0, MAX_NAMED_RESOURCES).join(', ')}.`,
+  ),
+  InvalidQuotaValue: entry(
+    'INVALID_ARGUMENT',
+    { unders: json<readonly string[]>() },
+    ({ unders }) =>
+      `Change would make usage less than 0 for the following resources: ${unders.slice(0, MAX_NAMED_RESOURCES).join(', ')}.`,
+  ),
+  InvalidReservationExpiration: entry(
+    'INVALID_ARGUMENT',
+    { expire: text },
+    ({ expire }) => `Invalid reservation expiration ${expire}: must be a whole number of ms, from 1 ms to 365 days.`,
+  ),
+  QuotaReservationExists: entry(
+    'ALREADY_EXISTS',
+    { reservationId: text, state: text },
+    ({ reservationId, state }) =>
+      `Reservation ${reservationId} is ${state} already. A new request needs an id of its own.`,
   ),
   QuotaReservationExpired: entry(
     'ABORTED',

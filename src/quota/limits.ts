@@ -34,8 +34,8 @@ export interface LimitsOptions {
 export type LimitOf = (resource: string) => number;
 
 /**
- * What projects may use: their own row, else the class `default`, else the option; types without a row have no limit.
- * A stored null decides nothing. Rule: cinder/quota.py, DbQuotaDriver.get_project_quotas.
+ * What projects may use: their own row, else the one of the caller's quota class, else the class `default`, else the option;
+ * types without a row have no limit. A stored null decides nothing. Rule: cinder/quota.py, DbQuotaDriver.get_project_quotas.
  */
 export class Limits {
   readonly #options: Required<LimitsOptions>;
@@ -52,13 +52,16 @@ export class Limits {
     };
   }
 
-  /** Throws Fault DatabaseUnavailable. */
-  async of(projectId: string): Promise<LimitOf> {
+  /** `quotaClass`: the caller's, if it has one. Throws Fault DatabaseUnavailable. */
+  async of(projectId: string, quotaClass?: string): Promise<LimitOf> {
     const { now, maxAgeMs, capacity } = this.#options;
-    let known = this.#known.get(projectId);
-    if (!known || now() - known.readAt >= maxAgeMs) known = { limitOf: this.#read(projectId), readAt: now() };
-    this.#known.delete(projectId);
-    this.#known.set(projectId, known);
+    const key = quotaClass === undefined ? projectId : projectId + BETWEEN + quotaClass;
+    let known = this.#known.get(key);
+    if (!known || now() - known.readAt >= maxAgeMs) {
+      known = { limitOf: this.#read(key, projectId, quotaClass), readAt: now() };
+    }
+    this.#known.delete(key);
+    this.#known.set(key, known);
     if (this.#known.size > capacity) this.#known.delete(firstOf(this.#known));
     return known.limitOf;
   }
@@ -86,15 +89,17 @@ export class Limits {
   /** Makes a change by this process count at once. */
   forget(projectId: string): void {
     this.#known.delete(projectId);
+    for (const key of this.#known.keys()) if (key.startsWith(projectId + BETWEEN)) this.#known.delete(key);
   }
 
-  async #read(projectId: string): Promise<LimitOf> {
+  async #read(key: string, projectId: string, quotaClass: string | undefined): Promise<LimitOf> {
     try {
       const { store, useDefaultQuotaClass } = this.#options;
-      const { project, defaultClass } = await findLimits(store, projectId);
-      return this.#decided([...(useDefaultQuotaClass ? defaultClass : []), ...project]);
+      const { project, ownClass, defaultClass } = await findLimits(store, projectId, quotaClass);
+      const usesDefault = useDefaultQuotaClass || quotaClass === DEFAULT_CLASS;
+      return this.#decided([...(usesDefault ? defaultClass : []), ...ownClass, ...project]);
     } catch (error) {
-      this.#known.delete(projectId);
+      this.#known.delete(key);
       throw error;
     }
   }
@@ -106,6 +111,9 @@ export class Limits {
     return (resource) => limits.get(resource) ?? -1;
   }
 }
+
+/** In no id of a project. */
+const BETWEEN = ' ';
 
 function firstOf(map: ReadonlyMap<string, unknown>): string {
   const [first = ''] = map.keys();

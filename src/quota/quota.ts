@@ -6,6 +6,7 @@ import { type Deadline, isOver, pause } from '../redis/deadline.js';
 import type { Script } from '../redis/script.js';
 import type { Limits } from './limits.js';
 import type { Rebuild } from './rebuild.js';
+import { checkNames, checkRelease, checkReservation } from './requests.js';
 import { type Amounts, encodeAmounts, sortedAmounts } from './resources.js';
 import { keysOf, type Live, type QuotaScripts, type Reply, type Word } from './scripts.js';
 
@@ -33,6 +34,17 @@ export interface Reservation {
   readonly expiresAt: number;
   /** Incarnation of the server that granted it. */
   readonly token: string;
+}
+
+/** How amounts are reserved. */
+export interface ReserveOptions {
+  /** UUID, a new one. */
+  readonly id: string;
+  readonly deadline: Deadline;
+  /** ms. @default the engine's */
+  readonly ttlMs?: number;
+  /** The caller's quota class, whose limits come before the defaults. @default none */
+  readonly quotaClass?: string;
 }
 
 export type ReserveAnswer =
@@ -86,20 +98,15 @@ export class Quota {
   /**
    * Reserves all amounts or none; negative ones are never over, and are taken off at the commit. `id` must be new; the same
    * call repeated answers the same.
-   * Throws Fault QuotaUnavailable, DatabaseUnavailable, QuotaReservationExpired.
+   * Throws Fault InvalidReservationExpiration, QuotaResourceUnknown, InvalidInput, QuotaReservationExists,
+   * QuotaReservationExpired, QuotaUnavailable, DatabaseUnavailable.
    */
-  async reserve(
-    projectId: string,
-    deltas: Amounts,
-    {
-      id,
-      deadline,
-      ttlMs = this.#ttlMs,
-    }: { readonly id: string; readonly deadline: Deadline; readonly ttlMs?: number },
-  ): Promise<ReserveAnswer> {
+  async reserve(projectId: string, deltas: Amounts, options: ReserveOptions): Promise<ReserveAnswer> {
     const { scripts, limits } = this.#parts;
+    const { id, deadline, ttlMs = this.#ttlMs, quotaClass } = options;
+    checkReservation({ projectId, id, deltas, ttlMs });
     const asked = sortedAmounts(deltas);
-    const limitOf = await limits.of(projectId);
+    const limitOf = await limits.of(projectId, quotaClass);
     const args = {
       id,
       ttl: ttlMs,
@@ -120,9 +127,9 @@ export class Quota {
         return reply;
       case 'settled':
         if (reply.word === 'expired') throw new Fault('QuotaReservationExpired', { reservationId: id });
-        throw new Error(`reservation ${id} was used before and is ${reply.word}`);
+        throw new Fault('QuotaReservationExists', { reservationId: id, state: reply.word });
       case 'differs':
-        throw new Error(`reservation ${id} is reserved with other amounts`);
+        throw new Fault('QuotaReservationExists', { reservationId: id, state: 'reserved with other amounts' });
     }
   }
 
@@ -152,15 +159,15 @@ export class Quota {
   }
 
   /**
-   * Gives back what a destroyed resource used: `released`, now or before; `late`: it is `until` or later. Throws RangeError
-   * on a negative amount.
+   * Gives back what a destroyed resource used: `released`, now or before; `late`: it is `until` or later. Throws
+   * InvalidInput for a negative amount.
    */
   async release<T = never>(
     ref: ReservationRef & { readonly deltas: Amounts; readonly until: number },
     deadline: Deadline,
     look?: Look<T>,
   ): Promise<Word | 'late' | T> {
-    if (Object.values(ref.deltas).some((amount) => amount < 0)) throw new RangeError('a release cannot take');
+    checkRelease(ref);
     const args = { deltas: encodeAmounts(ref.deltas), until: ref.until };
     return this.#settle(ref.projectId, ref.id, this.#parts.scripts.release, args, deadline, look);
   }
@@ -171,6 +178,7 @@ export class Quota {
     resources: readonly string[],
     deadline: Deadline,
   ): Promise<ReadonlyMap<string, Usage>> {
+    checkNames({ projectId });
     const args = { ...this.#common(projectId), resources: JSON.stringify(resources.map((resource) => [resource])) };
     const rows = await unavailable(this.#ask(projectId, this.#parts.scripts.usage, keysOf(projectId), args, deadline));
     return new Map(
@@ -180,6 +188,7 @@ export class Quota {
 
   /** A project's live reservations, holds first, then by deadline: at most `count` of each. */
   async list(projectId: string, count: number, deadline: Deadline): Promise<readonly Live[]> {
+    checkNames({ projectId });
     const args = { ...this.#common(projectId), count };
     return unavailable(this.#ask(projectId, this.#parts.scripts.list, keysOf(projectId), args, deadline));
   }
@@ -197,6 +206,7 @@ export class Quota {
     deadline: Deadline,
     look?: Look<T>,
   ): Promise<R | T> {
+    checkNames({ projectId, id });
     const keys = keysOf(projectId);
     const args = { ...own, ...this.#common(projectId) } as Readonly<Record<A | 'tombstones' | 'keep', string | number>>;
     return this.#ask(projectId, script, { ...keys, tombstone: keys.tombstones + id }, args, deadline, look);

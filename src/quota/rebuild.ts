@@ -5,9 +5,10 @@ import type { Log } from '../log/log.js';
 import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connect.js';
 import { type Deadline, deadlineIn, isOver, pause, within } from '../redis/deadline.js';
 import type { Incarnation } from '../redis/incarnation.js';
+import type { SnapshotOptions } from './deltas/snapshot.js';
 import { encodeAmounts } from './resources.js';
 import { keysOf, type QuotaScripts } from './scripts.js';
-import { sumsOf, type SumsOptions } from './sums.js';
+import { sumsOf } from './sums.js';
 
 /** What a rebuild works with. */
 export interface RebuildParts {
@@ -17,7 +18,7 @@ export interface RebuildParts {
   /** For how long words of settled reservations are kept, ms. */
   readonly graceMs: number;
   /** How the records are added up. @default snapshots count towards gigabytes */
-  readonly sums?: SumsOptions;
+  readonly sums?: SnapshotOptions;
   /** For how long nobody else may rebuild the project, ms. @default 5000 */
   readonly leaseMs?: number;
   /** When a rebuild gives up, ms; those who wait for it may do so earlier. @default 30000 */

@@ -1,3 +1,5 @@
+import { isUuid } from '../objects/ids.js';
+
 /** Resource → amount, in the resource's own unit (a count, or GiB). */
 export type Amounts = Readonly<Record<string, number>>;
 
@@ -30,6 +32,13 @@ export function typeKey(resource: PerType, volumeTypeId: string): string {
   return `${resource}_${volumeTypeId}`;
 }
 
+/** Whether it is the key of a resource that is counted: of the project, or of a type by its id. */
+export function isCounted(key: string): boolean {
+  if (key === LIMIT_ONLY) return false;
+  const own = ofType(key);
+  return own ? isUuid(own.type) : (RESOURCES as readonly string[]).includes(key);
+}
+
 /** What one volume uses. Rule: cinder/quota.py, add_volume_type_opts. */
 export function volumeAmounts(volume: { readonly sizeGib: number; readonly volumeTypeId: string }): Amounts {
   return {
@@ -38,6 +47,15 @@ export function volumeAmounts(volume: { readonly sizeGib: number; readonly volum
     [typeKey('volumes', volume.volumeTypeId)]: 1,
     [typeKey('gigabytes', volume.volumeTypeId)]: volume.sizeGib,
   };
+}
+
+/** Amounts added up, e.g. of several records in one reservation. */
+export function sumOf(amounts: readonly Amounts[]): Amounts {
+  const sum: Record<string, number> = {};
+  for (const one of amounts) {
+    for (const [resource, amount] of Object.entries(one)) sum[resource] = (sum[resource] ?? 0) + amount;
+  }
+  return sum;
 }
 
 /** `gigabytes_<type id>` → `gigabytes_<type name>`, as users know it. A type that is gone keeps its id. */

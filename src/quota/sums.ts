@@ -1,18 +1,13 @@
 import type { ProjectRecords } from '../db/quota-sums.js';
+import type { SnapshotOptions } from './deltas/snapshot.js';
 import { type PerType, typeKey } from './resources.js';
-
-/** How records are added up. */
-export interface SumsOptions {
-  /** Whether snapshots count towards gigabytes, in all and of their type. */
-  readonly countSnapshotGib: boolean;
-}
 
 /**
  * What a project uses, by resource key, as its records have it: live records that count, less the charges that are not
  * decided. Never negative; what is not in use is not named. Rebuilds and checks share it.
  * Rule: cinder/quota.py, the sync functions; docs/protocols.md §Q, TRUTH.
  */
-export function sumsOf(records: ProjectRecords, { countSnapshotGib }: SumsOptions): ReadonlyMap<string, number> {
+export function sumsOf(records: ProjectRecords, { countSnapshotGib }: SnapshotOptions): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   const add = (resource: string, amount: number) => sums.set(resource, (sums.get(resource) ?? 0) + amount);
   const addOf = (resource: PerType, volumeTypeId: string | null, amount: number) => {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { sql } from 'kysely';
-import { deleteLimits, upsertDefaultLimit, upsertLimit } from '#src/db/quota-limits.js';
+import { deleteLimits, upsertClassLimit, upsertDefaultLimit, upsertLimit } from '#src/db/quota-limits.js';
 import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { DEFAULT_LIMITS, Limits, type LimitsOptions } from '#src/quota/limits.js';
@@ -25,6 +25,28 @@ storesFor('a limit is the own row, else the default class, else the option, else
 
   await store.apply([deleteLimits('p1')]);
   t.is(await of('volumes'), 20);
+});
+
+storesFor('the class of the caller comes before the defaults, and after the own row', async (t, store) => {
+  await store.apply([
+    ...[upsertDefaultLimit('volumes', 20), upsertDefaultLimit('groups', 21)],
+    ...[upsertClassLimit('gold', 'volumes', 30), upsertClassLimit('gold', 'snapshots', 31)],
+    upsertLimit('p1', 'snapshots', 40),
+  ]);
+  const limits = limitsOf(store, { maxAgeMs: 60_000 });
+  const of = async (quotaClass?: string) => {
+    const limitOf = await limits.of('p1', quotaClass);
+    return ['volumes', 'groups', 'snapshots', 'backups'].map(limitOf);
+  };
+  t.deepEqual(await of(), [20, 21, 40, 10]);
+  t.deepEqual(await of('gold'), [30, 21, 40, 10]);
+  t.deepEqual(await of('nobody’s'), [20, 21, 40, 10]);
+
+  await store.apply([upsertLimit('p1', 'snapshots', 41)]);
+  limits.forget('p1');
+  t.deepEqual(await of('gold'), [30, 21, 41, 10], 'a project is forgotten in all its classes');
+  const ownOnly = limitsOf(store, { useDefaultQuotaClass: false });
+  t.is((await ownOnly.of('p1', 'default'))('groups'), 21, 'a caller may be of the class default itself');
 });
 
 storesFor('a stored null decides nothing, at either level', async (t, store) => {

@@ -122,7 +122,7 @@ async function step(engine: Engine, projectId: string, model: Model, ids: readon
   }
   const deltas = { volumes: 1 };
   if (one.verb === 'release') {
-    const releaseId = ref.id.replace(/^./, 'r');
+    const releaseId = ref.id.replace(/^.{8}/, 'ffffffff');
     const until = Date.now() + 60_000;
     same(await quota.release({ projectId, id: releaseId, deltas, until }, soon()), model.release(releaseId, 1), one);
     return;

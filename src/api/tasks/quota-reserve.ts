@@ -35,7 +35,9 @@ export const quotaReserve = (
     const answer = await parts.quota.reserve(context.projectId, amounts, { id: timeOrderedId(), deadline });
     if (answer.answer === 'reserved') return { reservation: answer.reservation };
     const typeNames = new Map([[volumeType.id, volumeType.name]]);
-    throw answer.answer === 'over' ? overQuota(answer.over, { sizeGib, typeNames }) : overflow(answer.over, typeNames);
+    throw answer.answer === 'over'
+      ? overQuota(answer.over, { subject: 'volumes', sizeGib, typeNames })
+      : overflow(answer.over, typeNames);
   },
 
   /** By now the records say what they will say: the row is void, gone, or was never written. */
