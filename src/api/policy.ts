@@ -58,6 +58,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume_extension:default_set_or_update', admin],
   ['volume_extension:default_unset', admin],
   ['volume_extension:services:update', admin],
+  ['workers:cleanup', admin],
   ['message:get', reader],
   ['message:delete', member],
 ]);

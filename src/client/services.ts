@@ -5,6 +5,7 @@ import { QuotasDefinition } from '../gen/cinder/api/v3/quotas.js';
 import { ServicesDefinition } from '../gen/cinder/api/v3/services.js';
 import { VolumeTypesDefinition } from '../gen/cinder/api/v3/volume_types.js';
 import { VolumesDefinition } from '../gen/cinder/api/v3/volumes.js';
+import { WorkersDefinition } from '../gen/cinder/api/v3/workers.js';
 
 /** The public services, by the client's property; their methods follow from the protos. */
 export const SERVICES = {
@@ -15,4 +16,5 @@ export const SERVICES = {
   services: ServicesDefinition,
   volumeTypes: VolumeTypesDefinition,
   volumes: VolumesDefinition,
+  workers: WorkersDefinition,
 } as const;

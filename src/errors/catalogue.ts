@@ -333,6 +333,11 @@ export const FAULTS = {
     { binary: text, method: text, needs: text, cap: text },
     ({ binary, method, needs, cap }) => `${method} needs RPC ${needs}; the oldest ${binary} speaks ${cap}.`,
   ),
+  UnavailableDuringUpgrade: entry(
+    'FAILED_PRECONDITION',
+    { action: text },
+    ({ action }) => `${action} is unavailable while services are being upgraded.`,
+  ),
   NotMyBackend: entry(
     'FAILED_PRECONDITION',
     { target: text },

@@ -11,6 +11,7 @@ import { quotas } from '../api/services/quotas.js';
 import { services } from '../api/services/services.js';
 import { volumeTypes } from '../api/services/volume-types.js';
 import { volumes } from '../api/services/volumes.js';
+import { workers } from '../api/services/workers.js';
 import { typeOfVolume, visibleVolumeType } from '../api/visible-volume-type.js';
 import type { ExtractVolumeRequestParts } from '../api/tasks/extract-volume-request.js';
 import { visibleVolume } from '../api/visible-volume.js';
@@ -100,6 +101,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
       services({ store, downAfterMs: config.serviceDownTimeMs }),
       pools({ ...lookups, scheduler: parts.scheduler, listeners: parts.listeners }),
       messages({ store, pages }),
+      workers({ store, scheduler: parts.scheduler }),
     ],
   });
   watchMetrics(parts.telemetry.metrics, events);

@@ -24,6 +24,7 @@ import { lookUpWith, NO_COMPUTE } from '../scheduler/surroundings.js';
 import { VolumeCounts } from '../scheduler/volume-counts.js';
 import { weightHandlerByName } from '../scheduler/weight-handlers/index.js';
 import { weighersByName } from '../scheduler/weighers/index.js';
+import { cleanupLog } from './cleanup-log.js';
 import type { Foundation } from './foundation.js';
 import { nobody } from './nobody.js';
 import { claimMetrics, claimReadings, decisionMetrics, receiverMetrics, schedulerReadings } from './observers.js';
@@ -110,6 +111,7 @@ export async function scheduler(
   });
   schedulerReadings(metrics, pools, now);
   metrics.work.castsInFlight.from(() => [[casts.inFlight, 'cinder-scheduler']]);
+  const rpcVersion = formatVersion(ownVersion(parts.scheduler.api, config.rpcVersion['cinder-scheduler']));
   const server = await internalServer({
     address: config.schedulerListen,
     ...(parts.tls.internal && { credentials: parts.tls.internal }),
@@ -129,6 +131,13 @@ export async function scheduler(
       filters,
       reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 1_000, now }),
       now,
+      downAfterMs: config.serviceDownTimeMs,
+      isUpgraded: async () => (await parts.scheduler.cap()).canSendVersion(rpcVersion),
+      askScheduler: (context, request) => parts.scheduler.doCleanup(context, request),
+      askVolume: (context, request, target) => parts.volume.doCleanup(context, request, { target }),
+      onUnreached: ({ binary, host }, error) =>
+        log.warn('a service could not be asked to clean up', { binary, host, error }),
+      onCleanup: cleanupLog(log),
       onReport: (host) => void reported(host),
       announce: (notice) => log.info('the capacity of a backend has changed', { ...notice }),
     }),
@@ -138,7 +147,6 @@ export async function scheduler(
     ...(config.rpcVersion['cinder-scheduler'] && { rpcVersion: config.rpcVersion['cinder-scheduler'] }),
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
   });
-  const rpcVersion = formatVersion(ownVersion(parts.scheduler.api, config.rpcVersion['cinder-scheduler']));
   const presence = await present(
     parts,
     {

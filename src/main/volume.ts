@@ -14,6 +14,7 @@ import { CapabilityReporter } from '../volume/capability-reporter.js';
 import { volumeCalls } from '../volume/calls.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { volumeManager } from '../volume/manager.js';
+import { cleanupLog } from './cleanup-log.js';
 import type { Foundation } from './foundation.js';
 import { measuredDriver } from './measured-driver.js';
 import { nobody } from './nobody.js';
@@ -88,7 +89,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     descriptors: parts.descriptors,
     rules,
     definition: VolumeManagerService,
-    handlers: volumeCalls({ report: () => reporter.reportAll() }),
+    handlers: volumeCalls({ store, report: () => reporter.reportAll(), onCleanup: cleanupLog(log) }),
     casts,
     owns: (target) => backends.find(target) !== undefined,
     report: parts.report,

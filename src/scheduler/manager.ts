@@ -1,3 +1,4 @@
+import { doCleanup, type DoCleanupParts } from '../casts/do-cleanup.js';
 import type { CastHandler } from '../casts/handler.js';
 import type { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { InternalHandlers } from '../rpc/versioned-server.js';
@@ -15,6 +16,7 @@ import {
 } from './handlers/notify-service-capabilities.js';
 import { volumeWork, type VolumeWorkParts } from './handlers/volume-work.js';
 import { EXTEND, MANAGE, MIGRATE, MIGRATE_TO_HOST, RETYPE } from './handlers/volume-works.js';
+import { workCleanup, type WorkCleanupParts } from './handlers/work-cleanup.js';
 import {
   updateServiceCapabilities,
   type UpdateServiceCapabilitiesParts,
@@ -41,7 +43,9 @@ export function schedulerCalls(
     UpdateServiceCapabilitiesParts &
     NotifyServiceCapabilitiesParts &
     AskingParts &
-    CreateBackupParts,
+    CreateBackupParts &
+    DoCleanupParts &
+    WorkCleanupParts,
 ): InternalHandlers<typeof SchedulerManagerService> {
   return {
     getPools: getPools(parts),
@@ -51,6 +55,11 @@ export function schedulerCalls(
     createSnapshot: createSnapshot(parts),
     manageExistingSnapshot: manageExistingSnapshot(parts),
     createBackup: createBackup(parts),
+    workCleanup: workCleanup(parts),
+    async doCleanup({ cleanupRequest }) {
+      await doCleanup(parts, 'cinder-scheduler', cleanupRequest);
+      return {};
+    },
     updateServiceCapabilities: updateServiceCapabilities(parts),
     notifyServiceCapabilities: notifyServiceCapabilities(parts),
   };

@@ -1,7 +1,8 @@
+import { doCleanup, type DoCleanupParts } from '../casts/do-cleanup.js';
 import type { VolumeManagerService } from '../gen/cinder/volume/v3/volume_manager.js';
 import type { InternalHandlers } from '../rpc/versioned-server.js';
 
-export interface VolumeCallsParts {
+export interface VolumeCallsParts extends DoCleanupParts {
   /** Reports every backend to every scheduler. */
   readonly report: () => Promise<void>;
 }
@@ -9,6 +10,10 @@ export interface VolumeCallsParts {
 /** What the volume service answers itself; its durable casts are in `manager.ts`. */
 export function volumeCalls(parts: VolumeCallsParts): InternalHandlers<typeof VolumeManagerService> {
   return {
+    async doCleanup({ cleanupRequest }) {
+      await doCleanup(parts, 'cinder-volume', cleanupRequest);
+      return {};
+    },
     async publishServiceCapabilities() {
       await parts.report();
       return {};

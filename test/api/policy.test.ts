@@ -43,6 +43,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'volume:delete': CHANGE,
   'volume:force_delete': OPERATE,
   'volume_extension:volume_admin_actions:reset_status': OPERATE,
+  'workers:cleanup': OPERATE,
   'volume_extension:quotas:show': READ,
   'volume_extension:quotas:update': OPERATE,
   'volume_extension:quotas:delete': OPERATE,

@@ -278,3 +278,22 @@ test('a bad limit is told by the option it came from', async (t) => {
 
   t.regex(stderr, /\n {2}--volumes: is below what is in use\n {2}--limit beans: is unknown\n/);
 });
+
+test('service cleanup asks for what was said, and lists who does it and who cannot', async (t) => {
+  const service = { id: 'i1', binary: 'cinder-volume', host: 'node1@file', clusterName: undefined };
+  const { address, seen } = await fakeApiFor(t, {
+    cleanupWorkers: () => ({ cleaning: [service], unavailable: [{ ...service, id: 'i2', host: 'node2@file' }] }),
+  });
+  const words = ['--host', 'node1@file', '--service', 'cinder-volume', '--up', '--resource-type', 'Volume'];
+  const { code, stdout } = await cli(['--api', address, 'service', 'cleanup', ...words, '-f', 'csv']);
+  t.is(code, 0);
+  t.like(seen[0]?.request, {
+    ...{ host: 'node1@file', binary: 'cinder-volume', isUp: true, resourceType: 'Volume' },
+    ...{ serviceId: undefined, resourceId: undefined, clusterName: undefined, disabled: undefined },
+  });
+  t.deepEqual(stdout.trim().split('\n'), [
+    '"ID","Binary","Host","Cluster","State"',
+    '"i1","cinder-volume","node1@file","","cleaning"',
+    '"i2","cinder-volume","node2@file","","unavailable"',
+  ]);
+});

@@ -102,6 +102,8 @@ export async function installed(
     ...{ store, readiness, pools: maker.pools, filters: maker.filters, scheduler: maker.scheduler, claims },
     ...{ backups: new BackupServices(), random: () => 0, now: () => 2, lookUp: () => NO_SURROUNDINGS },
     reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 10, now: () => 2 }),
+    ...{ downAfterMs: 60_000, isUpgraded: () => Promise.resolve(true), onUnreached: () => undefined },
+    ...{ askScheduler: () => Promise.resolve(), askVolume: () => Promise.resolve(), onCleanup: () => undefined },
     onReport: () => undefined,
     announce: () => undefined,
   });

@@ -3,6 +3,7 @@ import { AvailabilityZonesService } from '#src/gen/cinder/api/v3/availability_zo
 import { MessagesService } from '#src/gen/cinder/api/v3/messages.js';
 import { type Service, ServicesService, ServiceState } from '#src/gen/cinder/api/v3/services.js';
 import { VolumeStatus } from '#src/gen/cinder/api/v3/volumes.js';
+import { CleanupWorkersRequest, WorkersService } from '#src/gen/cinder/api/v3/workers.js';
 import { ADMIN, answered, type Caller, callerFor, newProject, refused } from '../support/api.js';
 import { type Client, installationFor, until } from '../support/installation.js';
 
@@ -135,3 +136,21 @@ async function placedOn(client: Client, host: string): Promise<void> {
 function settled<V extends { readonly status: VolumeStatus }>(volume: V | undefined): V | undefined {
   return volume && volume.status !== VolumeStatus.CREATING ? volume : undefined;
 }
+
+test('a clean-up asks the services that are up to begin their work anew, and only those', async (t) => {
+  const installation = await installationFor(t);
+  const call = callerFor(t, installation);
+  const client = installation.client();
+  const { id } = await client.available((await client.create()).id);
+  const ask = (request: Partial<CleanupWorkersRequest>) =>
+    call(WorkersService.cleanupWorkers, CleanupWorkersRequest.create(request), ADMIN);
+  const { cleaning, unavailable } = answered(await ask({ isUp: true }));
+  t.deepEqual(cleaning.map(({ binary, host }) => `${binary} ${host}`).sort(), [
+    'cinder-scheduler node1',
+    'cinder-volume node1@file',
+  ]);
+  t.deepEqual(unavailable, []);
+  t.deepEqual(answered(await ask({})), { cleaning: [], unavailable: [] });
+  t.like(refused(await ask({ resourceId: id })), { code: 'INVALID_ARGUMENT', fields: ['resource_id'] });
+  await t.notThrowsAsync(installation.process.wrote(/work is begun anew: a clean-up was asked for/));
+});

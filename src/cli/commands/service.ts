@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 
+import type { CleanedService } from '../../gen/cinder/api/v3/workers.js';
 import type { Service } from '../../gen/cinder/api/v3/services.js';
 import { onApi, type Api } from '../api.js';
 import type { AddTo } from '../context.js';
@@ -11,7 +12,13 @@ const COLUMNS = ['Binary', 'Host', 'Zone', 'Status', 'State', 'Updated At'] as c
 const LONG_COLUMNS = [...COLUMNS, 'Disabled Reason', 'Cluster', 'RPC Version', 'Object Version', 'Frozen'] as const;
 const FIELDS = { binary: '<binary>', host: '<host>', disabled_reason: '--disable-reason' };
 
-/** Adds `service list | set`. */
+const CLEANED_COLUMNS = ['ID', 'Binary', 'Host', 'Cluster', 'State'] as const;
+const CLEANUP_FIELDS = {
+  ...{ cluster_name: '--cluster', host: '--host', binary: '--service', service_id: '--service-id' },
+  ...{ resource_id: '--resource', resource_type: '--resource-type' },
+};
+
+/** Adds `service list | set | cleanup`. */
 export const addServiceCommands: AddTo = (service, context) => {
   service
     .command('list')
@@ -38,7 +45,55 @@ export const addServiceCommands: AddTo = (service, context) => {
       ),
     )
     .action(onApi(context, setService, { fields: FIELDS, changes: true }));
+
+  service
+    .command('cleanup')
+    .description('Have the unfinished work of services begun anew (administrators)')
+    .option('--host <host>', 'only of services of this host, as `service list` shows it')
+    .option('--service <binary>', 'only of services of this binary, e.g. cinder-volume')
+    .option('--cluster <name>', 'only of services of this cluster')
+    .option('--service-id <id>', 'only of this service')
+    .option('--up', 'of services that are up; without it, of services that are down')
+    .option('--resource <id>', 'only the work on this resource')
+    .option('--resource-type <type>', 'Volume or Snapshot')
+    .addHelpText(
+      'after',
+      `${examples(
+        ['--roles admin service cleanup --host node1@file --up', 'what hangs there is begun anew'],
+        [
+          '--roles admin service cleanup --up --resource 7a9c0c8e-0f6b-4d5c-9a31-6f1d6ba1c0f1',
+          'the work on one volume',
+        ],
+      )}\n\nA volume service that is down does its work when it comes back: it is shown as unavailable.`,
+    )
+    .action(onApi(context, cleanUp, { fields: CLEANUP_FIELDS, changes: true }));
 };
+
+/** What may be asked of a clean-up; what is absent narrows nothing. */
+interface CleanupOptions {
+  readonly host?: string;
+  readonly service?: string;
+  readonly cluster?: string;
+  readonly serviceId?: string;
+  readonly up?: boolean;
+  readonly resource?: string;
+  readonly resourceType?: string;
+}
+
+async function cleanUp(api: Api, options: CleanupOptions): Promise<void> {
+  const { host, service: binary, cluster: clusterName, serviceId, up, resource: resourceId, resourceType } = options;
+  const request = { host, binary, clusterName, serviceId, isUp: up, resourceId, resourceType };
+  const { cleaning, unavailable } = await api.client.workers.cleanupWorkers(request, api.call);
+  const rows = [
+    ...cleaning.map((service) => cleanedRow(service, 'cleaning')),
+    ...unavailable.map((service) => cleanedRow(service, 'unavailable')),
+  ];
+  await api.printList(rows, CLEANED_COLUMNS, CLEANED_COLUMNS);
+}
+
+function cleanedRow({ id, binary, host, clusterName }: CleanedService, state: string): Row {
+  return { ID: id, Binary: binary, Host: host, Cluster: clusterName, State: state };
+}
 
 async function listServices(
   api: Api,

@@ -1,3 +1,4 @@
+import type { CleanupRequest } from '../../gen/cinder/objects/v1/cleanup_request.js';
 import {
   type CreateVolumeRequest,
   type ExplainPlacementRequest,
@@ -7,6 +8,7 @@ import {
   type MigrateVolumeToHostRequest,
   SchedulerManagerService,
   type UpdateServiceCapabilitiesRequest,
+  type WorkCleanupResponse,
 } from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { RequestContext } from '../../objects/request-context.js';
 import { CastClient, type FormerMethod } from '../cast-client.js';
@@ -59,6 +61,20 @@ export class SchedulerClient extends CastClient<typeof SchedulerManagerService> 
     options: SendOptions = {},
   ): Promise<ExplainPlacementResponse> {
     return this.call('ExplainPlacement', context, request, options);
+  }
+
+  /** Has any scheduler ask services to begin their unfinished work anew. */
+  workCleanup(
+    context: RequestContext,
+    cleanupRequest: CleanupRequest,
+    options: SendOptions = {},
+  ): Promise<WorkCleanupResponse> {
+    return this.call('WorkCleanup', context, { cleanupRequest }, options);
+  }
+
+  /** Any scheduler will do: their work is anybody's. */
+  async doCleanup(context: RequestContext, cleanupRequest: CleanupRequest, options: SendOptions = {}): Promise<void> {
+    await this.call('DoCleanup', context, { cleanupRequest }, options);
   }
 
   /** To every scheduler. Below 3.3 `clusterName` and `timestamp` are left out by their `since`. */

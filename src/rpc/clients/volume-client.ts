@@ -1,3 +1,4 @@
+import type { CleanupRequest } from '../../gen/cinder/objects/v1/cleanup_request.js';
 import {
   type CreateVolumeRequest,
   type DeleteVolumeRequest,
@@ -22,6 +23,11 @@ export class VolumeClient extends CastClient<typeof VolumeManagerService> {
 
   async deleteVolume(context: RequestContext, request: DeleteVolumeRequest, options: BackendOptions): Promise<void> {
     await this.call('DeleteVolume', context, request, options);
+  }
+
+  /** To the service of one backend: only where it is can its work be done. */
+  async doCleanup(context: RequestContext, cleanupRequest: CleanupRequest, options: BackendOptions): Promise<void> {
+    await this.call('DoCleanup', context, { cleanupRequest }, options);
   }
 
   /** Asks every volume service to report to every scheduler. */

@@ -80,6 +80,8 @@ Volumes/ResetVolumeStatus                foreign  no      no      yes    no     
 Volumes/DeleteVolume                     own      no      yes     yes    no            yes
 Volumes/DeleteVolume                     foreign  no      hidden  yes    no            yes
 Volumes/WatchVolumes                     own      yes     yes     yes    scope         scope
+
+Workers/CleanupWorkers                   own      no      no      yes    no            yes
 `;
 
 /** How a request ends. */

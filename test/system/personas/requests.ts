@@ -53,6 +53,7 @@ import {
   VolumesService,
   WatchVolumesRequest,
 } from '#src/gen/cinder/api/v3/volumes.js';
+import { CleanupWorkersRequest, WorkersService } from '#src/gen/cinder/api/v3/workers.js';
 import type { AnyMethod, RequestOf } from '#src/rpc/service-definition.js';
 import type { Owner } from './expected.js';
 
@@ -162,6 +163,7 @@ export const ASKS: readonly Ask[] = [
     ResetVolumeStatusRequest.create({ volumeId: await volume(), status: VolumeStatus.ERROR, reason: 'a test' }),
   ),
   ask(VolumesService.deleteVolume, async ({ volume }) => DeleteVolumeRequest.create({ volumeId: await volume() })),
+  ask(WorkersService.cleanupWorkers, () => CleanupWorkersRequest.create()),
   ask(VolumesService.watchVolumes, () => WatchVolumesRequest.create()),
 ];
 
