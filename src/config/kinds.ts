@@ -3,7 +3,8 @@ import { asTable, type Option } from './option.js';
 /** What an option's type takes beside its name and default. */
 interface Words {
   readonly help: string;
-  readonly isSecret?: boolean;
+  /** `in-url`: only the password of a URL is. @default false */
+  readonly isSecret?: boolean | 'in-url';
 }
 
 interface Range extends Words {
@@ -116,17 +117,22 @@ export function derivedText(
   return { ...plain, fallback: derive, defaultText };
 }
 
-/** A list of words; from the environment and flags separated by commas. */
-export function list(name: string, fallback: readonly string[], words: Words): Option<readonly string[]> {
+/** A list of words, each as `pattern` says; from the environment and flags separated by commas. */
+export function list(
+  name: string,
+  fallback: readonly string[],
+  words: Words & { readonly pattern?: RegExp; readonly shape?: string },
+): Option<readonly string[]> {
+  const { pattern = /./s, shape = 'words that are not empty' } = words;
   return option({
     ...words,
     name,
     fallback,
-    domain: 'list, separated by commas',
+    domain: words.shape === undefined ? 'list, separated by commas' : `list of ${words.shape}, separated by commas`,
     read(raw) {
       const items: unknown[] = typeof raw === 'string' ? raw.split(',').map((word) => word.trim()) : asArray(raw);
-      const bad = items.find((item) => typeof item !== 'string' || item === '');
-      if (bad !== undefined) throw new Error('must be a list of words that are not empty');
+      const bad = items.find((item) => typeof item !== 'string' || !pattern.test(item));
+      if (bad !== undefined) throw new Error(`must be a list of ${shape}`);
       if (new Set(items).size !== items.length) throw new Error('names something twice');
       return items as string[];
     },

@@ -23,7 +23,8 @@ export interface Option<T> {
   /** Unit and range in words, for the help. */
   readonly domain: string;
   readonly help: string;
-  readonly isSecret: boolean;
+  /** `in-url`: what is secret in it is the password of a URL. */
+  readonly isSecret: boolean | 'in-url';
 }
 
 /** Environment name of an option: `CINDER_` and the name in upper case, `.` and `-` as `_`. */

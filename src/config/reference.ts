@@ -50,7 +50,7 @@ function heading(text: string): readonly string[] {
 
 function rowOf({ name, domain, defaultText, help, isSecret }: Option<unknown>): string {
   const names = `\`${name}\`<br>\`${environmentName(name)}\``;
-  return row(names, domain, defaultText, isSecret ? `${help} Secret.` : help);
+  return row(names, domain, defaultText, isSecret !== false ? `${help} Secret.` : help);
 }
 
 function row(name: string, ...words: readonly string[]): string {

@@ -62,6 +62,13 @@ function together(
     .map(([option]) => ({ option, description: `is needed by ${asked}` }));
 }
 
+/** Names of the options that are set. */
+function named(options: Readonly<Record<string, string | readonly string[] | undefined>>): readonly string[] {
+  return Object.entries(options).flatMap(([option, value]) =>
+    value === undefined || value.length === 0 ? [] : [option],
+  );
+}
+
 type Rule = (config: Omit<Config, 'backends'>) => readonly Finding[];
 
 const RULES: readonly Rule[] = [
@@ -101,6 +108,55 @@ const RULES: readonly Rule[] = [
     tlsClientCaFile !== undefined && tlsClientCaFile === internalTlsCaFile
       ? [{ option: 'internal_tls_ca_file', description: "must not be tls_client_ca_file: users' are no services" }]
       : [],
+
+  ({ redisUrl, redisSentinels, redisClusterNodes }) =>
+    named({ redis_url: redisUrl, redis_sentinels: redisSentinels, redis_cluster_nodes: redisClusterNodes })
+      .slice(1)
+      .map((option) => ({ option, description: 'is another Redis: name one, some Sentinels, or some nodes' })),
+
+  ({ redisSentinels, redisSentinelUsername, redisSentinelPassword }) =>
+    redisSentinels.length > 0
+      ? []
+      : named({
+          redis_sentinel_username: redisSentinelUsername,
+          redis_sentinel_password: redisSentinelPassword,
+        }).map((option) => ({ option, description: 'needs redis_sentinels' })),
+
+  ({ redisUsername, redisPassword, redisTls, redisUrl, redisSentinels, redisClusterNodes }) =>
+    redisUrl !== undefined || redisSentinels.length > 0 || redisClusterNodes.length > 0
+      ? []
+      : named({
+          redis_username: redisUsername,
+          redis_password: redisPassword,
+          redis_tls: redisTls ? 'true' : undefined,
+        }).map((option) => ({ option, description: 'needs redis_url, redis_sentinels or redis_cluster_nodes' })),
+
+  ({ redisUrl, redisPassword }) =>
+    redisUrl !== undefined && !URL.canParse(redisUrl)
+      ? [{ option: 'redis_url', description: 'must be a URL; what is special in a password is written as %XX' }]
+      : redisPassword !== undefined && redisUrl !== undefined && new URL(redisUrl).password !== ''
+        ? [{ option: 'redis_password', description: 'is given by redis_url already' }]
+        : [],
+
+  ({ redisUsername, redisPassword, redisSentinelUsername, redisSentinelPassword }) => [
+    ...together({ redis_password: redisPassword }, { redis_username: redisUsername }),
+    ...together({ redis_sentinel_password: redisSentinelPassword }, { redis_sentinel_username: redisSentinelUsername }),
+  ],
+
+  ({ redisTls, redisUrl }) =>
+    redisTls && redisUrl?.startsWith('redis://')
+      ? [{ option: 'redis_tls', description: 'contradicts redis_url: write rediss:// there' }]
+      : [],
+
+  ({ redisTls, redisUrl, ...config }) => {
+    const { redisTlsCaFile: ca, redisTlsCertFile: cert, redisTlsKeyFile: key, redisTlsServerName: name } = config;
+    const files = { redis_tls_cert_file: cert, redis_tls_key_file: key };
+    if (redisTls || redisUrl?.startsWith('rediss://') === true) return cert || key ? together(files, files) : [];
+    return named({ ...files, redis_tls_ca_file: ca, redis_tls_server_name: name }).map((option) => ({
+      option,
+      description: 'needs redis_tls, or rediss:// in redis_url',
+    }));
+  },
 
   ({ reservationExpireMs, apiFlowDeadlineMs }) =>
     reservationExpireMs < 4 * apiFlowDeadlineMs

@@ -13,6 +13,8 @@ const MAX_INT = 2_147_483_647;
 const MULTIPLIER = { min: -1_000_000, max: 1_000_000 } as const;
 /** Cinder's words for a quota without limit. */
 const QUOTA = { min: -1, max: MAX_INT } as const;
+/** Where something listens; port 0 is nowhere. */
+const ADDRESS = { pattern: LISTEN_SHAPE.pattern, shape: 'HOST:PORT or [IPV6]:PORT' } as const;
 const RATIO = { pattern: /^(auto|[1-9]\d*(\.\d+)?)$/, shape: "'auto', or a number of 1 or more in quotes" } as const;
 
 /**
@@ -37,17 +39,54 @@ export const SCHEMA = {
     'sqlite:<data_dir>/cinder.db',
     ({ dataDir }) => `sqlite:${join(String(dataDir), 'cinder.db')}`,
     {
-      isSecret: true,
+      isSecret: 'in-url',
       pattern: /^(sqlite:.+|postgres(ql)?:\/\/.+)$/,
       shape: 'sqlite:PATH or postgres://…',
       help: 'The records. The embedded file belongs to one process; several need PostgreSQL.',
     },
   ),
+
+  // Redis
   redisUrl: optionalText('redis_url', {
+    isSecret: 'in-url',
+    pattern: /^rediss?:\/\/[^\s?#/]+(\/\d*)?$/,
+    shape: 'redis://[USER:PASSWORD@]HOST[:PORT][/DB], or rediss://… for TLS',
+    help: 'Quota usage: one server. None of redis_url, redis_sentinels, redis_cluster_nodes: a private redis-server child.',
+  }),
+  redisSentinels: list('redis_sentinels', [], {
+    ...ADDRESS,
+    help: 'Sentinels that know the primary.',
+  }),
+  redisSentinelMaster: text('redis_sentinel_master', 'mymaster', {
+    pattern: /^[A-Za-z0-9._-]+$/,
+    shape: 'a name without spaces',
+    help: 'Name under which the Sentinels know it.',
+  }),
+  redisSentinelUsername: optionalText('redis_sentinel_username', { help: 'ACL user at the Sentinels.' }),
+  redisSentinelPassword: optionalText('redis_sentinel_password', {
     isSecret: true,
-    pattern: /^rediss?:\/\/.+$/,
-    shape: 'redis://… or rediss://…',
-    help: 'Quota usage. Unset: a private redis-server child.',
+    help: 'Password at the Sentinels, which need not be that of the servers.',
+  }),
+  redisClusterNodes: list('redis_cluster_nodes', [], {
+    ...ADDRESS,
+    help: 'Some nodes of a cluster, by which the others are found; name several.',
+  }),
+  redisUsername: optionalText('redis_username', { help: "ACL user. Unset: redis_url's, else the default user." }),
+  redisPassword: optionalText('redis_password', { isSecret: true, help: "Password. Unset: redis_url's." }),
+  redisTls: flag('redis_tls', false, {
+    help: 'Speak TLS to the Sentinels and servers, or to the nodes. redis_url says it by rediss://.',
+  }),
+  redisTlsCaFile: optionalText('redis_tls_ca_file', {
+    help: "Authorities that sign the servers' certificates, PEM. Unset: those of the system.",
+  }),
+  redisTlsCertFile: optionalText('redis_tls_cert_file', { help: 'Certificate to show to Redis, PEM.' }),
+  redisTlsKeyFile: optionalText('redis_tls_key_file', {
+    help: 'Private key of redis_tls_cert_file, PEM without a passphrase.',
+  }),
+  redisTlsServerName: optionalText('redis_tls_server_name', {
+    pattern: /^[A-Za-z0-9.-]{1,253}$/,
+    shape: 'a host name',
+    help: "Name that every server's certificate has. Unset: the host or address at which it is called.",
   }),
   redisServer: optionalText('redis_server', {
     help: 'Program to run as the private child. Unset: redis-server of the PATH.',
@@ -341,6 +380,7 @@ export interface OptionGroup {
 /** How the options are shown to readers. */
 export const GROUPS: readonly OptionGroup[] = [
   { title: 'Where things are', from: 'dataDir' },
+  { title: 'Redis', from: 'redisUrl' },
   { title: 'Listeners', from: 'apiListen' },
   { title: 'TLS', from: 'tlsCertFile' },
   { title: 'Traces', from: 'otlpEndpoint' },

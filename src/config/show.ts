@@ -18,7 +18,7 @@ export function redact({ config, sources, backendSources }: LoadedConfig): reado
     const value = option.show((config as Readonly<Record<string, unknown>>)[field]);
     return {
       name: option.name,
-      value: option.isSecret ? masked(value) : value,
+      value: shown(option, value),
       source: sources[field as keyof typeof SCHEMA],
     };
   });
@@ -31,9 +31,14 @@ export function redact({ config, sources, backendSources }: LoadedConfig): reado
   return [...options, ...backends];
 }
 
-/** A URL keeps what is not secret; anything else is hidden whole. */
-function masked(value: string): string {
-  if (value === '' || value.startsWith('sqlite:')) return value;
+function shown({ isSecret }: Option<unknown>, value: string): string {
+  if (isSecret === false || value === '') return value;
+  return isSecret === 'in-url' ? maskedUrl(value) : '***';
+}
+
+/** A URL keeps what is not secret. */
+function maskedUrl(value: string): string {
+  if (value.startsWith('sqlite:')) return value;
   try {
     const url = new URL(value);
     if (url.password !== '') url.password = '***';

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { QuotaOptions } from '../config/schema.js';
 import type { NewSettlement } from '../db/quota-settlements.js';
 import { Limits } from '../quota/limits.js';
@@ -6,11 +5,11 @@ import { graceMsOf, Quota } from '../quota/quota.js';
 import { Rebuild } from '../quota/rebuild.js';
 import { loadQuotaScripts } from '../quota/scripts.js';
 import { Settlements } from '../quota/settlements.js';
-import { connectRedis, type RedisConnection } from '../redis/connect.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { deadlineIn } from '../redis/deadline.js';
-import { startPrivateServer } from '../redis/private-server.js';
 import type { Foundation } from './foundation.js';
 import { quotaObservers } from './observers.js';
+import { openRedis } from './redis.js';
 
 /** The quota engine of a process, and the Redis behind it. */
 export interface QuotaEngine {
@@ -26,27 +25,14 @@ export interface QuotaEngine {
 }
 
 /** Connects to the configured Redis, or starts a private one. Throws when it cannot be used. */
-export async function quotaEngine({ config, log, store, telemetry }: Foundation): Promise<QuotaEngine> {
+export async function quotaEngine({ config, log, store, telemetry, reloads }: Foundation): Promise<QuotaEngine> {
   const observers = quotaObservers(telemetry.metrics);
-  const privateServer = config.redisUrl
-    ? undefined
-    : await startPrivateServer({
-        dir: join(config.dataDir, 'redis'),
-        command: config.redisServer ?? 'redis-server',
-        log,
-      });
-  const redis = await connectRedis({
-    url: config.redisUrl ?? privateServer?.socket ?? '',
-    log,
-    ...observers.redis,
-  }).catch(async (error: unknown) => {
-    await privateServer?.stop();
-    throw error;
-  });
+  const { connection: redis, close } = await openRedis(config, log, reloads, observers.redis.onCall);
   telemetry.metrics.quota.redisUp.from(() => [[redis.usable ? 1 : 0]]);
   telemetry.readiness.add('redis', async () => {
-    if (!redis.usable) return { ready: false, reason: redis.refusal ?? 'no connection to Redis' };
-    await redis.client.ping();
+    const trouble = redis.trouble();
+    if (trouble !== undefined) return { ready: false, reason: trouble };
+    await redis.ping();
     return { ready: true };
   });
   const ttlMs = config.reservationExpireMs;
@@ -71,10 +57,7 @@ export async function quotaEngine({ config, log, store, telemetry }: Foundation)
     async release(release) {
       await settlements.settle(release, deadlineIn(config.apiFlowDeadlineMs));
     },
-    async close() {
-      await redis.close();
-      await privateServer?.stop();
-    },
+    close,
   };
 }
 

@@ -3,7 +3,7 @@ import { CastReceiver } from '../casts/receiver.js';
 import { isUp, servicesOf } from '../db/services.js';
 import { hastenWorkers } from '../db/workers.js';
 import { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
-import type { RedisConnection } from '../redis/connect.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { internalServer } from '../rpc/versioned-server.js';
 import { formatVersion } from '../rpc/version-number.js';
 import { ownVersion } from '../rpc/versions.js';

@@ -1,7 +1,7 @@
 import type { Over } from '../errors/catalogue.js';
 import { Fault } from '../errors/fault.js';
 import type { Log } from '../log/log.js';
-import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connect.js';
+import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connection.js';
 import { type Deadline, isOver, pause } from '../redis/deadline.js';
 import type { Script } from '../redis/script.js';
 import type { Limits } from './limits.js';
@@ -193,9 +193,9 @@ export class Quota {
     return unavailable(this.#ask(projectId, this.#parts.scripts.list, keysOf(projectId), args, deadline));
   }
 
-  /** The incarnation of the server now, to be read before the records. Throws NoAnswer. */
-  async token(deadline: Deadline): Promise<string> {
-    return (await this.#parts.redis.incarnation(deadline)).token;
+  /** The incarnation of a project's server now, to be read before the records. Throws NoAnswer. */
+  async token(projectId: string, deadline: Deadline): Promise<string> {
+    return (await this.#parts.redis.incarnation(keysOf(projectId).usage, deadline)).token;
   }
 
   async #settle<A extends string, R, T = never>(
@@ -246,7 +246,7 @@ export class Quota {
     const { redis, rebuild, log, onAlarm } = this.#parts;
     for (;;) {
       if (isOver(deadline)) throw new NoAnswer(`${script.name} was not answered in time`);
-      const incarnation = await redis.incarnation(deadline);
+      const incarnation = await redis.incarnation(keysOf(projectId).usage, deadline);
       const seen = await look?.(incarnation.token);
       if (seen !== undefined) return seen;
       try {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Counted, disownAndCount, type ProjectRecords } from '../db/quota-sums.js';
 import { CommitUnknown, type Store } from '../db/store.js';
 import type { Log } from '../log/log.js';
-import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connect.js';
+import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connection.js';
 import { type Deadline, deadlineIn, isOver, pause, within } from '../redis/deadline.js';
 import type { Incarnation } from '../redis/incarnation.js';
 import type { SnapshotOptions } from './deltas/snapshot.js';
@@ -90,7 +90,7 @@ export class Rebuild {
     let owner = randomUUID();
     let force = reason === 'stale' ? 0 : 1;
     while (!isOver(deadline)) {
-      const incarnation = await redis.incarnation(deadline);
+      const incarnation = await redis.incarnation(usage, deadline);
       try {
         const args = { owner, lease: leaseMs, force };
         const begin = await redis.attempt(incarnation, scripts.rebuildBegin, { usage }, args, deadline);

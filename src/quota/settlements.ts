@@ -2,7 +2,7 @@ import { deleteSettlement, findSettlement, type Settlement } from '../db/quota-s
 import { CommitUnknown, type Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 import { InDoubt } from '../flow/in-doubt.js';
-import { NoAnswer } from '../redis/connect.js';
+import { NoAnswer } from '../redis/connection.js';
 import type { Deadline } from '../redis/deadline.js';
 import type { Look, Quota, ReservationRef } from './quota.js';
 import type { Rebuild } from './rebuild.js';
@@ -71,7 +71,7 @@ export class Settlements {
    */
   async settle(ref: ReservationRef, deadline: Deadline): Promise<Settled> {
     return available(async () => {
-      const token = await this.#parts.quota.token(deadline);
+      const token = await this.#parts.quota.token(ref.projectId, deadline);
       const row = await findSettlement(this.#parts.store, ref.id);
       if (!row) return 'gone';
       if (row.kind !== 'release' && (row.state === 'open' || row.state === 'held')) return 'undecided';

@@ -6,14 +6,32 @@ export interface Inspection {
   readonly token: string;
   /** Why it cannot be used, in an operator's words. */
   readonly refusal: string | undefined;
+  /** Whether the refusal may pass by itself: with a load, or a failover. */
+  readonly passes: boolean;
   readonly appendOnly: boolean;
 }
 
+/** What a connection expects a server to be. */
+export type ServerMode = 'standalone' | 'cluster';
+
 /** Reads the reply of `INFO`. */
-export function inspect(info: string): Inspection {
+export function inspect(info: string, mode: ServerMode = 'standalone'): Inspection {
   const fields = new Map(info.split('\r\n').map((line) => cut(line)));
   const token = `${fields.get('run_id') ?? ''}:${fields.get('master_replid') ?? ''}`;
-  return { token, refusal: refusal(fields, token), appendOnly: fields.get('aof_enabled') === '1' };
+  const isLoading = fields.get('loading') === '1';
+  const isReplica = fields.get('role') !== 'master';
+  const refused = refusal(fields, token, mode);
+  const passing = isLoading
+    ? 'it is still loading its data'
+    : isReplica
+      ? 'it is a replica; the primary is needed'
+      : undefined;
+  return {
+    token,
+    refusal: refused ?? passing,
+    passes: refused === undefined && passing !== undefined,
+    appendOnly: fields.get('aof_enabled') === '1',
+  };
 }
 
 /**
@@ -48,11 +66,16 @@ export class Incarnation {
   }
 }
 
-function refusal(fields: ReadonlyMap<string, string>, token: string): string | undefined {
+function refusal(fields: ReadonlyMap<string, string>, token: string, expected: ServerMode): string | undefined {
+  const mode = fields.get('redis_mode') ?? 'standalone';
+  if (mode === 'sentinel') return 'it is a Sentinel; name it in redis_sentinels';
+  if (mode !== expected)
+    return mode === 'cluster'
+      ? 'it is a node of a cluster; name it in redis_cluster_nodes'
+      : 'it is no node of a cluster; name it in redis_url';
   const version = fields.get('redis_version') ?? 'unknown';
   if (!(Number.parseInt(version, 10) >= 7)) return `its version is ${version}; 7.0 or newer is needed`;
   if (!/^[0-9a-f]{40}:[0-9a-f]{40}$/.test(token)) return 'it does not tell its run_id and master_replid';
-  if (fields.get('role') !== 'master') return 'it is a replica; the primary is needed';
   const policy = fields.get('maxmemory_policy') ?? 'unknown';
   if (policy !== 'noeviction') return `its maxmemory-policy is ${policy}, which loses quota; set it to noeviction`;
   return undefined;

@@ -146,7 +146,8 @@ export class PrivateServer {
       if (this.#output.startsWith('locked') && (await answersPing(this.socket))) return;
       await pause(10, deadline);
     }
-    if (child.pid === undefined) await this.#exited;
+    const hasEnded = child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+    if (hasEnded) await this.#exited; // its last words come after its end
     const { command, dir } = this.#options;
     if (child.exitCode === NOT_FOUND) {
       throw new Error(

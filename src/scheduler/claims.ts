@@ -1,5 +1,5 @@
 import { backendOf, poolOf } from '../objects/backend-name.js';
-import type { RedisConnection } from '../redis/connect.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { deadlineIn } from '../redis/deadline.js';
 import { listedPools } from './changed-pools.js';
 import { claimKeysOf, type ClaimReply, type ClaimScripts } from './claim-scripts.js';
@@ -100,10 +100,11 @@ export class Claims {
 
   async #release(volume: string, backendId: string, from: number, below: number): Promise<void> {
     const { scripts, observer } = this.#options;
-    const count = await this.#ask('release', (deadline) =>
+    const backend = backendOf(backendId);
+    const count = await this.#ask('release', [backend], (deadline) =>
       this.#options.redis.run(
         scripts.release,
-        claimKeysOf(backendOf(backendId)),
+        claimKeysOf(backend),
         { keep: this.#keepMs, volume, from, below },
         deadline,
       ),
@@ -127,7 +128,7 @@ export class Claims {
       });
       // without figures of its pool a claim is left to its deadline
       const known = new Set(rooms.map(([name]) => name));
-      const folded = await this.#ask('fold', (deadline) =>
+      const folded = await this.#ask('fold', [reportKey(report)], (deadline) =>
         redis.run(
           scripts.fold,
           claimKeysOf(reportKey(report)),
@@ -152,7 +153,7 @@ export class Claims {
     backends: readonly string[],
   ): Promise<{ readonly count: number; readonly gib: number } | undefined> {
     const { redis, scripts } = this.#options;
-    const found = await this.#ask('outstanding', (deadline) =>
+    const found = await this.#ask('outstanding', backends, (deadline) =>
       Promise.all(
         backends.map((backend) =>
           redis.run(scripts.outstanding, claimKeysOf(backend), { keep: this.#keepMs }, deadline),
@@ -176,10 +177,11 @@ export class Claims {
     if (!room || gib <= 0) return { answer: 'unneeded' };
     const { redis, scripts, observer } = this.#options;
     const { thinGib, thickGib, reportedAt } = room;
-    const reply = await this.#ask('claim', (deadline) =>
+    const backend = backendOf(pool.backendId);
+    const reply = await this.#ask('claim', [backend], (deadline) =>
       redis.run(
         scripts.claim,
-        claimKeysOf(backendOf(pool.backendId)),
+        claimKeysOf(backend),
         {
           keep: this.#keepMs,
           volume: volumeId,
@@ -200,14 +202,18 @@ export class Claims {
     return reply;
   }
 
-  /** Undefined when there is no answer; at once when there is no Redis. */
+  /** Undefined when there is no answer; at once when there is no Redis for a backend's keys. */
   async #ask<T>(
     what: ClaimCall,
+    backends: readonly string[],
     call: (deadline: ReturnType<typeof deadlineIn>) => Promise<T>,
   ): Promise<T | undefined> {
     const { redis, patienceMs = PATIENCE_MS, observer } = this.#options;
     try {
-      if (!redis.usable) throw new Error(redis.refusal ?? 'no connection to Redis');
+      for (const backend of backends) {
+        const trouble = redis.trouble(claimKeysOf(backend).claims);
+        if (trouble !== undefined) throw new Error(trouble);
+      }
       return await call(deadlineIn(patienceMs));
     } catch (error) {
       observer?.failed(what, error);

@@ -15,14 +15,14 @@ import { Fault } from '#src/errors/fault.js';
 import type { FlowListener } from '#src/flow/listeners.js';
 import { CreateVolumeRequest } from '#src/gen/cinder/api/v3/volumes.js';
 import type { RequestContext } from '#src/objects/request-context.js';
-import type { RedisConnection } from '#src/redis/connect.js';
+import type { ServerConnection } from '#src/redis/server-connection.js';
 import { deadlineIn } from '#src/redis/deadline.js';
 import { type Engine, engineOf, figures, projectWith } from '../support/quota.js';
 import { redisFor } from '../support/redis.js';
 
 export interface CreationOptions {
   /** @default the one that the tests of the file share */
-  readonly redis?: RedisConnection;
+  readonly redis?: ServerConnection;
   readonly limits?: Readonly<Record<string, number>>;
   /** What is put between the flow and its records. */
   readonly between?: (store: Store) => Store;

@@ -253,6 +253,33 @@ test(
   { CINDER_TLS_CERT_FILE: '/c', CINDER_TLS_KEY_FILE: '/k', CINDER_TLS_CLIENT_CA_FILE: '/a', ...internalTls('/a') },
   /internal_tls_ca_file must not be tls_client_ca_file/,
 );
+test(
+  refuses,
+  { CINDER_REDIS_URL: 'redis://r:6379', CINDER_REDIS_CLUSTER_NODES: 'a:1,b:2' },
+  /redis_cluster_nodes is another Redis/,
+);
+test(refuses, { CINDER_REDIS_URL: 'redis://r:6379/one' }, /redis_url must be redis:/);
+test(refuses, { CINDER_REDIS_URL: 'redis://u:p@r:port' }, /redis_url must be a URL/);
+test(refuses, { CINDER_REDIS_SENTINELS: 'a:26379,b' }, /redis_sentinels must be a list of HOST:PORT/);
+test(refuses, { CINDER_REDIS_SENTINEL_PASSWORD: 'p' }, /redis_sentinel_password needs redis_sentinels/);
+test(refuses, { CINDER_REDIS_PASSWORD: 'p' }, /redis_password needs redis_url, redis_sentinels or/);
+test(
+  refuses,
+  { CINDER_REDIS_URL: 'redis://:p@r', CINDER_REDIS_PASSWORD: 'p' },
+  /redis_password is given by redis_url already/,
+);
+test(
+  refuses,
+  { CINDER_REDIS_SENTINELS: 'a:1', CINDER_REDIS_USERNAME: 'u' },
+  /redis_password is needed by redis_username/,
+);
+test(refuses, { CINDER_REDIS_URL: 'redis://r', CINDER_REDIS_TLS: 'true' }, /redis_tls contradicts redis_url/);
+test(refuses, { CINDER_REDIS_URL: 'redis://r', CINDER_REDIS_TLS_CA_FILE: '/c' }, /redis_tls_ca_file needs redis_tls/);
+test(
+  refuses,
+  { CINDER_REDIS_URL: 'rediss://r', CINDER_REDIS_TLS_CERT_FILE: '/c' },
+  /redis_tls_key_file is needed by redis_tls_cert_file/,
+);
 test(refuses, { CINDER_RESERVATION_EXPIRE: '60' }, /at least 4 times api_flow_deadline/);
 test(refuses, { CINDER_QUOTA_VOLUMES: '-2' }, /quota_volumes must be -1 to 2147483647/);
 test(refuses, { CINDER_QUOTA_VOLUMES: '1.5' }, /quota_volumes must be a whole number/);
@@ -308,6 +335,9 @@ test(accepts, { CINDER_API_LISTEN: '[::1]:8776' });
 test(accepts, { CINDER_API_LISTEN: '0.0.0.0:8776', CINDER_AUTH_STRATEGY: 'tokens', CINDER_AUTH_TOKENS_FILE: '/t' });
 test(accepts, { CINDER_VOLUME_LISTEN: '0.0.0.0:8796', CINDER_INTERNAL_RPC_SECRET: '0123456789abcdef' });
 test(accepts, { CINDER_VOLUME_LISTEN: '0.0.0.0:8796', ...internalTls('/a') });
+test(accepts, { CINDER_REDIS_SENTINELS: '10.0.0.1:26379,[::1]:26379', CINDER_REDIS_PASSWORD: 'p' });
+test(accepts, { CINDER_REDIS_CLUSTER_NODES: 'r1:6379', CINDER_REDIS_TLS: 'true', CINDER_REDIS_TLS_CA_FILE: '/c' });
+test(accepts, { CINDER_REDIS_URL: 'rediss://user:pass%2Fword@r:6379/1', CINDER_REDIS_TLS_CA_FILE: '/c' });
 
 test('versions by binary come as text or as a table', async (t) => {
   const user = await userWithFile(t, '[rpc_pins]\ncinder-volume = "3.15"\n');

@@ -10,16 +10,22 @@ function shown(environment: Record<string, string>): Map<string, { value: string
 
 test('secrets are masked wherever they stand, and what is not secret stays', (t) => {
   const environment = {
-    CINDER_REDIS_URL: 'redis://user:hunter2@redis.example:6379/1',
+    CINDER_REDIS_URL: 'rediss://redis.example:6379/1',
     CINDER_DATABASE_URL: 'postgres://cinder:hunter2@db.example/cinder?sslpassword=hunter2&sslmode=require',
-    CINDER_INTERNAL_RPC_SECRET: 'hunter2hunter2hunter2',
+    CINDER_INTERNAL_RPC_SECRET: 'hunter2hunter2:hunter2', // which is a URL, too
+    CINDER_REDIS_PASSWORD: 'redis://hunter2',
   };
   const rows = shown(environment);
 
   t.false(JSON.stringify([...rows]).includes('hunter2'));
-  t.is(rows.get('redis_url')?.value, 'redis://user:***@redis.example:6379/1');
+  t.is(rows.get('redis_url')?.value, 'rediss://redis.example:6379/1');
   t.is(rows.get('database_url')?.value, 'postgres://cinder:***@db.example/cinder?sslpassword=***&sslmode=require');
   t.is(rows.get('internal_rpc_secret')?.value, '***');
+});
+
+test('a URL keeps all but its password', (t) => {
+  const rows = shown({ CINDER_REDIS_URL: 'redis://user:hunter2@redis.example:6379/1' });
+  t.is(rows.get('redis_url')?.value, 'redis://user:***@redis.example:6379/1');
 });
 
 test('a secret that is not set is shown as unset, not as masked', (t) => {

@@ -169,7 +169,7 @@ class World {
     const { client } = this.engine.redis;
     const key = (name: string) => `{${this.projectId}}:${name}`;
     const [token, lease, used] = await client.hmget(key('u'), 'tok', 'lease', 'i:volumes');
-    if (token !== (await this.engine.quota.token(soon())) || lease) return;
+    if (token !== (await this.engine.quota.token(this.projectId, soon())) || lease) return;
     const reserved =
       Number(await client.hget(key('h'), 'r:volumes')) + Number(await client.hget(key('p'), 'r:volumes'));
     if (Number(used) + reserved > LIMIT) throw new Error(`${used} + ${reserved} passes the limit`);

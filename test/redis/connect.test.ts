@@ -1,5 +1,6 @@
 import test from 'ava';
-import { connectRedis, NoAnswer } from '#src/redis/connect.js';
+import { connectRedis } from '#src/redis/connect.js';
+import { NoAnswer } from '#src/redis/connection.js';
 import { deadlineIn } from '#src/redis/deadline.js';
 import { inspect } from '#src/redis/incarnation.js';
 import { connect, eventually, recordingLog, redisServerFor, SILENT } from '../support/redis.js';
@@ -17,10 +18,10 @@ test('a server that begins to evict is no longer used after the next connection'
   await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
   redis.client.disconnect(true);
   await eventually('refused', () => redis.refusal !== undefined);
-  await t.throwsAsync(redis.incarnation(deadlineIn(50)), { instanceOf: NoAnswer, message: /allkeys-lru/ });
+  await t.throwsAsync(redis.incarnation('', deadlineIn(50)), { instanceOf: NoAnswer, message: /allkeys-lru/ });
 
   await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
-  await t.notThrowsAsync(redis.incarnation(deadlineIn(5_000)));
+  await t.notThrowsAsync(redis.incarnation('', deadlineIn(5_000)));
 });
 
 test('a server without an append-only file is used, with a warning', async (t) => {
@@ -35,7 +36,7 @@ test('a server that is not there is named as such, and the password is not', asy
   const log = recordingLog();
   const url = 'redis://user:s3cret-s3cret@127.0.0.1:1';
   const error = await t.throwsAsync(connectRedis({ url, log, connectTimeoutMs: 200 }));
-  t.is(error.message, 'Redis cannot be used: it cannot be reached');
+  t.is(error.message, 'Redis cannot be used: connect ECONNREFUSED 127.0.0.1:1');
   t.true(log.lines.length > 0);
   t.false(JSON.stringify([log.lines, error.message]).includes('s3cret'));
 });
@@ -56,10 +57,10 @@ test('a wrong password is not written to the log', async (t) => {
 test('the incarnation changes with a restart of the server and is read anew', async (t) => {
   const server = await redisServerFor(t);
   const redis = await connect(t, server.socket);
-  const before = await redis.incarnation(deadlineIn(1_000));
+  const before = await redis.incarnation('', deadlineIn(1_000));
   await redis.client.call('SHUTDOWN', 'NOSAVE').catch(() => undefined);
   await eventually('the connection is lost', () => !redis.usable);
-  const after = await redis.incarnation(deadlineIn(10_000));
+  const after = await redis.incarnation('', deadlineIn(10_000));
   t.not(after.token, before.token);
 });
 
@@ -74,9 +75,9 @@ test('a server that stops answering costs each caller its own deadline, then the
   const hanging = redis.client.ping();
   await t.throwsAsync(hanging);
   await eventually('the dead connection is given up', () => !redis.usable, 2_000);
-  await t.throwsAsync(redis.incarnation(deadlineIn(100)), { instanceOf: NoAnswer });
+  await t.throwsAsync(redis.incarnation('', deadlineIn(100)), { instanceOf: NoAnswer });
   process.kill(pid, 'SIGCONT');
-  await t.notThrowsAsync(redis.incarnation(deadlineIn(10_000)));
+  await t.notThrowsAsync(redis.incarnation('', deadlineIn(10_000)));
 });
 
 test('a caller who is aborted waits no longer', async (t) => {
@@ -85,7 +86,7 @@ test('a caller who is aborted waits no longer', async (t) => {
   await server.stop();
   await eventually('the connection is lost', () => !redis.usable);
   const abort = new AbortController();
-  const waiting = redis.incarnation(deadlineIn(60_000, abort.signal));
+  const waiting = redis.incarnation('', deadlineIn(60_000, abort.signal));
   abort.abort();
   await t.throwsAsync(waiting, { instanceOf: NoAnswer });
 });
@@ -102,6 +103,9 @@ test(refuses, {}, undefined);
 test(refuses, { redis_version: '6.2.14' }, /6\.2\.14; 7\.0 or newer/);
 test(refuses, { redis_version: '8.0.1' }, undefined);
 test(refuses, { role: 'slave' }, /replica/);
+test(refuses, { loading: '1' }, /loading/);
+test(refuses, { redis_mode: 'cluster' }, /redis_cluster_nodes/);
+test(refuses, { redis_mode: 'sentinel' }, /redis_sentinels/);
 test(refuses, { maxmemory_policy: 'volatile-ttl' }, /volatile-ttl/);
 test(refuses, { run_id: '"\nos.exit()' }, /run_id/);
 

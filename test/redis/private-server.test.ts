@@ -47,11 +47,11 @@ test('a server that dies alone is started again in the same folder', async (t) =
   const server = await redisServerFor(t);
   const redis = await connect(t, server.socket);
   await redis.client.set('kept', 'yes');
-  const { token } = await redis.incarnation(deadlineIn(1_000));
+  const { token } = await redis.incarnation('', deadlineIn(1_000));
   process.kill(await pidOf(redis.client), 'SIGTERM');
   await eventually(
     'another incarnation answers',
-    async () => (await redis.incarnation(deadlineIn(10_000))).token !== token,
+    async () => (await redis.incarnation('', deadlineIn(10_000))).token !== token,
   );
   t.is(await redis.client.get('kept'), 'yes');
 });

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { TryAgain } from '#src/redis/connect.js';
+import { TryAgain } from '#src/redis/connection.js';
 import { deadlineIn } from '#src/redis/deadline.js';
 import { loadScript } from '#src/redis/script.js';
 import { connect, folderFor, redisFor, redisServerFor } from '../support/redis.js';
@@ -67,7 +67,7 @@ test('a script of a former incarnation is never loaded into the next one', async
   const who = loadScript({ file, keys: ['counter'], args: ['amount', 'label'], decode: String });
   const run = (deadline = deadlineIn(10_000)) => redis.run(who, { counter: 'c' }, { amount: 1, label: '' }, deadline);
 
-  const former = await redis.incarnation(deadlineIn(5_000));
+  const former = await redis.incarnation('', deadlineIn(5_000));
   const before = await run();
   await redis.client.call('SHUTDOWN', 'NOSAVE').catch(() => undefined);
   const after = await run();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { RedisConnection } from '#src/redis/connect.js';
+import type { RedisConnection } from '#src/redis/connection.js';
 import { type ClaimedPool, Claims, type ClaimsOptions } from '#src/scheduler/claims.js';
 import { loadClaimScripts } from '#src/scheduler/claim-scripts.js';
 import type { CapabilityReport, IncludedClaim } from '#src/scheduler/report.js';

@@ -15,8 +15,9 @@ import { type ChargedResources, Recovery } from '#src/quota/recovery.js';
 import { volumeAmounts } from '#src/quota/resources.js';
 import { loadQuotaScripts } from '#src/quota/scripts.js';
 import { Settlements } from '#src/quota/settlements.js';
-import type { RedisConnection } from '#src/redis/connect.js';
+import type { RedisConnection } from '#src/redis/connection.js';
 import { type Deadline, deadlineIn } from '#src/redis/deadline.js';
+import type { ServerConnection } from '#src/redis/server-connection.js';
 import { newProject, SILENT } from './redis.js';
 
 export interface EngineOptions {
@@ -27,9 +28,9 @@ export interface EngineOptions {
 }
 
 /** The quota engine over real parts, as a process has it. */
-export type Engine = ReturnType<typeof engineOf>;
+export type Engine<R extends RedisConnection = ServerConnection> = ReturnType<typeof engineOf<R>>;
 
-export function engineOf(redis: RedisConnection, store: Store, options: EngineOptions = {}) {
+export function engineOf<R extends RedisConnection>(redis: R, store: Store, options: EngineOptions = {}) {
   const { ttlMs = 60_000, log = SILENT, leaseMs = 5_000 } = options;
   const scripts = loadQuotaScripts();
   const limits = new Limits({ store, defaults: DEFAULT_LIMITS, maxAgeMs: 0 });
@@ -58,13 +59,13 @@ const destroyVolume = (id: string): Step[] => [
 export const soon = (): Deadline => deadlineIn(10_000);
 
 /** A volume on its way through the create protocol, one step at a time, so that a test can stop after any of them. */
-export class Creation {
+export class Creation<R extends RedisConnection = ServerConnection> {
   readonly volumeId = randomUUID();
   readonly reservationId = randomUUID();
   reservation: Reservation | undefined;
 
   constructor(
-    readonly engine: Engine,
+    readonly engine: Engine<R>,
     readonly projectId: string,
     readonly sizeGib = 1,
   ) {}
@@ -137,7 +138,7 @@ export async function projectWith(store: Store, limits: Readonly<Record<string, 
 }
 
 /** `in use/reserved` of volumes and gigabytes, in total and of the type: `1/0 10/0 1/0 10/0`. */
-export async function figures({ quota }: Engine, projectId: string): Promise<string> {
+export async function figures({ quota }: Pick<Engine, 'quota'>, projectId: string): Promise<string> {
   const keys = Object.keys(volumeAmounts({ sizeGib: 1, volumeTypeId: DEFAULT_VOLUME_TYPE_ID }));
   const usage = await quota.usage(projectId, keys, soon());
   return keys.map((key) => `${usage.get(key)?.inUse}/${usage.get(key)?.reserved}`).join(' ');

@@ -6,15 +6,16 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { LogFields } from '#src/log/fields.js';
 import type { Log } from '#src/log/log.js';
-import { connectRedis, type RedisConnection } from '#src/redis/connect.js';
+import { connectRedis } from '#src/redis/connect.js';
 import { deadlineIn, isOver, pause } from '#src/redis/deadline.js';
 import { type PrivateServer, type PrivateServerOptions, startPrivateServer } from '#src/redis/private-server.js';
+import type { ServerConnection } from '#src/redis/server-connection.js';
 
 /** The server's program: the one on PATH unless the environment names another. */
 export const REDIS_SERVER = process.env['CINDER_REDIS_SERVER'] ?? 'redis-server';
 
 /** A connection of this test's own to the server that the tests of this file share. Projects keep tests apart. */
-export async function redisFor(t: ExecutionContext): Promise<RedisConnection> {
+export async function redisFor(t: ExecutionContext): Promise<ServerConnection> {
   shared ??= startShared();
   return connect(t, (await shared).server.socket);
 }
@@ -51,7 +52,7 @@ export function freePort(): Promise<number> {
 }
 
 /** A connection that is closed with the test. */
-export async function connect(t: ExecutionContext, url: string): Promise<RedisConnection> {
+export async function connect(t: ExecutionContext, url: string): Promise<ServerConnection> {
   const redis = await connectRedis({ url, log: SILENT });
   t.teardown(() => redis.close());
   return redis;
