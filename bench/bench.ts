@@ -3,6 +3,7 @@ import { loadavg } from 'node:os';
 import { claimsBench } from './claims.js';
 import { cli } from './cli.js';
 import { createVolume } from './create-volume.js';
+import { decision } from './decision.js';
 import { getVolume } from './get-volume.js';
 import { listVolumesBench } from './list-volumes.js';
 import { memory } from './memory.js';
@@ -15,7 +16,7 @@ export interface Bench {
   run(report: (what: string, figure: Figure, text: string) => void): Promise<void>;
 }
 
-const BENCHES: readonly Bench[] = [claimsBench, cli, createVolume, getVolume, listVolumesBench, memory];
+const BENCHES: readonly Bench[] = [claimsBench, cli, createVolume, decision, getVolume, listVolumesBench, memory];
 
 const [name] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const bench = BENCHES.find((candidate) => candidate.name === name);
