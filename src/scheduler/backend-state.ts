@@ -30,19 +30,19 @@ export class BackendState {
     return this.#pools;
   }
 
-  /** Brings the pools to a report. Answers whether any came or went. Repeating it changes nothing. */
-  apply(report: CapabilityReport, service: VolumeService): boolean {
+  /** Brings the pools to a report; answers what changed: which pools there are, or only what they say. Safe to repeat. */
+  apply(report: CapabilityReport, service: VolumeService): 'none' | 'figures' | 'pools' {
     const isKnown = report === this.#report && this.#service !== undefined && isSamePlace(service, this.#service);
     this.#report = report;
     this.#service = service;
-    if (isKnown || this.#isLate(report)) return false;
+    if (isKnown || this.#isLate(report)) return 'none';
 
     this.#updatedAt = report.timestamp;
     const entries = poolEntries(report);
     const cameAny = [...entries].map(([name, entry]) => this.#applyPool(name, entry, report, service)).includes(true);
     const gone = [...this.#pools.keys()].filter((name) => !entries.has(name));
     for (const name of gone) this.#pools.delete(name);
-    return cameAny || gone.length > 0;
+    return cameAny || gone.length > 0 ? 'pools' : 'figures';
   }
 
   /** Gives a pool the figures of its report again, unless they changed after the report was made. */

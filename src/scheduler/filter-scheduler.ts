@@ -11,7 +11,7 @@ import type { Pool } from './pool-state.js';
 import type { Pools } from './pools.js';
 import type { FilterTally, Refusal } from './refusal.js';
 import { checkMaxAttempts, countAttempt, noteBackend } from './retry.js';
-import { opinionOf, type Opinion } from './opinion.js';
+import type { Opinion } from './opinion.js';
 import type { Filter } from './filters/index.js';
 import type { Weigher } from './weighers/index.js';
 import type { WeightHandler } from './weight-handlers/index.js';
@@ -77,6 +77,8 @@ export interface Explanation {
   readonly candidates: readonly Candidate[];
   /** What is told when none of them can be taken. */
   readonly refusal: Refusal;
+  /** What each weigher thinks of the candidates; to be asked before the next decision. Throws UnusableCapability. */
+  opinions(): readonly Opinion[];
 }
 
 /** How many rejections of each filter a refusal quotes. */
@@ -125,12 +127,11 @@ export class FilterScheduler {
 
   #choose(attempt: Attempt, without: ReadonlySet<string>, spareCount: number, observer?: DecisionObserver): Choice {
     const { request } = attempt;
-    const sieved = this.#sieve.sieve(this.#parts.pools.list(), request, QUOTED_REJECTIONS);
+    const sieved = this.#sieve.sieve(this.#parts.pools.table(), request, QUOTED_REJECTIONS);
     if (observer) sieved.eachFilter((...filtered) => observer.filtered(...filtered));
     const mayTake = (pool: Pool): boolean =>
       isOnResourceBackend(pool, request.resourceBackend) && !without.has(pool.backendId);
-    const found = spareCount === 0 ? sieved.best(mayTake) : undefined;
-    const [pool = found, ...spares] = spareCount === 0 ? [] : sieved.shortlist(mayTake, 1 + spareCount);
+    const [pool, ...spares] = sieved.shortlist(mayTake, 1 + spareCount);
     if (pool === undefined) return { refusal: this.#refusal(sieved, request) };
     return { placement: this.take(attempt, pool), pool, spares };
   }
@@ -164,15 +165,9 @@ export class FilterScheduler {
 
   /** Decides without taking anything. Quotes up to `quotedRejections` of each filter. Throws UnusableCapability. */
   explain(request: PlacementRequest, quotedRejections: number = QUOTED_REJECTIONS): Explanation {
-    const sieved = this.#sieve.sieve(this.#parts.pools.list(), request, quotedRejections);
+    const sieved = this.#sieve.sieve(this.#parts.pools.table(), request, quotedRejections);
     const refusal = this.#refusal(sieved, request);
-    return { tallies: refusal.tallies, candidates: sieved.candidates(), refusal };
-  }
-
-  /** What each weigher thinks of the candidates of a request. Throws UnusableCapability. */
-  opinions(candidates: readonly Candidate[], request: PlacementRequest): readonly Opinion[] {
-    const { weighers, weightHandler } = this.#parts;
-    return weighers.map((weigher) => opinionOf(weigher, weightHandler, candidates, request));
+    return { tallies: refusal.tallies, refusal, ...sieved.ranked() };
   }
 
   #refusal(sieved: Sieved, { resourceBackend }: PlacementRequest): Refusal {

@@ -1,6 +1,9 @@
+import { ASK_EACH } from './filters/filter.js';
 import type { Filter } from './filters/index.js';
+import type { Opinion } from './opinion.js';
 import type { PlacementRequest } from './placement-request.js';
 import type { Pool } from './pool-state.js';
+import { NO, UNKNOWN, YES, type PoolTable } from './pool-table.js';
 import type { FilterTally } from './refusal.js';
 import { unusable } from './unusable.js';
 import type { Weigher } from './weighers/index.js';
@@ -10,29 +13,38 @@ import type { WeightHandler } from './weight-handlers/index.js';
 export interface Sieved {
   readonly poolCount: number;
   readonly passedCount: number;
-  /** The pool of the greatest weight among those that may be taken; of equals the first. */
-  best(mayTake: (pool: Pool) => boolean): Pool | undefined;
-  /** The first `count` pools in the order, among those that may be taken. */
+  /** The first `count` pools in the order, among those that may be taken; of equals the first. */
   shortlist(mayTake: (pool: Pool) => boolean, count: number): readonly Pool[];
-  /** The pools that passed, best first; equals stay in the pools' order. */
-  candidates(): { readonly pool: Pool; readonly weight: number }[];
+  /** All that passed, in the order. */
+  ranked(): Ranking;
   /** Tells, filter by filter, how many pools it saw and how many of them it rejected. */
   eachFilter(tell: (filter: string, seenCount: number, rejectedCount: number) => void): void;
   /** What each filter did. */
   tallies(): readonly FilterTally[];
 }
 
+/** The pools that passed, best first; equals stay in the pools' order. To be read as `Sieved`. */
+export interface Ranking {
+  readonly candidates: readonly { readonly pool: Pool; readonly weight: number }[];
+  /** What each weigher thinks of the candidates, in their order. Throws UnusableCapability. */
+  opinions(): readonly Opinion[];
+}
+
 /**
- * Filters and weighs pools, in room that is reused: a decision over many pools makes no garbage and sorts nothing.
- * Rule: cinder/scheduler/base_filter.py, base_weight.py.
+ * Filters and weighs pools, in room that is reused: a decision over many pools makes no garbage, sorts nothing, and looks
+ * at a pool itself only where the table does not know. Rule: cinder/scheduler/base_filter.py, base_weight.py.
  */
 export class PoolSieve {
   readonly #filters: readonly Filter[];
   readonly #weighers: readonly Weigher[];
   readonly #handler: WeightHandler;
-  #passed: Pool[] = [];
+  /** 0, 1, 2 … */
+  #all = new Uint32Array(0);
+  /** Of the pools that are left, in their order. */
+  #rows = new Uint32Array(0);
   #totals = new Float64Array(0);
   #raw = new Float64Array(0);
+  #verdicts = new Uint8Array(0);
 
   constructor(filters: readonly Filter[], weighers: readonly Weigher[], handler: WeightHandler) {
     this.#filters = filters;
@@ -41,47 +53,79 @@ export class PoolSieve {
   }
 
   /** Throws UnusableCapability when a filter or weigher cannot compare what a pool reports. */
-  sieve(pools: readonly Pool[], request: PlacementRequest, quotedRejections: number): Sieved {
-    this.#makeRoom(pools);
-    const passed = this.#passed;
+  sieve(table: PoolTable, request: PlacementRequest, quotedRejections: number): Sieved {
+    const { pools } = table;
+    this.#makeRoom(pools.length);
     const sifts: Sift[] = [];
-    let count = pools.length;
+    let rows = this.#rows.subarray(0, pools.length);
     for (const filter of this.#filters) {
-      const sift = siftInPlace(filter, passed, count, request, quotedRejections);
+      const verdicts = this.#verdicts.subarray(0, rows.length);
+      judge(filter, table, rows, request, verdicts);
+      const sift = keepThePassed(filter, rows, verdicts, quotedRejections);
       sifts.push(sift);
-      count = sift.passedCount;
+      rows = rows.subarray(0, sift.passedCount);
     }
-    const weights = this.#weigh(count, request);
+    const weights = this.#weigh(table, rows, request);
+    const poolAt = (index: number): Pool => pools[rows[index] as number] as Pool; // asked for indexes of rows only
     return {
       poolCount: pools.length,
-      passedCount: count,
-      best: (mayTake) => this.#handler.best(passed, weights, mayTake),
-      shortlist: (mayTake, most) => this.#handler.shortlist(passed, weights, mayTake, most),
-      candidates: () => this.#handler.rank(passed, weights),
-      eachFilter(tell) {
-        for (const sift of sifts) tell(sift.filter.name, sift.poolCount, sift.poolCount - sift.passedCount);
+      passedCount: rows.length,
+      shortlist: (mayTake, count) =>
+        this.#handler.shortlist(weights, (index) => mayTake(poolAt(index)), count).map(poolAt),
+      ranked: () => {
+        const order = this.#handler.rank(weights);
+        return {
+          candidates: Array.from(order, (index) => ({ pool: poolAt(index), weight: weights[index] as number })),
+          opinions: () => this.#weighers.map((weigher) => this.#opinion(weigher, table, rows, request, order)),
+        };
       },
-      tallies: () => sifts.map((sift) => tally(sift, request)),
+      eachFilter(tell) {
+        for (const { filter, poolCount, passedCount } of sifts) tell(filter.name, poolCount, poolCount - passedCount);
+      },
+      tallies: () => sifts.map((sift) => tally(sift, pools, request)),
     };
   }
 
-  #makeRoom(pools: readonly Pool[]): void {
-    const passed = this.#passed;
-    passed.length = pools.length; // lets go of pools that are gone
-    for (let index = 0; index < pools.length; index += 1) passed[index] = pools[index] as Pool; // index is in range
-    if (this.#totals.length >= pools.length) return;
-    this.#totals = new Float64Array(pools.length);
-    this.#raw = new Float64Array(pools.length);
+  #makeRoom(count: number): void {
+    if (this.#rows.length < count) {
+      this.#all = Uint32Array.from({ length: count }, (_, row) => row);
+      this.#rows = new Uint32Array(count);
+      this.#totals = new Float64Array(count);
+      this.#raw = new Float64Array(count);
+      this.#verdicts = new Uint8Array(count);
+    }
+    this.#rows.set(this.#all.subarray(0, count));
   }
 
-  #weigh(count: number, request: PlacementRequest): Float64Array {
-    const totals = this.#totals.subarray(0, count).fill(0);
-    const raw = this.#raw.subarray(0, count);
+  #weigh(table: PoolTable, rows: Uint32Array, request: PlacementRequest): Float64Array {
+    const totals = this.#totals.subarray(0, rows.length).fill(0);
+    const raw = this.#raw.subarray(0, rows.length);
     for (const weigher of this.#weighers) {
-      weighInto(weigher, this.#passed, request, raw);
+      weighInto(weigher, table, rows, request, raw);
       this.#handler.add(raw, weigher.multiplier, totals);
     }
     return totals;
+  }
+
+  #opinion(
+    weigher: Weigher,
+    table: PoolTable,
+    rows: Uint32Array,
+    request: PlacementRequest,
+    order: Uint32Array,
+  ): Opinion {
+    const raw = new Float64Array(rows.length);
+    weighInto(weigher, table, rows, request, raw);
+    const normalised = new Float64Array(rows.length);
+    this.#handler.add(raw.slice(), 1, normalised);
+    const ordered = (values: Float64Array): Float64Array =>
+      Float64Array.from(order, (index) => values[index] as number);
+    return {
+      weigher: weigher.name,
+      multiplier: weigher.multiplier,
+      raw: ordered(raw),
+      normalised: ordered(normalised),
+    };
   }
 }
 
@@ -89,42 +133,111 @@ interface Sift {
   readonly filter: Filter;
   readonly poolCount: number;
   readonly passedCount: number;
-  readonly quoted: readonly Pool[];
+  /** Rows of the first that were rejected. */
+  readonly quoted: readonly number[];
 }
 
-/** Moves the pools that pass to the front of the first `count`, in their order. */
-function siftInPlace(filter: Filter, pools: Pool[], count: number, request: PlacementRequest, quotes: number): Sift {
-  const quoted: Pool[] = [];
-  let passedCount = 0;
-  let index = 0;
-  try {
-    for (; index < count; index += 1) {
-      const pool = pools[index] as Pool; // index is in range
-      if (filter.passes(pool, request)) pools[passedCount++] = pool;
-      else if (quoted.length < quotes) quoted.push(pool);
+/** What a filter says of each row: YES or NO. */
+function judge(
+  filter: Filter,
+  table: PoolTable,
+  rows: Uint32Array,
+  request: PlacementRequest,
+  verdicts: Uint8Array,
+): void {
+  const ask = (row: number): number => {
+    const pool = table.pools[row] as Pool; // of the table
+    try {
+      return filter.passes(pool, request) ? YES : NO;
+    } catch (error) {
+      throw unusable(error, pool.backendId, filter.name);
     }
-  } catch (error) {
-    throw unusable(error, pools[index]?.backendId ?? '', filter.name);
+  };
+  const shortcut = filter.shortcut?.(request) ?? ASK_EACH;
+  if (shortcut.kind === 'all') verdicts.fill(YES);
+  else if (shortcut.kind === 'standing') {
+    recall(table.answers(`${filter.name} ${shortcut.key}`), rows, ask, verdicts);
+  } else if (shortcut.kind === 'least') {
+    const exempt = shortcut.exempt === null ? undefined : table.rowOf(shortcut.exempt);
+    compare(table.column(shortcut.column), shortcut.least, exempt ?? -1, rows, ask, verdicts);
+  } else {
+    for (let index = 0; index < rows.length; index += 1) verdicts[index] = ask(rows[index] as number);
   }
-  return { filter, poolCount: count, passedCount, quoted };
 }
 
-function weighInto(weigher: Weigher, pools: readonly Pool[], request: PlacementRequest, weights: Float64Array): void {
+function recall(answers: Uint8Array, rows: Uint32Array, ask: (row: number) => number, verdicts: Uint8Array): void {
+  for (let index = 0; index < rows.length; index += 1) {
+    const row = rows[index] as number;
+    if (answers[row] === UNKNOWN) answers[row] = ask(row);
+    verdicts[index] = answers[row] as number;
+  }
+}
+
+function compare(
+  column: Float64Array,
+  least: number,
+  exempt: number,
+  rows: Uint32Array,
+  ask: (row: number) => number,
+  verdicts: Uint8Array,
+): void {
+  for (let index = 0; index < rows.length; index += 1) {
+    const row = rows[index] as number;
+    const value = column[row] as number;
+    if (Number.isNaN(value)) verdicts[index] = ask(row);
+    else verdicts[index] = value >= least || row === exempt ? YES : NO;
+  }
+}
+
+/** Moves the rows that pass to the front, in their order. */
+function keepThePassed(filter: Filter, rows: Uint32Array, verdicts: Uint8Array, quotes: number): Sift {
+  const quoted: number[] = [];
+  let passedCount = 0;
+  for (let index = 0; index < rows.length; index += 1) {
+    const [row, verdict] = [rows[index] as number, verdicts[index] as number];
+    if (quoted.length < quotes && verdict === NO) quoted.push(row);
+    // without a branch: which pools pass is as good as random, and a processor that guesses wrong waits
+    rows[passedCount] = row;
+    passedCount += verdict & YES;
+  }
+  return { filter, poolCount: rows.length, passedCount, quoted };
+}
+
+function weighInto(
+  weigher: Weigher,
+  table: PoolTable,
+  rows: Uint32Array,
+  request: PlacementRequest,
+  weights: Float64Array,
+): void {
+  const column = weigher.column && table.column(weigher.column(request));
   let index = 0;
   try {
-    for (; index < weights.length; index += 1) weights[index] = weigher.weigh(pools[index] as Pool, request); // in range
+    for (; index < rows.length; index += 1) {
+      const row = rows[index] as number;
+      const known = column ? (column[row] as number) : NaN;
+      weights[index] = Number.isNaN(known) ? weigher.weigh(table.pools[row] as Pool, request) : known;
+    }
     weigher.settle?.(weights);
   } catch (error) {
-    throw unusable(error, pools[index]?.backendId ?? '', weigher.name);
+    throw unusable(error, table.pools[rows[index] ?? -1]?.backendId ?? '', weigher.name);
   }
 }
 
-function tally({ filter, poolCount, passedCount, quoted }: Sift, request: PlacementRequest): FilterTally {
+function tally(
+  { filter, poolCount, passedCount, quoted }: Sift,
+  pools: readonly Pool[],
+  request: PlacementRequest,
+): FilterTally {
+  const examples = quoted.map((row) => {
+    const pool = pools[row] as Pool; // of the table
+    return { pool: pool.backendId, reason: filter.reason(pool, request) };
+  });
   return {
     filter: filter.name,
     poolCount,
     rejectedCount: poolCount - passedCount,
     complaint: filter.complaint,
-    examples: quoted.map((pool) => ({ pool: pool.backendId, reason: filter.reason(pool, request) })),
+    examples,
   };
 }

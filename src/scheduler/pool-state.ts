@@ -1,13 +1,5 @@
 import { withPool } from '../objects/backend-name.js';
-import {
-  capacityFactors,
-  figure,
-  isUnmeasured,
-  maxOverSubscriptionRatio,
-  provisionedCapacity,
-  type CapacityFactors,
-} from './capacity.js';
-import { isMet, type Requirements } from './filters/requirement.js';
+import { figure, isUnmeasured, maxOverSubscriptionRatio, provisionedCapacity } from './capacity.js';
 import { operand } from './python/number.js';
 import type { Value, ValueMap } from './python/value.js';
 import type { VolumeService } from './volume-service.js';
@@ -45,14 +37,7 @@ export interface Pool {
   readonly goodnessFunction: Value;
   /** When the figures were reported or last consumed, ms; null: never. */
   readonly updatedAt: number | null;
-  /** The capacity factors for a thin or a thick volume; derived once for each change of the figures. */
-  factors(wantsThin: boolean): CapacityFactors;
-  /** Whether the capabilities meet what a type asks for; answered once for each type and report. Throws PythonError. */
-  meets(requirements: Requirements): boolean;
 }
-
-/** Types a pool remembers its answer for. */
-const MAX_REMEMBERED_TYPES = 64;
 
 /** The one place that changes a pool's figures. Rule: cinder/scheduler/host_manager.py, `PoolState`. */
 export class PoolState implements Pool {
@@ -79,9 +64,6 @@ export class PoolState implements Pool {
   filterFunction: Value = null;
   goodnessFunction: Value = 0;
   updatedAt: number | null = null;
-  #thin: CapacityFactors | undefined;
-  #thick: CapacityFactors | undefined;
-  readonly #verdicts = new Map<string, boolean>();
 
   constructor(host: string, clusterName: string | null, name: string, service: VolumeService) {
     this.name = name;
@@ -96,7 +78,6 @@ export class PoolState implements Pool {
    * was made stay.
    */
   apply(capabilities: ValueMap, timestamp: number, service: VolumeService, globalRatio: string): void {
-    if (capabilities !== this.capabilities) this.#verdicts.clear();
     this.capabilities = capabilities;
     this.service = service;
     if (this.updatedAt !== null && this.updatedAt > timestamp) return;
@@ -119,7 +100,6 @@ export class PoolState implements Pool {
     this.filterFunction = reported('filter_function', null);
     this.goodnessFunction = reported('goodness_function', 0);
     this.updatedAt = timestamp;
-    this.#forgetFactors();
   }
 
   /** Takes `sizeGib` from the pool's room until the next report; a negative size gives it back. Throws PythonError. */
@@ -130,25 +110,5 @@ export class PoolState implements Pool {
     this.freeCapacityGb = free;
     this.allocatedCapacityGb = allocated;
     this.provisionedCapacityGb = provisioned;
-    this.#forgetFactors();
-  }
-
-  factors(wantsThin: boolean): CapacityFactors {
-    return wantsThin ? (this.#thin ??= capacityFactors(this, true)) : (this.#thick ??= capacityFactors(this, false));
-  }
-
-  meets({ id, list }: Requirements): boolean {
-    if (id === '') return true;
-    const known = this.#verdicts.get(id);
-    if (known !== undefined) return known;
-    const verdict = list.every((requirement) => isMet(requirement, this.capabilities));
-    if (this.#verdicts.size >= MAX_REMEMBERED_TYPES) this.#verdicts.clear();
-    this.#verdicts.set(id, verdict);
-    return verdict;
-  }
-
-  #forgetFactors(): void {
-    this.#thin = undefined;
-    this.#thick = undefined;
   }
 }

@@ -3,6 +3,7 @@ import { capacityNotice, type CapacityNotice } from './capacity-usage.js';
 import { provisionedCapacity } from './capacity.js';
 import { changedPools } from './changed-pools.js';
 import type { PoolState } from './pool-state.js';
+import { PoolTable } from './pool-table.js';
 import { operand } from './python/number.js';
 import { get, type ValueMap } from './python/value.js';
 import { checkReport, reportKey, type CapabilityReport } from './report.js';
@@ -42,8 +43,11 @@ export class Pools {
   #services: readonly VolumeService[] = [];
   #silent = new Set<string>();
   #isStale = true;
-  /** The pools in order, and by `backendId`; undefined while a pool came or went since. */
-  #index: PoolIndex | undefined;
+  /** Backends with other reports or services than the table has seen. */
+  readonly #renewed = new Set<BackendState>();
+  #index: PoolIndex = { table: new PoolTable([]), pools: [], backends: [] };
+  /** Whether no pool came or went since the index was made. */
+  #isIndexed = true;
 
   constructor(options: PoolsOptions) {
     this.#options = options;
@@ -71,7 +75,7 @@ export class Pools {
     this.#reports.set(key, report);
     this.#silent.delete(key);
     this.#isStale = true;
-    if (isFirst) this.#refresh();
+    if (isFirst) this.#refreshBackends();
     return true;
   }
 
@@ -96,12 +100,18 @@ export class Pools {
   /** The pools of all living, enabled backends that have reported. The list is valid until the next call. */
   list(): readonly PoolState[] {
     this.#refresh();
-    return this.#indexed().list;
+    return this.#index.pools;
+  }
+
+  /** The same, with what stands ready for decisions beside them. Valid until the next call. */
+  table(): PoolTable {
+    this.#refresh();
+    return this.#index.table;
   }
 
   /** A pool by `backendId`, as it stands. */
   find(backendId: string): PoolState | undefined {
-    return this.#indexed().byId.get(backendId)?.pool;
+    return this.#at(backendId)?.pool;
   }
 
   /** Takes room for a volume that was just placed; answers whether the pool is known. Throws UnusableCapability. */
@@ -157,7 +167,7 @@ export class Pools {
   }
 
   #take(backendId: string, sizeGib: number): PoolState | undefined {
-    const found = this.#indexed().byId.get(backendId);
+    const found = this.#at(backendId);
     if (found === undefined) return undefined;
     try {
       found.pool.take(sizeGib);
@@ -200,13 +210,16 @@ export class Pools {
   #refresh(): void {
     if (this.#isStale) this.#refreshBackends();
     for (const [pool, backend] of this.#moved) backend.reapply(pool);
+    const { table } = this.#indexed();
+    for (const backend of this.#renewed) for (const { backendId } of backend.pools.values()) table.renew(backendId);
+    for (const { backendId } of this.#moved.keys()) table.measure(backendId);
+    this.#renewed.clear();
     this.#moved.clear();
   }
 
   #refreshBackends(): void {
     const silent = new Set<string>();
     const active = new Set<string>();
-    let isChanged = false;
     for (const service of this.#services) {
       const key = backendKeyOf(service);
       if (!service.up || service.disabled || service.frozen || active.has(key)) continue;
@@ -217,15 +230,17 @@ export class Pools {
         continue;
       }
       active.add(key);
-      isChanged = this.#backend(key, service).apply(report, service) || isChanged;
+      const backend = this.#backend(key, service);
+      const change = backend.apply(report, service);
+      if (change !== 'none') this.#renewed.add(backend);
+      if (change === 'pools') this.#isIndexed = false;
       this.#applied.add(report);
     }
     for (const key of this.#backends.keys()) {
-      if (!active.has(key)) isChanged = this.#backends.delete(key);
+      if (!active.has(key) && this.#backends.delete(key)) this.#isIndexed = false;
     }
     this.#silent = silent;
     this.#isStale = false;
-    if (isChanged) this.#index = undefined;
   }
 
   #backend(key: string, service: VolumeService): BackendState {
@@ -237,21 +252,27 @@ export class Pools {
   }
 
   #indexed(): PoolIndex {
-    return (this.#index ??= indexOf(this.#backends.values()));
+    if (this.#isIndexed) return this.#index;
+    const backends = [...this.#backends.values()].flatMap((backend) => [...backend.pools.values()].map(() => backend));
+    const pools = [...this.#backends.values()].flatMap((backend) => [...backend.pools.values()]);
+    this.#index = { table: new PoolTable(pools, this.#index.table), pools, backends };
+    this.#isIndexed = true;
+    return this.#index;
+  }
+
+  #at(backendId: string): { readonly pool: PoolState; readonly backend: BackendState } | undefined {
+    const { table, pools, backends } = this.#indexed();
+    const row = table.rowOf(backendId) ?? -1;
+    const [pool, backend] = [pools[row], backends[row]];
+    return pool && backend && { pool, backend };
   }
 }
 
 interface PoolIndex {
-  readonly list: readonly PoolState[];
-  readonly byId: ReadonlyMap<string, { readonly pool: PoolState; readonly backend: BackendState }>;
-}
-
-function indexOf(backends: Iterable<BackendState>): PoolIndex {
-  const entries = [...backends].flatMap((backend) => [...backend.pools.values()].map((pool) => ({ pool, backend })));
-  return {
-    list: entries.map(({ pool }) => pool),
-    byId: new Map(entries.map((entry) => [entry.pool.backendId, entry])),
-  };
+  readonly table: PoolTable;
+  /** Of each row. */
+  readonly pools: readonly PoolState[];
+  readonly backends: readonly BackendState[];
 }
 
 function orNone<T>(list: readonly T[]): readonly T[] | undefined {

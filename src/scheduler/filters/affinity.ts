@@ -2,7 +2,7 @@ import { get, isList, type Value } from '../python/value.js';
 import { isUuidLike } from '../python/uuid.js';
 import type { PlacementRequest, VolumePlace } from '../placement-request.js';
 import type { Pool } from '../pool-state.js';
-import type { Filter } from './filter.js';
+import { ALL_PASS, ASK_EACH, type Filter } from './filter.js';
 
 /** Keeps the pools that hold one of the volumes of the hint `same_host`. Rule: cinder/scheduler/filters/affinity_filter.py. */
 export const sameBackendFilter: Filter = {
@@ -13,6 +13,7 @@ export const sameBackendFilter: Filter = {
     return ids !== 'malformed' && (ids.length === 0 || request.volumes.some((volume) => isOn(pool, volume, ids)));
   },
 
+  shortcut: (request) => (isAsked(request, 'same_host') ? ASK_EACH : ALL_PASS),
   reason: () => 'holds none of the volumes in same_host',
   complaint: 'hold none of the volumes that it shall be near to',
 };
@@ -26,9 +27,14 @@ export const differentBackendFilter: Filter = {
     return ids !== 'malformed' && !request.volumes.some((volume) => isOn(pool, volume, ids));
   },
 
+  shortcut: (request) => (isAsked(request, 'different_host') ? ASK_EACH : ALL_PASS),
   reason: () => 'holds a volume in different_host',
   complaint: 'hold a volume that it shall be away from',
 };
+
+function isAsked({ hints }: PlacementRequest, name: string): boolean {
+  return hints !== null && get(hints, name) !== undefined;
+}
 
 /** The ids of a hint, as they are written; one that cannot be an id spoils them all. */
 function wanted({ hints }: PlacementRequest, name: string): readonly Value[] | 'malformed' {

@@ -2,7 +2,7 @@ import { contains } from '../python/value.js';
 import { PythonError } from '../python/python-error.js';
 import type { PlacementRequest } from '../placement-request.js';
 import type { Pool } from '../pool-state.js';
-import type { Filter } from './filter.js';
+import { ALL_PASS, type Filter } from './filter.js';
 
 /** Keeps the pools in the zone, or one of the zones, asked for. Rule: cinder/scheduler/filters/availability_zone_filter.py. */
 export const availabilityZoneFilter: Filter = {
@@ -11,6 +11,11 @@ export const availabilityZoneFilter: Filter = {
   passes(pool, { zones, zone }) {
     if (zones.length > 0) return contains(zones, zoneOf(pool));
     return zone === '' || zoneOf(pool) === zone;
+  },
+
+  shortcut({ zones, zone }) {
+    if (zones.length === 0 && zone === '') return ALL_PASS;
+    return { kind: 'standing', key: JSON.stringify(zones.length > 0 ? zones : [zone]) };
   },
 
   reason: (pool, request) => `is in zone '${pool.service.availabilityZone ?? ''}', not in ${asked(request)}`,

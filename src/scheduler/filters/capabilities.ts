@@ -1,14 +1,18 @@
 import type { PlacementRequest } from '../placement-request.js';
 import type { Pool } from '../pool-state.js';
 import { get } from '../python/value.js';
-import type { Filter } from './filter.js';
+import { ALL_PASS, type Filter } from './filter.js';
 import { capabilityAt, isMet } from './requirement.js';
 
 /** Keeps the pools that report what the volume type asks for. Rule: cinder/scheduler/filters/capabilities_filter.py. */
 export const capabilitiesFilter: Filter = {
   name: 'CapabilitiesFilter',
 
-  passes: (pool, request) => canGrow(pool, request) && pool.meets(request.requirements),
+  passes: (pool, request) =>
+    canGrow(pool, request) && request.requirements.list.every((requirement) => isMet(requirement, pool.capabilities)),
+
+  shortcut: ({ growsInUse, requirements }) =>
+    growsInUse || requirements.id !== '' ? { kind: 'standing', key: `${growsInUse} ${requirements.id}` } : ALL_PASS,
 
   reason(pool, request) {
     if (!canGrow(pool, request)) return 'cannot extend a volume that is in use';

@@ -1,9 +1,9 @@
-import { isUnmeasured, quotient } from '../capacity.js';
+import { capacityFactors, isUnmeasured, quotient } from '../capacity.js';
 import type { PlacementRequest } from '../placement-request.js';
 import type { Pool } from '../pool-state.js';
 import { operand, toFloat } from '../python/number.js';
 import { isTruthy } from '../python/value.js';
-import type { Filter } from './filter.js';
+import { ALL_PASS, ASK_EACH, type Filter } from './filter.js';
 
 /** Keeps the pools with room for the volume. Rule: cinder/scheduler/filters/capacity_filter.py. */
 export const capacityFilter: Filter = {
@@ -17,13 +17,19 @@ export const capacityFilter: Filter = {
     return toFloat(pool.totalCapacityGb) > 0 && hasRoom(pool, request);
   },
 
+  shortcut({ requestedGib, isThin, existsOn }) {
+    if (requestedGib === 0) return ALL_PASS;
+    if (requestedGib === null) return ASK_EACH;
+    return { kind: 'least', column: isThin ? 'thinRoom' : 'thickRoom', least: requestedGib, exempt: existsOn };
+  },
+
   reason(pool, { requestedGib, isThin }) {
     if (pool.freeCapacityGb === null) return 'does not say how much is free';
     if (isUnmeasured(pool.totalCapacityGb)) {
       return 'has no measured capacity, so that the part it reserves cannot be kept free';
     }
     if (toFloat(pool.totalCapacityGb) <= 0) return 'has no capacity at all';
-    const { virtualFreeCapacity, provisionedCapacity } = pool.factors(isThin);
+    const { virtualFreeCapacity, provisionedCapacity } = capacityFactors(pool, isThin);
     const subscription = `${provisionedCapacity} GiB provisioned, over-subscription ${pool.maxOverSubscriptionRatio}`;
     return `has room for ${virtualFreeCapacity} GiB, ${requestedGib ?? '?'} GiB are asked for (${subscription})`;
   },
@@ -32,7 +38,7 @@ export const capacityFilter: Filter = {
 };
 
 function hasRoom(pool: Pool, { requestedGib, isThin }: PlacementRequest): boolean {
-  const { virtualFreeCapacity, totalAvailableCapacity, provisionedCapacity } = pool.factors(isThin);
+  const { virtualFreeCapacity, totalAvailableCapacity, provisionedCapacity } = capacityFactors(pool, isThin);
   const isThinThere = isThin && isTruthy(pool.thinProvisioningSupport);
   if (isThinThere && pool.maxOverSubscriptionRatio < 1) return false;
   const requested = operand(requestedGib);

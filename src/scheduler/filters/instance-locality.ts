@@ -3,7 +3,7 @@ import type { PlacementRequest } from '../placement-request.js';
 import { PythonError } from '../python/python-error.js';
 import { isUuidLike } from '../python/uuid.js';
 import { get, isTruthy } from '../python/value.js';
-import type { Filter } from './filter.js';
+import { ALL_PASS, ASK_EACH, type Filter } from './filter.js';
 
 /**
  * Keeps the pools on the host of the server in the hint `local_to_instance`. Raises for what is no UUID and for a server
@@ -15,6 +15,7 @@ export const instanceLocalityFilter: Filter = {
     const host = serverHost(request);
     return host === undefined || hostOf(pool.backendId) === host;
   },
+  shortcut: ({ hints }) => (hints !== null && isTruthy(get(hints, 'local_to_instance')) ? ASK_EACH : ALL_PASS),
   reason: (pool, request) => `is not on ${serverHost(request) ?? 'any host'}, where the server is`,
   complaint: 'are not on the host of the server',
 };

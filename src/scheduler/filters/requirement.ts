@@ -3,7 +3,7 @@ import { parseExtraSpec, type Match } from './extra-spec.js';
 
 /** All that a type asks of a pool's capabilities. */
 export interface Requirements {
-  /** The same for the same specs: what a pool remembers its answer under. Empty: nothing is asked. */
+  /** The same for the same specs: what answers are remembered under. Empty: nothing is asked. */
   readonly id: string;
   /** In the type's order. */
   readonly list: readonly Requirement[];

@@ -13,7 +13,7 @@ import { describeToOperator, type Refusal } from '../refusal.js';
 import type { LookUp } from '../surroundings.js';
 
 export interface ExplainPlacementParts {
-  readonly scheduler: Pick<FilterScheduler, 'explain' | 'opinions'>;
+  readonly scheduler: Pick<FilterScheduler, 'explain'>;
   readonly lookUp: LookUp;
 }
 
@@ -43,11 +43,12 @@ function explained(
   request: PlacementRequest,
   limit: number,
 ): ExplainPlacementResponse {
-  const { tallies, candidates, refusal } = scheduler.explain(request, limit);
+  const explanation = scheduler.explain(request, limit);
+  const { tallies, candidates, refusal } = explanation;
   const placeable = candidates.flatMap(({ pool }, index) =>
     isOnResourceBackend(pool, request.resourceBackend) ? [index] : [],
   );
-  const opinions = scheduler.opinions(candidates, request);
+  const opinions = explanation.opinions();
   const wouldDo = placeable.slice(0, limit).map((index, rank): ExplainedPool => {
     const { pool, weight } = candidates[index] as (typeof candidates)[number]; // index is of them
     const weights = opinions.map(({ weigher, multiplier, raw, normalised }) => ({

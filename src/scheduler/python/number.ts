@@ -65,12 +65,17 @@ export function operand(value: Value | undefined): number {
 /** Python's `round(x, 2)`: the nearest decimal of the exact binary value, ties to even. */
 export function roundToHundredths(x: number): number {
   if (!Number.isFinite(x)) return x;
+  const [scaled, nearest] = [x * 100, Math.round(x * 100)];
+  // Below this bound the product is off by less than what keeps it from the middle between two hundredths.
+  if (Math.abs(scaled) < SURE_BELOW && Math.abs(scaled - nearest) < 0.499) return nearest / 100;
   const eighths = (x % 1) * 8;
   // Only odd eighths lie exactly half-way between two hundredths; toFixed is exact, but takes ties away from zero.
   const tie = Number.isInteger(eighths) ? TIES[Math.abs(eighths)] : undefined;
   if (tie === undefined) return Number(x.toFixed(2));
   return Math.sign(x) * Number(`${Math.trunc(Math.abs(x))}.${tie}`);
 }
+
+const SURE_BELOW = 1e12;
 
 /** Hundredths of 1/8, 3/8, 5/8 and 7/8, ties to even. */
 const TIES: Readonly<Record<number, string>> = { 1: '12', 3: '38', 5: '62', 7: '88' };

@@ -5,5 +5,6 @@ import type { Weigher, WeigherParts } from './weigher.js';
 export const allocatedCapacityWeigher = (parts: WeigherParts): Weigher => ({
   name: 'AllocatedCapacityWeigher',
   multiplier: parts.allocatedCapacityWeightMultiplier,
+  column: () => 'allocated',
   weigh: (pool) => operand(pool.allocatedCapacityGb),
 });

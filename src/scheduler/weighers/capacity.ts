@@ -1,4 +1,4 @@
-import { isUnmeasured } from '../capacity.js';
+import { capacityFactors, isUnmeasured } from '../capacity.js';
 import { PythonError } from '../python/python-error.js';
 import type { Weigher, WeigherParts } from './weigher.js';
 
@@ -18,8 +18,10 @@ export const capacityWeigher = ({ capacityWeightMultiplier: multiplier }: Weighe
     if (isUnmeasured(pool.totalCapacityGb) || isUnmeasured(pool.freeCapacityGb)) {
       return multiplier > 0 ? LAST_CHOICE : Infinity;
     }
-    return pool.factors(request.isThin).virtualFreeCapacity;
+    return capacityFactors(pool, request.isThin).virtualFreeCapacity;
   },
+
+  column: ({ isThin }) => (isThin ? 'thinFree' : 'thickFree'),
 
   settle: putInfinitiesWithinReach,
 });

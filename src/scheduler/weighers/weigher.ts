@@ -1,6 +1,7 @@
 import type { Functions } from '../evaluator/functions.js';
 import type { PlacementRequest } from '../placement-request.js';
 import type { Pool } from '../pool-state.js';
+import type { Column } from '../pool-table.js';
 
 /** One opinion of how good a pool is for a request. Pure. */
 export interface Weigher {
@@ -10,6 +11,8 @@ export interface Weigher {
   readonly multiplier: number;
   /** The weight before it is normalised. Throws PythonError where Cinder's weigher fails the request. */
   readonly weigh: (pool: Pool, request: PlacementRequest) => number;
+  /** Where the weights stand ready; of a pool that has NaN there, `weigh` tells. @default each pool is weighed */
+  readonly column?: (request: PlacementRequest) => Column;
   /** Makes the weights of all candidates fit to be normalised, in place. */
   readonly settle?: (weights: Float64Array) => void;
 }

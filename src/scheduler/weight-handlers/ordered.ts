@@ -1,13 +1,12 @@
-import type { Pool } from '../pool-state.js';
+import { descending, orLeast } from './descending.js';
 import type { WeightHandler } from './weight-handler.js';
 
 /** Best first; of equals the one that comes first among the pools. Rule: cinder/scheduler/base_weight.py. */
 export const orderedWeightHandler: WeightHandler = {
   name: 'OrderedHostWeightHandler',
   add: addNormalised,
-  best,
   shortlist,
-  rank,
+  rank: descending,
 };
 
 /** To 0…1, the least 0 and the most 1; all 0 when there is no difference. */
@@ -25,39 +24,19 @@ function addNormalised(weights: Float64Array, multiplier: number, totals: Float6
   }
 }
 
-function best(pools: readonly Pool[], weights: Float64Array, mayTake: (pool: Pool) => boolean): Pool | undefined {
-  let found: Pool | undefined;
-  let most = -Infinity;
+/** In one pass: most are worse than the last of a full list, and cost one comparison. */
+function shortlist(weights: Float64Array, mayTake: (index: number) => boolean, count: number): number[] {
+  const listed: number[] = [];
+  const weightOf = (index: number): number => orLeast(weights[index] as number); // index is in range
+  let bar = NaN; // nothing is below it until the list is full
   for (let index = 0; index < weights.length; index += 1) {
-    const weight = weights[index] as number; // index is in range
-    if (weight <= most && found !== undefined) continue;
-    const pool = pools[index] as Pool;
-    if (mayTake(pool)) [found, most] = [pool, weight];
-  }
-  return found;
-}
-
-/** In one pass: most pools are worse than the last of a full list, and cost one comparison. */
-function shortlist(
-  pools: readonly Pool[],
-  weights: Float64Array,
-  mayTake: (pool: Pool) => boolean,
-  count: number,
-): Pool[] {
-  const listed: { readonly pool: Pool; readonly weight: number }[] = [];
-  for (let index = 0; index < weights.length; index += 1) {
-    const weight = weights[index] as number; // index is in range
-    if (listed.length === count && weight <= (listed[count - 1]?.weight ?? -Infinity)) continue;
-    const pool = pools[index] as Pool;
-    if (!mayTake(pool)) continue;
-    const at = listed.findIndex((better) => weight > better.weight);
-    listed.splice(at === -1 ? listed.length : at, 0, { pool, weight });
+    const weight = weightOf(index);
+    if (weight <= bar || !mayTake(index)) continue;
+    let at = listed.length;
+    while (at > 0 && weightOf(listed[at - 1] as number) < weight) at -= 1;
+    listed.splice(at, 0, index);
     if (listed.length > count) listed.pop();
+    if (listed.length === count && count > 0) bar = weightOf(listed[count - 1] as number);
   }
-  return listed.map(({ pool }) => pool);
-}
-
-function rank(pools: readonly Pool[], weights: Float64Array): { pool: Pool; weight: number }[] {
-  const candidates = pools.slice(0, weights.length).map((pool, index) => ({ pool, weight: weights[index] ?? 0 }));
-  return candidates.sort((a, b) => b.weight - a.weight);
+  return listed;
 }

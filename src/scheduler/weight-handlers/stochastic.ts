@@ -1,4 +1,3 @@
-import type { Pool } from '../pool-state.js';
 import type { WeightHandler } from './weight-handler.js';
 
 /**
@@ -13,19 +12,22 @@ export const stochasticWeightHandler = (random: () => number): WeightHandler => 
       (totals[index] as number) += multiplier * (raw[index] as number);
   },
 
-  best: (pools, weights, mayTake) => fromWinner(pools, weights, random()).find(({ pool }) => mayTake(pool))?.pool,
-  shortlist: (pools, weights, mayTake, count) =>
-    fromWinner(pools, weights, random())
-      .flatMap(({ pool }) => (mayTake(pool) ? [pool] : []))
-      .slice(0, count),
-  rank: (pools, weights) => fromWinner(pools, weights, random()),
+  shortlist(weights, mayTake, count) {
+    const listed: number[] = [];
+    for (const index of fromWinner(weights, random())) {
+      if (listed.length === count) break;
+      if (mayTake(index)) listed.push(index);
+    }
+    return listed;
+  },
+
+  rank: (weights) => fromWinner(weights, random()),
 });
 
 /** `drawn`: 0 or more, less than 1. */
-function fromWinner(pools: readonly Pool[], weights: Float64Array, drawn: number): { pool: Pool; weight: number }[] {
-  const candidates = pools.slice(0, weights.length).map((pool, index) => ({ pool, weight: weights[index] ?? 0 }));
+function fromWinner(weights: Float64Array, drawn: number): Uint32Array {
   const winner = winnerOf(weights, drawn);
-  return [...candidates.slice(winner), ...candidates.slice(0, winner)];
+  return Uint32Array.from(weights, (_, index) => (index + winner) % weights.length);
 }
 
 /** Where the running sum first exceeds the draw; the first pool when it never does. */

@@ -1,4 +1,5 @@
 import { PoolSieve } from '#src/scheduler/pool-sieve.js';
+import { PoolTable } from '#src/scheduler/pool-table.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { DEFAULT_WEIGHERS, weighersByName, type WeigherParts } from '#src/scheduler/weighers/index.js';
 import { goodnessRating } from '#src/scheduler/weighers/goodness.js';
@@ -52,7 +53,7 @@ function ordered(input: Input, handler: WeightHandler): object {
   const sieve = new PoolSieve([], weighersByName(names ?? DEFAULT_WEIGHERS, weigherParts(config)), handler);
   const request = { ...requestOf(weight_properties), volumeCounts: new Map(Object.entries(volume_counts)) };
   const made = pools.map((pool) => poolOf(pool, config));
-  const candidates = sieve.sieve(made, request, 0).candidates();
+  const { candidates } = sieve.sieve(new PoolTable(made), request, 0).ranked();
   return { ordered: candidates.map(({ pool, weight }) => ({ host: pool.host, weight })) };
 }
 

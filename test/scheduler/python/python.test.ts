@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import { parseFloatText, roundToHundredths, toFloat, toInt } from '#src/scheduler/python/number.js';
 import { compareText, splitWords, strip } from '#src/scheduler/python/text.js';
 import { contains, equals, isTruthy } from '#src/scheduler/python/value.js';
@@ -16,6 +17,35 @@ test(rounds, 1.005, 1);
 test(rounds, -2.5, -2.5);
 test(rounds, 1e300, 1e300);
 test(rounds, Infinity, Infinity);
+test(rounds, 1e10 + 0.125, 1e10 + 0.12);
+
+test('a number is rounded to the hundredth that is nearest to its exact value, of two to the even one', (t) => {
+  const nearHalves = fc
+    .tuple(fc.integer({ min: -1e9, max: 1e9 }), fc.constantFrom(0, 1e-13, -1e-13, 1e-3))
+    .map(([thousandths, off]) => thousandths / 1_000 + off);
+  const figures = fc.oneof(
+    nearHalves,
+    fc.double({ min: -1e13, max: 1e13, noNaN: true }),
+    fc.integer().map((n) => n / 64),
+  );
+  fc.assert(
+    fc.property(figures, (x) => {
+      t.is(roundToHundredths(x), exactly(x));
+    }),
+    { numRuns: 2_000, endOnFailure: true },
+  );
+});
+
+/** With integers alone: 2 ** 1074 times a double is one. */
+function exactly(x: number): number {
+  const unit = 2n ** 1074n;
+  let [mantissa, exponent] = [Math.abs(x), 0];
+  for (; !Number.isInteger(mantissa); exponent += 1) mantissa *= 2;
+  const scaled = (BigInt(mantissa) * unit * 100n) / 2n ** BigInt(exponent);
+  const [whole, rest] = [scaled / unit, scaled % unit];
+  const up = 2n * rest > unit || (2n * rest === unit && whole % 2n === 1n);
+  return Math.sign(x) * Number(`${whole + (up ? 1n : 0n)}e-2`);
+}
 
 const reads = test.macro({
   exec: (t, text: string, expected: number | undefined) => t.is(parseFloatText(text), expected),
