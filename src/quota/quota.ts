@@ -3,12 +3,13 @@ import { Fault } from '../errors/fault.js';
 import type { Log } from '../log/log.js';
 import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connection.js';
 import { type Deadline, isOver, pause } from '../redis/deadline.js';
-import type { Script } from '../redis/script.js';
+import type { Script, ScriptArgs } from '../redis/script.js';
 import type { Limits } from './limits.js';
 import type { Rebuild } from './rebuild.js';
+import { encodeAmounts, withNote } from './amounts-text.js';
 import { checkNames, checkRelease, checkReservation } from './requests.js';
-import { type Amounts, encodeAmounts, sortedAmounts } from './resources.js';
-import { keysOf, type Live, type QuotaScripts, type Reply, type Word } from './scripts.js';
+import { type Amounts, sortedAmounts } from './resources.js';
+import { corruptionIn, fieldOf, keysOf, type Live, type QuotaScripts, type Reply, type Word } from './scripts.js';
 
 /** What the quota engine works with. */
 export interface QuotaParts {
@@ -45,6 +46,8 @@ export interface ReserveOptions {
   readonly ttlMs?: number;
   /** The caller's quota class, whose limits come before the defaults. @default none */
   readonly quotaClass?: string;
+  /** Who reserves, e.g. the request's id, for those who list reservations; cut at 64 characters. @default nobody */
+  readonly note?: string;
 }
 
 export type ReserveAnswer =
@@ -103,15 +106,19 @@ export class Quota {
    */
   async reserve(projectId: string, deltas: Amounts, options: ReserveOptions): Promise<ReserveAnswer> {
     const { scripts, limits } = this.#parts;
-    const { id, deadline, ttlMs = this.#ttlMs, quotaClass } = options;
+    const { id, deadline, ttlMs = this.#ttlMs, quotaClass, note = '' } = options;
     checkReservation({ projectId, id, deltas, ttlMs });
     const asked = sortedAmounts(deltas);
     const limitOf = await limits.of(projectId, quotaClass);
     const args = {
       id,
       ttl: ttlMs,
-      deltas: JSON.stringify(asked),
-      limits: JSON.stringify(asked.map(([name]) => limitOf(name))),
+      text: withNote(encodeAmounts(deltas), note),
+      asked: [
+        ...asked.map(([resource]) => fieldOf(resource)),
+        ...asked.map(([, amount]) => amount),
+        ...asked.map(([resource]) => limitOf(resource)),
+      ],
     };
     let token = '';
     const remember: Look<never> = async (read) => {
@@ -154,7 +161,7 @@ export class Quota {
     deadline: Deadline,
     look?: Look<T>,
   ): Promise<Word | T> {
-    const args = { id: ref.id, deltas: encodeAmounts(ref.deltas) };
+    const args = { id: ref.id, text: encodeAmounts(ref.deltas) };
     return this.#settle(ref.projectId, ref.id, this.#parts.scripts.revoke, args, deadline, look);
   }
 
@@ -168,7 +175,7 @@ export class Quota {
     look?: Look<T>,
   ): Promise<Word | 'late' | T> {
     checkRelease(ref);
-    const args = { deltas: encodeAmounts(ref.deltas), until: ref.until };
+    const args = { text: encodeAmounts(ref.deltas), until: ref.until };
     return this.#settle(ref.projectId, ref.id, this.#parts.scripts.release, args, deadline, look);
   }
 
@@ -179,7 +186,7 @@ export class Quota {
     deadline: Deadline,
   ): Promise<ReadonlyMap<string, Usage>> {
     checkNames({ projectId });
-    const args = { ...this.#common(projectId), resources: JSON.stringify(resources.map((resource) => [resource])) };
+    const args = { ...this.#common(projectId), fields: resources.map(fieldOf) };
     const rows = await unavailable(this.#ask(projectId, this.#parts.scripts.usage, keysOf(projectId), args, deadline));
     return new Map(
       resources.map((resource, i) => [resource, { inUse: rows[i]?.[0] ?? 0, reserved: rows[i]?.[1] ?? 0 }]),
@@ -202,13 +209,13 @@ export class Quota {
     projectId: string,
     id: string,
     script: Script<'usage' | 'held' | 'deadlines' | 'pinned' | 'tombstone', A | 'tombstones' | 'keep', Reply<R>>,
-    own: Readonly<Record<A, string | number>>,
+    own: ScriptArgs<A>,
     deadline: Deadline,
     look?: Look<T>,
   ): Promise<R | T> {
     checkNames({ projectId, id });
     const keys = keysOf(projectId);
-    const args = { ...own, ...this.#common(projectId) } as Readonly<Record<A | 'tombstones' | 'keep', string | number>>;
+    const args = { ...own, ...this.#common(projectId) } as ScriptArgs<A | 'tombstones' | 'keep'>;
     return this.#ask(projectId, script, { ...keys, tombstone: keys.tombstones + id }, args, deadline, look);
   }
 
@@ -216,12 +223,7 @@ export class Quota {
   async #ask<K extends string, A extends string, R, T = never>(
     projectId: string,
     script: Script<K, A, Reply<R>>,
-    ...rest: [
-      keys: Readonly<Record<K, string>>,
-      args: Readonly<Record<A, string | number>>,
-      deadline: Deadline,
-      look?: Look<T>,
-    ]
+    ...rest: [keys: Readonly<Record<K, string>>, args: ScriptArgs<A>, deadline: Deadline, look?: Look<T>]
   ): Promise<R | T> {
     const operation = script.name.replace(/\.lua$/, '');
     try {
@@ -239,7 +241,7 @@ export class Quota {
     projectId: string,
     script: Script<K, A, Reply<R>>,
     keys: Readonly<Record<K, string>>,
-    args: Readonly<Record<A, string | number>>,
+    args: ScriptArgs<A>,
     deadline: Deadline,
     look?: Look<T>,
   ): Promise<R | T> {
@@ -256,14 +258,14 @@ export class Quota {
           onAlarm?.('clamped');
         }
         if (!refusal) return said as R;
-        if (refusal.why === 'corrupt') {
-          log.error('quota key is corrupt and is rebuilt', { projectId, key: refusal.key });
-          onAlarm?.('corrupt');
-        }
-        if (refusal.why !== 'again')
-          await rebuild.run(projectId, refusal.why === 'corrupt' ? 'unknown' : 'stale', deadline);
+        if (refusal === 'rebuild') await rebuild.run(projectId, 'stale', deadline);
       } catch (error) {
-        if (!(error instanceof TryAgain)) throw error;
+        const corruption = corruptionIn(error);
+        if (corruption !== undefined) {
+          log.error('quota keys are corrupt and are rebuilt', { projectId, reason: corruption });
+          onAlarm?.('corrupt');
+          await rebuild.run(projectId, 'unknown', deadline);
+        } else if (!(error instanceof TryAgain)) throw error;
         await pause(RETRY_PAUSE_MS, deadline);
       }
     }

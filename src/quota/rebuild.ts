@@ -5,8 +5,8 @@ import type { Log } from '../log/log.js';
 import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connection.js';
 import { type Deadline, deadlineIn, isOver, pause, within } from '../redis/deadline.js';
 import type { Incarnation } from '../redis/incarnation.js';
+import { encodeAmounts } from './amounts-text.js';
 import type { SnapshotOptions } from './deltas/snapshot.js';
-import { encodeAmounts } from './resources.js';
 import { keysOf, type QuotaScripts } from './scripts.js';
 import { sumsOf } from './sums.js';
 
@@ -126,7 +126,7 @@ export class Rebuild {
   }
 }
 
-function holdsOf({ settlements }: ProjectRecords): [id: string, deltas: string][] {
+function holdsOf({ settlements }: ProjectRecords): [id: string, text: string][] {
   return settlements.filter(({ state }) => state === 'held').map(({ id, deltas }) => [id, encodeAmounts(deltas)]);
 }
 

@@ -72,11 +72,6 @@ export function toKey(name: string, typeIds: ReadonlyMap<string, string>): strin
   return own && id !== undefined ? typeKey(own.resource, id) : undefined;
 }
 
-/** The form in which scripts get amounts and compare them: JSON `[[resource, amount], …]`, by name. */
-export function encodeAmounts(amounts: Amounts): string {
-  return JSON.stringify(sortedAmounts(amounts));
-}
-
 /**
  * Amounts by resource name; negative ones are what a reservation gives back at its commit. Throws RangeError on what cannot
  * be counted, which is a mistake of the caller.

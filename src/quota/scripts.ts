@@ -1,17 +1,18 @@
 import type { Over } from '../errors/catalogue.js';
 import { loadScript } from '../redis/script.js';
+import { decodeAmounts } from './amounts-text.js';
 
 /** What became of a reservation. `reserved` and `held` are alive, the others final; `unknown`: nothing is known of it. */
 export type Word = 'reserved' | 'held' | 'committed' | 'rolledback' | 'revoked' | 'expired' | 'released' | 'unknown';
 
-/** Why a script did not decide. */
-export type Refusal = { readonly why: 'rebuild' | 'again' } | { readonly why: 'corrupt'; readonly key: string };
+/** Why a script did not decide: the sums are another incarnation's; or more is due than one call gives back. */
+export type Refusal = 'rebuild' | 'again';
 
 /** What every ledger script answers: its decision or a refusal, and which sums had to be lifted to 0. */
 export interface Reply<T> {
   readonly said: T | undefined;
   readonly refusal: Refusal | undefined;
-  /** Field names of the sums, comma-separated; empty as long as the books are right. */
+  /** Which, e.g. `volumes in use,volumes reserved`; empty as long as the books are right. */
   readonly clamped: string;
 }
 
@@ -27,6 +28,8 @@ export interface Live {
   /** ms, Redis's clock; 0: a hold, which does not expire. */
   readonly expiresAt: number;
   readonly deltas: readonly (readonly [resource: string, amount: number])[];
+  /** Who made it, as given to `reserve`; empty: nobody said. */
+  readonly note: string;
 }
 
 export type BeginReply = { readonly answer: 'begun' | 'fresh' } | { readonly answer: 'busy'; readonly forMs: number };
@@ -45,7 +48,7 @@ export function loadQuotaScripts() {
       file: file('reserve'),
       prelude,
       keys: RESERVATION_KEYS,
-      args: [...LEDGER_ARGS, 'id', 'ttl', 'deltas', 'limits'],
+      args: [...LEDGER_ARGS, 'id', 'ttl', 'text', 'asked'],
       decode: ledger(decodeReserve),
     }),
     commit: reservation('commit'),
@@ -55,29 +58,29 @@ export function loadQuotaScripts() {
       file: file('revoke'),
       prelude,
       keys: RESERVATION_KEYS,
-      args: [...LEDGER_ARGS, 'id', 'deltas'],
+      args: [...LEDGER_ARGS, 'id', 'text'],
       decode: word,
     }),
     release: loadScript({
       file: file('release'),
       prelude,
       keys: RESERVATION_KEYS,
-      args: [...LEDGER_ARGS, 'deltas', 'until'],
+      args: [...LEDGER_ARGS, 'text', 'until'],
       decode: ledger((said) => said as Word | 'late'),
     }),
     usage: loadScript({
       file: file('usage'),
       prelude,
       keys: LEDGER_KEYS,
-      args: [...LEDGER_ARGS, 'resources'],
-      decode: ledger((_word, json) => JSON.parse(json) as readonly (readonly [inUse: number, reserved: number])[]),
+      args: [...LEDGER_ARGS, 'fields'],
+      decode: ledger((_word, rows) => rows as readonly (readonly [inUse: number, reserved: number])[]),
     }),
     list: loadScript({
       file: file('list'),
       prelude,
       keys: LEDGER_KEYS,
       args: [...LEDGER_ARGS, 'count'],
-      decode: ledger((_word, json) => (JSON.parse(json) as LiveRow[]).map(toLive)),
+      decode: ledger((_word, rows) => (rows as LiveRow[]).map(toLive)),
     }),
     rebuildBegin: loadScript({
       file: file('rebuild_begin'),
@@ -87,6 +90,7 @@ export function loadQuotaScripts() {
     }),
     rebuildEnd: loadScript({
       file: file('rebuild_end'),
+      prelude,
       keys: LEDGER_KEYS,
       args: [...LEDGER_ARGS, 'owner', 'sums', 'holds', 'settled'],
       decode: (reply) => (reply as [string])[0] as 'done' | 'lost',
@@ -108,8 +112,16 @@ export function keysOf(projectId: string) {
   };
 }
 
-type LiveRow = [id: string, expiresAt: number, deltas: [string, number][]];
-type OverRow = [resource: string, limit: number, inUse: number, reserved: number, asked: number];
+/** A resource's field in the hashes of sums. */
+export const fieldOf = (resource: string): string => `i:${resource}`;
+
+/** The server's complaint about a key that no script would have left so; undefined: the error is another. */
+export function corruptionIn(error: unknown): string | undefined {
+  return error instanceof Error && /^(WRONGTYPE|CORRUPT) /.test(error.message) ? error.message : undefined;
+}
+
+type LiveRow = [id: string, expiresAt: string, text: string];
+type OverRow = [field: string, limit: number, inUse: number, reserved: number, asked: number];
 
 const word = ledger((said) => said as Word);
 
@@ -118,26 +130,21 @@ function file(name: string): URL {
   return new URL(`../../scripts/redis/quota/${name}.lua`, import.meta.url);
 }
 
-function ledger<T>(decode: (word: string, value: string) => T): (reply: unknown) => Reply<T> {
+function ledger<T>(decode: (word: string, value: unknown) => T): (reply: unknown) => Reply<T> {
   return (reply) => {
-    const [said, clamped, value = ''] = reply as [string, string, string?];
-    const refusal = refusalOf(said, value);
+    const [said, clamped, value] = reply as [string, string, unknown];
+    const refusal = said === 'rebuild' || said === 'again' ? said : undefined;
     return { said: refusal ? undefined : decode(said, value), refusal, clamped };
   };
 }
 
-function refusalOf(said: string, value: string): Refusal | undefined {
-  if (said === 'rebuild' || said === 'again') return { why: said };
-  return said === 'corrupt' ? { why: 'corrupt', key: value } : undefined;
-}
-
-function decodeReserve(said: string, value: string): ReserveReply {
+function decodeReserve(said: string, value: unknown): ReserveReply {
   switch (said) {
     case 'reserved':
       return { answer: said, expiresAt: Number(value) };
     case 'over':
     case 'overflow':
-      return { answer: said, over: (JSON.parse(value) as OverRow[]).map(toOver) };
+      return { answer: said, over: (value as OverRow[]).map(toOver) };
     case 'settled':
       return { answer: said, word: value as Word };
     default:
@@ -150,10 +157,10 @@ function decodeBegin(reply: unknown): BeginReply {
   return answer === 'busy' ? { answer, forMs } : { answer };
 }
 
-function toOver([resource, limit, inUse, reserved, asked]: OverRow): Over {
-  return { resource, limit, inUse, reserved, asked };
+function toOver([field, limit, inUse, reserved, asked]: OverRow): Over {
+  return { resource: field.slice(fieldOf('').length), limit, inUse, reserved, asked };
 }
 
-function toLive([id, expiresAt, deltas]: LiveRow): Live {
-  return { id, expiresAt, deltas };
+function toLive([id, expiresAt, text]: LiveRow): Live {
+  return { id, expiresAt: Number(expiresAt), ...decodeAmounts(text) };
 }

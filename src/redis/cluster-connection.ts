@@ -2,7 +2,7 @@ import { anyKeyOf, attemptUntilAnswered, NoAnswer, type RedisConnection, TryAgai
 import { type Deadline, deadlineIn, isOver, pause, within } from './deadline.js';
 import { type Access, type Address, addressOf, clientOf } from './endpoint.js';
 import type { Incarnation } from './incarnation.js';
-import type { Script } from './script.js';
+import type { Script, ScriptArgs } from './script.js';
 import { type ConnectionOptions, ServerConnection } from './server-connection.js';
 import { slotOf } from './slot.js';
 import { type NodeView, ownersBySlot, viewOf } from './topology.js';
@@ -90,7 +90,7 @@ export class ClusterConnection implements RedisConnection {
     incarnation: Incarnation,
     script: Script<K, A, R>,
     keys: Readonly<Record<K, string>>,
-    args: Readonly<Record<A, string | number>>,
+    args: ScriptArgs<A>,
     deadline: Deadline,
   ): Promise<R> {
     const node = this.#homes.get(incarnation);
@@ -106,7 +106,7 @@ export class ClusterConnection implements RedisConnection {
   async run<K extends string, A extends string, R>(
     script: Script<K, A, R>,
     keys: Readonly<Record<K, string>>,
-    args: Readonly<Record<A, string | number>>,
+    args: ScriptArgs<A>,
     deadline: Deadline,
   ): Promise<R> {
     return attemptUntilAnswered(this, script, keys, args, deadline);

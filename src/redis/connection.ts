@@ -1,7 +1,7 @@
 import type { Deadline } from './deadline.js';
 import { pause } from './deadline.js';
 import type { Incarnation } from './incarnation.js';
-import type { Script } from './script.js';
+import type { Script, ScriptArgs } from './script.js';
 
 /** Nobody knows what became of a call: there was no reply by the deadline. Scripts are repeated under the same id. */
 export class NoAnswer extends Error {
@@ -35,14 +35,14 @@ export interface RedisConnection {
     incarnation: Incarnation,
     script: Script<K, A, R>,
     keys: Readonly<Record<K, string>>,
-    args: Readonly<Record<A, string | number>>,
+    args: ScriptArgs<A>,
     deadline: Deadline,
   ): Promise<R>;
   /** Calls a script until it answers. Only for scripts that may be repeated. Throws NoAnswer at the deadline. */
   run<K extends string, A extends string, R>(
     script: Script<K, A, R>,
     keys: Readonly<Record<K, string>>,
-    args: Readonly<Record<A, string | number>>,
+    args: ScriptArgs<A>,
     deadline: Deadline,
   ): Promise<R>;
   /** Asks every server whether it lives. Throws when one does not answer. */
@@ -58,7 +58,7 @@ export async function attemptUntilAnswered<K extends string, A extends string, R
   connection: Pick<RedisConnection, 'incarnation' | 'attempt'>,
   script: Script<K, A, R>,
   keys: Readonly<Record<K, string>>,
-  args: Readonly<Record<A, string | number>>,
+  args: ScriptArgs<A>,
   deadline: Deadline,
 ): Promise<R> {
   for (;;) {

@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** What a script is called with; the values of a list are arguments one after the other. */
+export type ScriptArgs<A extends string> = Readonly<Record<A, string | number | readonly (string | number)[]>>;
+
 /** How a script is called; must agree with the KEYS and ARGV lines of its header, in names and order. */
 export interface ScriptSignature<K extends string, A extends string, R> {
   readonly file: URL;
@@ -22,10 +25,7 @@ export interface ScriptText {
 /** A Lua script whose header and caller agree. */
 export interface Script<K extends string, A extends string, R> extends ScriptText {
   /** Number of keys, keys, arguments, in the script's order. */
-  readonly call: (
-    keys: Readonly<Record<K, string>>,
-    args: Readonly<Record<A, string | number>>,
-  ) => [number, ...(string | number)[]];
+  readonly call: (keys: Readonly<Record<K, string>>, args: ScriptArgs<A>) => [number, ...(string | number)[]];
   readonly decode: (reply: unknown) => R;
 }
 
@@ -41,15 +41,15 @@ export function loadScript<const K extends string, const A extends string, R>(
   return {
     name,
     text: (prelude ? readFileSync(prelude, 'utf8') : '') + text,
-    call: (keyOf, argOf) => [keys.length, ...keys.map((key) => keyOf[key]), ...args.map((arg) => argOf[arg])],
+    call: (keyOf, argOf) => [keys.length, ...keys.map((key) => keyOf[key]), ...args.flatMap((arg) => argOf[arg])],
     decode,
   };
 }
 
-/** The names of a header's `-- KEYS[1] name …` lines, in the order of their numbers. */
+/** The names of a header's `-- KEYS[1] name …` lines, in the order of their numbers; `-- ARGV[3..] name`: a list. */
 function declared(text: string, array: 'KEYS' | 'ARGV'): string[] {
   const names: string[] = [];
-  for (const [, number, name] of text.matchAll(new RegExp(`^-- ${array}\\[(\\d+)\\] +(\\S+)`, 'gm'))) {
+  for (const [, number, name] of text.matchAll(new RegExp(`^-- ${array}\\[(\\d+)(?:\\.\\.)?\\] +(\\S+)`, 'gm'))) {
     names[Number(number) - 1] = name ?? '';
   }
   return names;

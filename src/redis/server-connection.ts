@@ -5,7 +5,7 @@ import { type Deadline, deadlineIn, isOver, pause, within } from './deadline.js'
 import { type Access, clientOf, type Endpoint } from './endpoint.js';
 import { Gate } from './gate.js';
 import { Incarnation, inspect, type ServerMode } from './incarnation.js';
-import type { Script, ScriptText } from './script.js';
+import type { Script, ScriptArgs, ScriptText } from './script.js';
 import { SentinelWatch } from './sentinel-watch.js';
 
 /** How patient a connection is, and whom it tells what. */
@@ -121,7 +121,7 @@ export class ServerConnection implements RedisConnection {
     incarnation: Incarnation,
     script: Script<K, A, R>,
     keys: Readonly<Record<K, string>>,
-    args: Readonly<Record<A, string | number>>,
+    args: ScriptArgs<A>,
     deadline: Deadline,
   ): Promise<R> {
     const begun = performance.now();
@@ -141,7 +141,7 @@ export class ServerConnection implements RedisConnection {
   async run<K extends string, A extends string, R>(
     script: Script<K, A, R>,
     keys: Readonly<Record<K, string>>,
-    args: Readonly<Record<A, string | number>>,
+    args: ScriptArgs<A>,
     deadline: Deadline,
   ): Promise<R> {
     return attemptUntilAnswered(this, script, keys, args, deadline);

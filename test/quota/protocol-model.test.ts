@@ -171,7 +171,7 @@ class World {
     const [token, lease, used] = await client.hmget(key('u'), 'tok', 'lease', 'i:volumes');
     if (token !== (await this.engine.quota.token(this.projectId, soon())) || lease) return;
     const reserved =
-      Number(await client.hget(key('h'), 'r:volumes')) + Number(await client.hget(key('p'), 'r:volumes'));
+      Number(await client.hget(key('h'), 'i:volumes')) + Number(await client.hget(key('p'), 'i:volumes'));
     if (Number(used) + reserved > LIMIT) throw new Error(`${used} + ${reserved} passes the limit`);
   }
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { encodeAmounts, toKey, toPublicName, volumeAmounts } from '#src/quota/resources.js';
+import { toKey, toPublicName, volumeAmounts } from '#src/quota/resources.js';
 
 const NAMES = new Map([['1111', 'fast']]);
 const IDS = new Map([['fast', '1111']]);
@@ -22,9 +22,4 @@ test('names of no resource have no key', (t) => {
   for (const name of ['gigabytes_slow', 'gigabytes_', 'backups_fast', 'cores', '__proto__', '']) {
     t.is(toKey(name, IDS), undefined, name);
   }
-});
-
-test('amounts are written by name, whatever order they were made in', (t) => {
-  t.is(encodeAmounts({ volumes: 1, gigabytes: 5 }), '[["gigabytes",5],["volumes",1]]');
-  t.is(encodeAmounts({ gigabytes: 5, volumes: 1 }), '[["gigabytes",5],["volumes",1]]');
 });

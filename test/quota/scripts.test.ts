@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { upsertLimit } from '#src/db/quota-limits.js';
 import { typeKey } from '#src/quota/resources.js';
 import { keysOf } from '#src/quota/scripts.js';
-import { type Engine, engineOf, projectWith, soon } from '../support/quota.js';
+import { engineOf, projectWith, soon } from '../support/quota.js';
 import { eventually, recordingLog, redisFor, SILENT } from '../support/redis.js';
 import { sqliteStore } from '../support/sql.js';
 
@@ -123,7 +123,7 @@ test('a release of more than is in use sets the sums to 0 and raises an alarm', 
   t.is(await usage(), '0/0 0/0');
   t.deepEqual(
     log.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields),
-    [{ projectId, script: 'release.lua', clamped: 'i:gigabytes,i:volumes' }],
+    [{ projectId, script: 'release.lua', clamped: 'gigabytes in use,volumes in use' }],
   );
 });
 
@@ -165,6 +165,24 @@ test('a list shows holds first, then reservations by their deadline, and no expi
   );
   t.is(rows[0]?.expiresAt, 0);
   t.is((await quota.list(projectId, 1, soon())).length, 2);
+});
+
+test('a list says who made a reservation, also when it has become a hold', async (t) => {
+  const { quota, projectId } = await bench(t);
+  const note = `req-${randomUUID()}`;
+  const options = { id: randomUUID(), deadline: soon(), note };
+  await quota.reserve(projectId, AMOUNTS, options);
+  const again = await quota.reserve(projectId, AMOUNTS, { ...options, note: 'somebody else' });
+  t.is(again.answer, 'reserved', 'who asks is not what is asked for');
+  t.deepEqual(
+    (await quota.list(projectId, 10, soon())).map((row) => row.note),
+    [note],
+  );
+  await quota.hold({ id: options.id, projectId }, soon());
+  t.deepEqual(
+    (await quota.list(projectId, 10, soon())).map((row) => row.note),
+    [note],
+  );
 });
 
 test('one resource that is over refuses all of them and names every one that is over', async (t) => {
@@ -279,7 +297,7 @@ test('a commit that takes more than is in use sets the sum to 0 and raises an al
   t.is(await usage(), '2/0 0/0');
   t.deepEqual(
     log.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields),
-    [{ projectId, script: 'commit.lua', clamped: 'i:gigabytes' }],
+    [{ projectId, script: 'commit.lua', clamped: 'gigabytes in use' }],
   );
 });
 
@@ -302,7 +320,7 @@ test('sums and deadlines vanish at the same instant, after the last deadline, an
   const long = await reserve(randomUUID(), AMOUNTS, 9_000);
   const [held, deadlines] = await vanishing();
   const deadline = Number(await client.zscore(keys.deadlines, long.id));
-  t.is(held, deadline + 20_000);
+  t.true(Number(held) >= deadline + 20_000);
   t.is(deadlines, held);
 
   const short = await reserve(randomUUID(), AMOUNTS, 1_000);
@@ -310,8 +328,10 @@ test('sums and deadlines vanish at the same instant, after the last deadline, an
   await quota.rollback(long, soon());
   await quota.rollback(short, soon());
   t.is(await client.exists(keys.deadlines), 0);
-  await reserve(randomUUID(), AMOUNTS, 1_000);
-  t.deepEqual(await vanishing(), [held, held], 'a new set of deadlines vanishes with the sums it belongs to');
+  const last = await reserve(randomUUID(), AMOUNTS, 1_000);
+  const [sums, renewed] = await vanishing();
+  t.is(renewed, sums, 'a new set of deadlines vanishes with the sums it belongs to');
+  t.true(Number(sums) >= Number(await client.zscore(keys.deadlines, last.id)) + 20_000);
 });
 
 test('a call gives back at most 200 due reservations, and callers see all of them given back', async (t) => {
@@ -320,77 +340,12 @@ test('a call gives back at most 200 due reservations, and callers see all of the
   await eventually('all are due', async () => (await client.zcount(keys.deadlines, '-inf', Date.now() - 5)) === 450);
 
   const { redis, scripts } = engine;
-  const args = { tombstones: keys.tombstones, keep: 1_000, resources: '[["volumes"]]' };
+  const args = { tombstones: keys.tombstones, keep: 1_000, fields: ['i:volumes'] };
   const once = () => redis.run(scripts.usage, keys, args, soon());
-  t.deepEqual((await once()).refusal, { why: 'again' });
+  t.is((await once()).refusal, 'again');
   t.is(await client.zcard(keys.deadlines), 250);
-  t.is(await client.hget(keys.held, 'r:volumes'), '250');
+  t.is(await client.hget(keys.held, 'i:volumes'), '250');
   t.is(await usage(), '0/0 0/0');
   t.is(await client.zcard(keys.deadlines), 0);
   t.is(await client.hlen(keys.held), 1, 'only the sum is left');
-});
-
-const CORRUPTIONS: Record<
-  string,
-  (keys: ReturnType<typeof keysOf>, client: Engine['redis']['client'], id: string) => Promise<unknown>
-> = {
-  'usage is a string': async ({ usage }, client) => client.set(usage, 'x'),
-  'held is a list': async ({ held }, client) => (await client.del(held), client.lpush(held, 'x')),
-  'deadlines is a hash': async ({ deadlines }, client) => (
-    await client.del(deadlines),
-    client.hset(deadlines, 'a', 'b')
-  ),
-  'pinned is a set': async ({ pinned }, client) => client.sadd(pinned, 'x'),
-  'a sum is no number': async ({ held }, client) => client.hset(held, 'r:volumes', 'many'),
-  'a sum is negative': async ({ usage }, client) => client.hset(usage, 'i:volumes', '-3'),
-  'deltas are no JSON': async ({ held }, client, id) => client.hset(held, id, '{'),
-};
-
-for (const [what, corrupt] of Object.entries(CORRUPTIONS)) {
-  test(`when ${what}, scripts that meet it say so and write nothing`, async (t) => {
-    const { engine, keys, client, reserve, projectId } = await bench(t);
-    const { id } = await reserve();
-    await reserve(randomUUID(), AMOUNTS, 1);
-    await eventually('one is due', async () => (await client.zcount(keys.deadlines, '-inf', Date.now() - 5)) === 1);
-    await corrupt(keys, client, id);
-    const state = async () =>
-      Promise.all((await client.keys(`{${projectId}}:*`)).sort().map((key) => client.dumpBuffer(key)));
-
-    const { redis, scripts } = engine;
-    const common = { tombstones: keys.tombstones, keep: 1_000 };
-    const own = { ...keys, tombstone: keys.tombstones + id };
-    const deltas = JSON.stringify([
-      ['gigabytes', 5],
-      ['volumes', 1],
-    ]);
-    const other = { ...keys, tombstone: `${keys.tombstones}other` };
-    const reserveArgs = { ...common, id: 'other', ttl: 1_000, deltas, limits: '[-1,-1]' };
-    const calls = [
-      () => redis.run(scripts.reserve, other, reserveArgs, soon()),
-      () => redis.run(scripts.commit, own, { ...common, id }, soon()),
-      () => redis.run(scripts.revoke, own, { ...common, id, deltas }, soon()),
-      () => redis.run(scripts.usage, keys, { ...common, resources: '[["volumes"]]' }, soon()),
-    ];
-    let refused = 0;
-    for (const call of calls) {
-      const before = await state();
-      const { refusal } = await call();
-      if (refusal?.why !== 'corrupt') continue;
-      refused += 1;
-      t.deepEqual(await state(), before);
-    }
-    t.true(refused > 0);
-  });
-}
-
-test('a corrupt key raises an alarm and is made anew from the records', async (t) => {
-  const log = recordingLog();
-  const { usage, keys, client, quota, reserve } = await bench(t, { log });
-  await quota.commit(await reserve(), soon());
-  await client.set(keys.usage, 'x');
-  t.is(await usage(), '0/0 0/0', 'the records know of no volume');
-  t.deepEqual(
-    log.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields),
-    [{ projectId: keys.usage.slice(1, -3), key: keys.usage }],
-  );
 });

@@ -11,12 +11,15 @@
 --
 -- Returns {"committed", alarm}: now or before | {"expired" | "rolledback" | "revoked" | "unknown", alarm}: nothing done.
 
-local tombstone, id = KEYS[5], ARGV[3]
+local id = ARGV[3]
+local books = ledger()
+local refused = books.refusal()
+if refused then return refused end
 
-return answer(function()
-  local word, text = find(id, tombstone)
-  if word ~= 'reserved' and word ~= 'held' then return { word } end
-  add(in_use, take(id, word, text), 1)
-  write('SET', tombstone, 'committed', 'PX', keep)
-  return { 'committed' }
-end)
+local word, text = books.find(id)
+if word ~= 'reserved' and word ~= 'held' then return { word, alarm } end
+local fields, amounts = books.take(id, word, text)
+books.add(usage, fields, amounts, 1)
+books.write('SET', tombstone, 'committed', 'PX', keep)
+books.flush()
+return { 'committed', alarm }

@@ -12,12 +12,15 @@
 -- Returns {"held", alarm}: now or before | {"committed" | "rolledback" | "revoked" | "expired" | "unknown", alarm}: nothing
 -- done.
 
-local tombstone, id = KEYS[5], ARGV[3]
+local id = ARGV[3]
+local books = ledger()
+local refused = books.refusal()
+if refused then return refused end
 
-return answer(function()
-  local word, text = find(id, tombstone)
-  if word ~= 'reserved' then return { word } end
-  add(holds, promised(take(id, word, text)), 1)
-  write('HSET', pinned, id, text)
-  return { 'held' }
-end)
+local word, text = books.find(id)
+if word ~= 'reserved' then return { word, alarm } end
+local fields, amounts = books.take(id, word, text)
+books.write('HSET', pinned, id, text)
+books.add(pinned, fields, amounts, 1)
+books.flush()
+return { 'held', alarm }

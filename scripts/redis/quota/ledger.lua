@@ -1,164 +1,172 @@
--- ledger.lua: what every quota script does first and last. No script of its own: it is sent in front of the others.
+-- ledger.lua: how the books of a project are kept. No script of its own: it is sent in front of the others.
 --
 -- KEYS[1] usage       hash  "i:<resource>" -> amount in use; "tok" -> incarnation of the server the sums are true for;
 --                           "lease" -> a rebuild is under way
--- KEYS[2] held        hash  "r:<resource>" -> sum reserved; <reservation id> -> its deltas, JSON [[resource, amount], ...]
+-- KEYS[2] held        hash  "i:<resource>" -> sum reserved; <reservation id> -> its amounts, as text; "due" -> no deadline
+--                           is earlier; "until" -> when held and deadlines vanish. Both are there while deadlines is
 -- KEYS[3] deadlines   zset  reservation id, scored by its deadline (ms, Redis's TIME)
--- KEYS[4] pinned      hash  like held, for holds: they count against the limit and do not expire
--- ARGV[1] tombstones  key prefix, "{project}:t:", for the reservations this call reclaims
+-- KEYS[4] pinned      hash  "i:<resource>" -> sum on hold, never 0; <reservation id> -> its amounts, as text
+-- KEYS[5] tombstone   string  a reservation's or release's final word, if it has one; only for scripts about one id
+-- ARGV[1] tombstones  key prefix, "{project}:t:", for the reservations this call gives back
 -- ARGV[2] keep        ms for which a settled reservation's word is kept
 --
--- Every script that uses it answers {word, alarm, ...}; alarm names the sums that would have become negative and were
--- set to 0, "" if there were none. Beside its own words each may answer
---   {"rebuild"}         the sums are another incarnation's, or a rebuild is under way
---   {"again"}           200 due reservations were given back and more are due
---   {"corrupt", "", key} the key has the wrong type or holds what no script wrote; nothing was changed
+-- Amounts as text: "g10v1 g10v1_<type>|<note>". A letter is a resource (see `parse`), the number its amount, and "_<type>"
+-- makes the resources of a word those of a volume type. So a volume's four amounts and the id of a request are 89 bytes.
+--
+-- Every script answers {word, alarm, ...}; alarm names the sums that would have become negative and were set to 0, e.g.
+-- "gigabytes in use,volumes in use", "" if there were none. Beside its own words each may answer
+--   {"rebuild"}   the sums are another incarnation's, or a rebuild is under way; nothing was done
+--   {"again"}     200 due reservations were given back and more are due
+-- and may fail with WRONGTYPE, or with CORRUPT and the key that holds what no script wrote. Lua has no rollback, so a
+-- script reads and decides first and writes last, deadlines before all else, for it may not have read them: after that
+-- nothing can fail.
 
 local MAX_RECLAIMED = 200
 
-local usage, held, deadlines, pinned = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local call = redis.call
+local usage, held, deadlines, pinned, tombstone = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local tombstones, keep = ARGV[1], ARGV[2]
 
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local alarm = ''
 
--- Lua has no rollback, so writes wait here until everything is read and decided.
-local writes = {}
-local function write(...) writes[#writes + 1] = { ... } end
+-- Everything but the way of an ordinary reservation: making these functions costs as much as a few commands.
+local function ledger()
+  local function corrupt(key) error({ err = 'CORRUPT ' .. key }, 0) end
 
--- Ends the script without a single write.
-local function refuse(...) error({ refused = { ... } }, 0) end
-
-local function read(command, key, ...)
-  local reply = redis.pcall(command, key, ...)
-  if type(reply) == 'table' and reply.err then
-    if string.find(reply.err, '^WRONGTYPE') then refuse('corrupt', '', key) end
-    error(reply, 0)
+  local writes = {}
+  local function write(...) writes[#writes + 1] = { ... } end
+  local function flush()
+    for _, command in ipairs(writes) do call(unpack(command)) end
+    writes = {}
   end
-  return reply
-end
 
-local function amount_of(text, key)
-  if not text then return 0 end
-  local amount = tonumber(text)
-  if not amount or amount < 0 or amount > 2 ^ 53 or amount ~= math.floor(amount) then refuse('corrupt', '', key) end
-  return amount
-end
-
-local function deltas_of(text, key)
-  local ok, deltas = pcall(cjson.decode, text)
-  if not ok or type(deltas) ~= 'table' then refuse('corrupt', '', key) end
-  for _, delta in ipairs(deltas) do
-    if type(delta) ~= 'table' or type(delta[1]) ~= 'string' or type(delta[2]) ~= 'number' then
-      refuse('corrupt', '', key)
+  -- The fields and the amounts in a text that was read from `key`.
+  local function parse(text, key)
+    local letters = {
+      b = 'i:backups', B = 'i:backup_gigabytes', g = 'i:gigabytes', G = 'i:groups', s = 'i:snapshots', v = 'i:volumes',
+    }
+    local fields, amounts = {}, {}
+    for word in string.gmatch(string.match(text, '^[^|]*'), '%S+') do
+      local items, type = string.match(word, '^([^_]*)(.*)$')
+      local rest = string.gsub(items, '(%a)(%-?%d+)', function(letter, amount)
+        if not letters[letter] then corrupt(key) end
+        fields[#fields + 1], amounts[#amounts + 1] = letters[letter] .. type, tonumber(amount)
+        return ''
+      end)
+      if rest ~= '' then corrupt(key) end
     end
+    if #fields == 0 then corrupt(key) end
+    return fields, amounts
   end
-  return deltas
-end
 
--- The sums of one hash: `of[resource]` after `fetch`, changed by `add`, stored by `store`.
-local function sums(key, prefix) return { key = key, prefix = prefix, of = {}, changed = {} } end
-
-local in_use, reserved, holds = sums(usage, 'i:'), sums(held, 'r:'), sums(pinned, 'r:')
-local clamped = {}
-
-local function fetch(book, deltas)
-  local fields, missing = {}, {}
-  for _, delta in ipairs(deltas) do
-    if not book.of[delta[1]] then
-      missing[#missing + 1] = delta[1]
-      fields[#fields + 1] = book.prefix .. delta[1]
+  -- The sums of one of the hashes, as numbers.
+  local function sums(key, fields)
+    local values = #fields > 0 and call('HMGET', key, unpack(fields)) or {}
+    for i = 1, #fields do
+      local sum = tonumber(values[i] or 0)
+      if not sum or sum < 0 or sum > 2 ^ 53 or sum % 1 ~= 0 then corrupt(key) end
+      values[i] = sum
     end
+    return values
   end
-  if #fields == 0 then return end
-  for i, text in ipairs(read('HMGET', book.key, unpack(fields))) do book.of[missing[i]] = amount_of(text, book.key) end
-end
 
--- What a reservation counts for before it is committed: a negative amount gives nothing back until then.
-local function promised(deltas)
-  local positive = {}
-  for _, delta in ipairs(deltas) do
-    if delta[2] > 0 then positive[#positive + 1] = delta end
-  end
-  return positive
-end
-
-local function add(book, deltas, sign)
-  fetch(book, deltas)
-  for _, delta in ipairs(deltas) do
-    local resource = delta[1]
-    local sum = book.of[resource] + sign * delta[2]
-    if sum < 0 then
-      clamped[#clamped + 1] = book.prefix .. resource
-      sum = 0
+  -- Plans a change of sums. What is promised does not count what a commit will give back.
+  local function add(key, fields, amounts, sign)
+    local mine, changes, stored = {}, {}, {}
+    for i, field in ipairs(fields) do
+      if amounts[i] > 0 or key == usage then
+        mine[#mine + 1], changes[#changes + 1] = field, sign * amounts[i]
+      end
     end
-    book.of[resource], book.changed[resource] = sum, true
+    for i, value in ipairs(sums(key, mine)) do
+      local sum = value + changes[i]
+      if sum < 0 then
+        local where = key == usage and ' in use' or key == held and ' reserved' or ' on hold'
+        alarm = alarm .. (alarm == '' and '' or ',') .. string.sub(mine[i], 3) .. where
+        sum = 0
+      end
+      if sum == 0 and key == pinned then
+        write('HDEL', key, mine[i])
+      else
+        stored[#stored + 1] = mine[i]
+        stored[#stored + 1] = string.format('%d', sum)
+      end
+    end
+    if #stored > 0 then write('HSET', key, unpack(stored)) end
   end
-end
 
-local function store(book)
-  local fields = {}
-  for resource in pairs(book.changed) do
-    fields[#fields + 1] = book.prefix .. resource
-    fields[#fields + 1] = string.format('%.0f', book.of[resource])
+  -- Gives back what is due; true if more is due than one call may give back. It is an act of its own, which is not undone
+  -- if the script fails afterwards; so it looks at all keys first.
+  local function reclaim()
+    for i, kind in ipairs({ 'hash', 'hash', 'zset', 'hash', 'string' }) do
+      local is = KEYS[i] and call('TYPE', KEYS[i]).ok
+      if is and is ~= kind and is ~= 'none' then error({ err = 'WRONGTYPE ' .. KEYS[i] .. ' is a ' .. is }, 0) end
+    end
+    local due = call('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, MAX_RECLAIMED + 1)
+    local more = #due > MAX_RECLAIMED
+    if more then due[#due] = nil end
+    local following = call('ZRANGE', deadlines, #due, #due, 'WITHSCORES')
+
+    local fields, back, totals = {}, {}, {}
+    for _, text in ipairs(#due > 0 and call('HMGET', held, unpack(due)) or {}) do
+      local names, amounts = {}, {}
+      if text then names, amounts = parse(text, held) end
+      for i, field in ipairs(names) do
+        if not back[field] then fields[#fields + 1] = field end
+        back[field] = (back[field] or 0) + math.max(amounts[i], 0)
+      end
+    end
+    for i, field in ipairs(fields) do totals[i] = back[field] end
+    if #due > 0 then
+      write('ZREM', deadlines, unpack(due))
+      write('HDEL', held, unpack(due))
+    end
+    add(held, fields, totals, -1)
+    for _, id in ipairs(due) do write('SET', tombstones .. id, 'expired', 'PX', keep) end
+    if following[1] then
+      write('HSET', held, 'due', following[2])
+    else
+      write('HDEL', held, 'due', 'until')
+    end
+    flush()
+    return more
   end
-  if #fields > 0 then redis.call('HSET', book.key, unpack(fields)) end
-end
 
--- Gives back what is due, in the sums of this call. True if more is due than one call may give back.
-local expired = {}
-local function reclaim()
-  local due = read('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, MAX_RECLAIMED + 1)
-  local more = #due > MAX_RECLAIMED
-  if more then due[#due] = nil end
-  if #due == 0 then return false end
-  for i, text in ipairs(read('HMGET', held, unpack(due))) do
-    if text then add(reserved, promised(deltas_of(text, held)), -1) end
-    expired[due[i]] = true
-    write('SET', tombstones .. due[i], 'expired', 'PX', keep)
+  -- What every script does first: the answer of one that must not decide, else nil.
+  local function refusal()
+    local state = call('HMGET', usage, 'tok', 'lease')
+    if state[1] ~= TOK or state[2] then return { 'rebuild', '' } end
+    local due = call('HGET', held, 'due')
+    if due and (tonumber(due) or now) <= now and reclaim() then return { 'again', alarm } end
   end
-  write('HDEL', held, unpack(due))
-  write('ZREM', deadlines, unpack(due))
-  return more
-end
 
--- Where a reservation is: "reserved" or "held" with its deltas as text, else the word of its tombstone, else "unknown".
-local function find(id, tombstone)
-  if expired[id] then return 'expired' end
-  local text = read('HGET', held, id)
-  if text then return 'reserved', text end
-  text = read('HGET', pinned, id)
-  if text then return 'held', text end
-  return read('GET', tombstone) or 'unknown'
-end
-
--- Takes a reservation or a hold out of its sums. Returns its deltas.
-local function take(id, word, text)
-  local key = word == 'held' and pinned or held
-  local deltas = deltas_of(text, key)
-  add(word == 'held' and holds or reserved, promised(deltas), -1)
-  write('HDEL', key, id)
-  if word == 'reserved' then write('ZREM', deadlines, id) end
-  return deltas
-end
-
--- Runs a decision on true sums and stores what it changed.
-local function answer(decide)
-  local ok, result = pcall(function()
-    local state = read('HMGET', usage, 'tok', 'lease')
-    if state[1] ~= TOK or state[2] then refuse('rebuild', '') end
-    if reclaim() then return { 'again' } end
-    return decide()
-  end)
-  if not ok then
-    if type(result) == 'table' and result.refused then return result.refused end
-    error(result, 0)
+  -- Where a reservation is: "reserved" or "held" with its text, else the word of its tombstone, else "unknown". Reads all
+  -- three in any case: a key of a wrong type must show before something is written.
+  local function find(id)
+    local reserved, on_hold, word = call('HGET', held, id), call('HGET', pinned, id), call('GET', tombstone)
+    if reserved then return 'reserved', reserved end
+    if on_hold then return 'held', on_hold end
+    return word or 'unknown'
   end
-  for _, command in ipairs(writes) do redis.call(unpack(command)) end
-  store(in_use)
-  store(reserved)
-  store(holds)
-  table.insert(result, 2, table.concat(clamped, ','))
-  return result
+
+  -- Plans to take a reservation or a hold out of its sums. Returns its fields and amounts.
+  local function take(id, word, text)
+    local key = word == 'held' and pinned or held
+    local fields, amounts = parse(text, key)
+    if word == 'reserved' then
+      write('ZREM', deadlines, id)
+      if call('ZCARD', deadlines) == 1 then write('HDEL', held, 'due', 'until') end
+    end
+    write('HDEL', key, id)
+    add(key, fields, amounts, -1)
+    return fields, amounts
+  end
+
+  return {
+    corrupt = corrupt, parse = parse, sums = sums, add = add, write = write, flush = flush, reclaim = reclaim,
+    refusal = refusal, find = find, take = take,
+  }
 end
 

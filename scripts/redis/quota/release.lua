@@ -7,19 +7,22 @@
 -- KEYS[5] tombstone   string  "released", if this release was applied
 -- ARGV[1] tombstones  see ledger.lua
 -- ARGV[2] keep        see ledger.lua
--- ARGV[3] deltas      JSON [[resource, amount], ...]: what to give back
+-- ARGV[3] text        what to give back, as text
 -- ARGV[4] until       ms, Redis's TIME: from then on the release is refused. The same for every attempt of a release
 --
 -- Returns {"released", alarm}: now or before | {"late", alarm}: nothing done.
 -- The tombstone outlives `until`, so that a paused process cannot apply a release twice.
 
-local tombstone, deltas, deadline = KEYS[5], cjson.decode(ARGV[3]), tonumber(ARGV[4])
+local text, deadline = ARGV[3], tonumber(ARGV[4])
+local books = ledger()
+local refused = books.refusal()
+if refused then return refused end
 
-return answer(function()
-  if now >= deadline then return { 'late' } end
-  local word = read('GET', tombstone)
-  if word then return { word } end
-  add(in_use, deltas, -1)
-  write('SET', tombstone, 'released', 'PXAT', deadline + 1000)
-  return { 'released' }
-end)
+if now >= deadline then return { 'late', alarm } end
+local word = call('GET', tombstone)
+if word then return { word, alarm } end
+local fields, amounts = books.parse(text, usage)
+books.add(usage, fields, amounts, -1)
+books.write('SET', tombstone, 'released', 'PXAT', deadline + 1000)
+books.flush()
+return { 'released', alarm }

@@ -9,52 +9,79 @@
 -- ARGV[2] keep        see ledger.lua
 -- ARGV[3] id          reservation id
 -- ARGV[4] ttl         ms until the reservation expires
--- ARGV[5] deltas      JSON [[resource, amount], ...], by name; a negative amount is never over and counts from the
---                     commit on
--- ARGV[6] limits      JSON [limit, ...], in the order of deltas; negative: none
+-- ARGV[5] text        the amounts as text, the same for the same amounts, and a note for those who list them
+-- ARGV[6..] asked     all fields "i:<resource>", by name; then all amounts: a negative one is never over and counts from
+--                     the commit on; then all limits; negative: none
 --
 -- Returns {"reserved", alarm, deadline}: also when the id is reserved already, with its first deadline
---       | {"over" | "overflow", alarm, JSON [[resource, limit, in use, reserved, asked], ...]}: all that are over
+--       | {"over" | "overflow", alarm, {{field, limit, in use, reserved, asked}, ...}}: all that are over
 --       | {"settled", alarm, word}: the id was reserved before and is committed, held, expired, ...
---       | {"differs", alarm}: the id is reserved with other deltas.
+--       | {"differs", alarm}: the id is reserved with other amounts.
 -- Rule: cinder/db/api.py, quota_reserve: allowed <=> limit < 0 or asked < 0 or in use + reserved + asked <= limit.
+-- It is the script that is called most: it asks each key once, and changes both times to live only when it must.
 
 local MAX_TRACKED = 2147483647
+local FIRST = 6
 
-local tombstone, id, ttl, asked_text, limits = KEYS[5], ARGV[3], tonumber(ARGV[4]), ARGV[5], cjson.decode(ARGV[6])
+local id, ttl, text = ARGV[3], ARGV[4], ARGV[5]
+local count = (#ARGV - FIRST + 1) / 3
+local last = FIRST + count - 1
 
-return answer(function()
-  local word, text = find(id, tombstone)
-  if word == 'reserved' then
-    if text ~= asked_text then return { 'differs' } end
-    local deadline = read('ZSCORE', deadlines, id) or refuse('corrupt', '', deadlines)
-    return { 'reserved', deadline }
+local used = call('HMGET', usage, 'tok', 'lease', unpack(ARGV, FIRST, last))
+if used[1] ~= TOK or used[2] then return { 'rebuild', '' } end
+local promised = call('HMGET', held, 'due', 'until', id, unpack(ARGV, FIRST, last))
+if promised[1] and (tonumber(promised[1]) or now) <= now then
+  if ledger().reclaim() then return { 'again', alarm } end
+  promised = call('HMGET', held, 'due', 'until', id, unpack(ARGV, FIRST, last))
+end
+local due, vanishes, known = promised[1], promised[2], promised[3]
+if known then
+  local function without_note(amounts) return string.match(amounts, '^[^|]*') end
+  if without_note(known) ~= without_note(text) then return { 'differs', alarm } end
+  return { 'reserved', alarm, call('ZSCORE', deadlines, id) or ledger().corrupt(deadlines) }
+end
+local on_hold = {}
+if call('EXISTS', pinned) == 1 then
+  on_hold = call('HMGET', pinned, id, unpack(ARGV, FIRST, last))
+  if on_hold[1] then return { 'settled', alarm, 'held' } end
+end
+local word = call('GET', tombstone)
+if word then return { 'settled', alarm, word } end
+
+local over, overflow, sums = nil, nil, {}
+for i = 1, count do
+  local field, asked, limit = ARGV[last - count + i], tonumber(ARGV[last + i]), tonumber(ARGV[last + count + i])
+  local in_use, reserved = tonumber(used[2 + i] or 0) or -1, tonumber(promised[3 + i] or 0) or -1
+  local waiting = reserved + (tonumber(on_hold[1 + i] or 0) or -1)
+  local sum = in_use + waiting
+  if in_use < 0 or reserved < 0 or waiting < reserved or sum % 1 ~= 0 or sum > 2 ^ 53 then
+    for _, key in ipairs({ usage, held, pinned }) do ledger().sums(key, { field }) end
   end
-  if word ~= 'unknown' then return { 'settled', word } end
-
-  local deltas = cjson.decode(asked_text)
-  fetch(in_use, deltas)
-  fetch(reserved, deltas)
-  fetch(holds, deltas)
-
-  local over, overflow = {}, {}
-  for i, delta in ipairs(deltas) do
-    local resource, asked, limit = delta[1], delta[2], limits[i]
-    local used, waiting = in_use.of[resource], reserved.of[resource] + holds.of[resource]
-    local row = { resource, limit, used, waiting, asked }
-    if asked > 0 and used + waiting + asked > MAX_TRACKED then overflow[#overflow + 1] = row end
-    if asked >= 0 and limit >= 0 and used + waiting + asked > limit then over[#over + 1] = row end
+  sum = sum + asked
+  if asked > 0 and sum > MAX_TRACKED then
+    overflow = overflow or {}
+    overflow[#overflow + 1] = { field, limit, in_use, waiting, asked }
   end
-  if #overflow > 0 then return { 'overflow', cjson.encode(overflow) } end
-  if #over > 0 then return { 'over', cjson.encode(over) } end
+  if asked >= 0 and limit >= 0 and sum > limit then
+    over = over or {}
+    over[#over + 1] = { field, limit, in_use, waiting, asked }
+  end
+  sums[2 * i - 1], sums[2 * i] = field, string.format('%d', asked > 0 and reserved + asked or reserved)
+end
+if overflow then return { 'overflow', alarm, overflow } end
+if over then return { 'over', alarm, over } end
 
-  -- Held and deadlines vanish at one instant, after the last deadline in them: one alone would leave wrong sums.
-  local deadline = now + ttl
-  local vanish = math.max(deadline + keep, redis.call('PEXPIRETIME', held), redis.call('PEXPIRETIME', deadlines))
-  add(reserved, promised(deltas), 1)
-  write('HSET', held, id, asked_text)
-  write('ZADD', deadlines, deadline, id)
-  write('PEXPIREAT', held, vanish)
-  write('PEXPIREAT', deadlines, vanish)
-  return { 'reserved', string.format('%.0f', deadline) }
-end)
+local deadline = now + ttl
+local score = string.format('%d', deadline)
+call('ZADD', deadlines, score, id)
+call('HSET', held, id, text, unpack(sums))
+if not due or deadline < tonumber(due) then call('HSET', held, 'due', score) end
+-- Held and deadlines vanish at one instant, after the last deadline in them: one alone would leave wrong sums. The instant
+-- is set well ahead, so that few calls have to move it.
+if not due or tonumber(vanishes or 0) < deadline + keep then
+  local at = string.format('%d', deadline + 2 * keep)
+  call('HSET', held, 'until', at)
+  call('PEXPIREAT', held, at)
+  call('PEXPIREAT', deadlines, at)
+end
+return { 'reserved', alarm, score }

@@ -8,24 +8,27 @@
 -- ARGV[1] tombstones  see ledger.lua
 -- ARGV[2] keep        see ledger.lua
 -- ARGV[3] id          reservation id
--- ARGV[4] deltas      JSON [[resource, amount], ...]: what was reserved
+-- ARGV[4] text        what was reserved, as text
 --
 -- Returns {"rolledback", alarm}: it was not committed yet | {"revoked", alarm}: it was, and is taken back; both: now or
 -- before | {"expired" | "unknown", alarm}: nothing done.
 
-local tombstone, id, deltas = KEYS[5], ARGV[3], cjson.decode(ARGV[4])
+local id, committed = ARGV[3], ARGV[4]
+local books = ledger()
+local refused = books.refusal()
+if refused then return refused end
 
-return answer(function()
-  local word, text = find(id, tombstone)
-  if word == 'reserved' or word == 'held' then
-    take(id, word, text)
-    write('SET', tombstone, 'rolledback', 'PX', keep)
-    return { 'rolledback' }
-  end
-  if word == 'committed' then
-    add(in_use, deltas, -1)
-    write('SET', tombstone, 'revoked', 'PX', keep)
-    return { 'revoked' }
-  end
-  return { word }
-end)
+local word, text = books.find(id)
+if word == 'reserved' or word == 'held' then
+  books.take(id, word, text)
+  word = 'rolledback'
+elseif word == 'committed' then
+  local fields, amounts = books.parse(committed, usage)
+  books.add(usage, fields, amounts, -1)
+  word = 'revoked'
+else
+  return { word, alarm }
+end
+books.write('SET', tombstone, word, 'PX', keep)
+books.flush()
+return { word, alarm }

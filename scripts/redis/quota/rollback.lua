@@ -12,12 +12,14 @@
 -- Returns {"rolledback", alarm}: now or before | {"committed" | "held" | "expired" | "revoked" | "unknown", alarm}: nothing
 -- done.
 
-local tombstone, id = KEYS[5], ARGV[3]
+local id = ARGV[3]
+local books = ledger()
+local refused = books.refusal()
+if refused then return refused end
 
-return answer(function()
-  local word, text = find(id, tombstone)
-  if word ~= 'reserved' then return { word } end
-  take(id, word, text)
-  write('SET', tombstone, 'rolledback', 'PX', keep)
-  return { 'rolledback' }
-end)
+local word, text = books.find(id)
+if word ~= 'reserved' then return { word, alarm } end
+books.take(id, word, text)
+books.write('SET', tombstone, 'rolledback', 'PX', keep)
+books.flush()
+return { 'rolledback', alarm }

@@ -6,20 +6,16 @@
 -- KEYS[4] pinned      see ledger.lua
 -- ARGV[1] tombstones  see ledger.lua
 -- ARGV[2] keep        see ledger.lua
--- ARGV[3] resources   JSON [[resource], ...]
+-- ARGV[3..] fields    "i:<resource>" of each
 --
--- Returns {"usage", alarm, JSON [[in use, reserved], ...]} in the order of resources.
+-- Returns {"usage", alarm, {{in use, reserved}, ...}} in the order of fields.
 
-local resources = cjson.decode(ARGV[3])
+local fields = { unpack(ARGV, 3) }
+local books = ledger()
+local refused = books.refusal()
+if refused then return refused end
 
-return answer(function()
-  fetch(in_use, resources)
-  fetch(reserved, resources)
-  fetch(holds, resources)
-  local rows = {}
-  for i, resource in ipairs(resources) do
-    local name = resource[1]
-    rows[i] = { in_use.of[name], reserved.of[name] + holds.of[name] }
-  end
-  return { 'usage', cjson.encode(rows) }
-end)
+local in_use, reserved, on_hold = books.sums(usage, fields), books.sums(held, fields), books.sums(pinned, fields)
+local rows = {}
+for i = 1, #fields do rows[i] = { in_use[i], reserved[i] + on_hold[i] } end
+return { 'usage', alarm, rows }

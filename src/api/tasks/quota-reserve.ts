@@ -32,7 +32,9 @@ export const quotaReserve = (
     const { sizeGib, volumeType } = spec;
     checkVolumeSize(sizeGib, await parts.limits.of(context.projectId));
     const amounts = volumeAmounts({ sizeGib, volumeTypeId: volumeType.id });
-    const answer = await parts.quota.reserve(context.projectId, amounts, { id: timeOrderedId(), deadline });
+    const answer = await parts.quota.reserve(context.projectId, amounts, {
+      ...{ id: timeOrderedId(), deadline, note: context.requestId },
+    });
     if (answer.answer === 'reserved') return { reservation: answer.reservation };
     const typeNames = new Map([[volumeType.id, volumeType.name]]);
     throw answer.answer === 'over'
