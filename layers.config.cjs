@@ -7,6 +7,7 @@ const LAYERS = [
   ['client'],
   ['main'],
   ['api', 'scheduler', 'volume'],
+  ['doctor'],
   ['quota', 'casts', 'events', 'drivers', 'auth'],
   ['rpc'],
   ['flow', 'db', 'redis', 'objects'],

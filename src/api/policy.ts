@@ -38,6 +38,9 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['scheduler_extension:scheduler_stats:get_pools', systemReader],
   // ours: Cinder has nothing to explain
   ['scheduler_extension:scheduler_stats:explain_placement', admin],
+  // ours: Cinder proves nothing about itself
+  ['volume_extension:diagnostics:diagnose', systemReader],
+  ['volume_extension:diagnostics:repair', admin],
   ['message:get_all', reader],
   ['volume:update', member],
   ['volume:update_volume_metadata', member],

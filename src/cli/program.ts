@@ -50,6 +50,12 @@ const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/availability-zone.js')).addAvailabilityCommands,
   },
   {
+    name: 'doctor',
+    about: 'Prove that nothing is stuck, and mend what is (administrators)',
+    calls: true,
+    load: async () => (await import('./commands/doctor.js')).addDoctorCommand,
+  },
+  {
     name: 'db',
     about: 'The database of the records',
     calls: false,

@@ -1,4 +1,5 @@
 import { AvailabilityZonesDefinition } from '../gen/cinder/api/v3/availability_zones.js';
+import { DiagnosticsDefinition } from '../gen/cinder/api/v3/diagnostics.js';
 import { MessagesDefinition } from '../gen/cinder/api/v3/messages.js';
 import { PoolsDefinition } from '../gen/cinder/api/v3/pools.js';
 import { QuotasDefinition } from '../gen/cinder/api/v3/quotas.js';
@@ -10,6 +11,7 @@ import { WorkersDefinition } from '../gen/cinder/api/v3/workers.js';
 /** The public services, by the client's property; their methods follow from the protos. */
 export const SERVICES = {
   availabilityZones: AvailabilityZonesDefinition,
+  diagnostics: DiagnosticsDefinition,
   messages: MessagesDefinition,
   pools: PoolsDefinition,
   quotas: QuotasDefinition,

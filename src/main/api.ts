@@ -5,6 +5,8 @@ import { namePages } from '../api/name-pages.js';
 import { pageTokens } from '../api/page-tokens.js';
 import { allows } from '../api/policy.js';
 import { availabilityZones } from '../api/services/availability-zones.js';
+import { runningDiagnoses } from '../api/diagnosis.js';
+import { diagnostics } from '../api/services/diagnostics.js';
 import { messages } from '../api/services/messages.js';
 import { pools } from '../api/services/pools.js';
 import { quotas } from '../api/services/quotas.js';
@@ -23,6 +25,7 @@ import { VolumeEvents } from '../events/watch.js';
 import { publicServer } from '../rpc/public-server.js';
 import { authenticator } from './authenticator.js';
 import { boundedKeysStore } from './bounded-keys-store.js';
+import { checksOf } from './doctor.js';
 import type { Foundation } from './foundation.js';
 import { present } from './present.js';
 import { watchMetrics } from './observers.js';
@@ -102,6 +105,12 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
       pools({ ...lookups, scheduler: parts.scheduler, listeners: parts.listeners }),
       messages({ store, pages }),
       workers({ store, scheduler: parts.scheduler }),
+      diagnostics({
+        checksFor: checksOf(parts, quota),
+        running: runningDiagnoses(),
+        onRepaired: ({ kind, resource, description, remedy }, { userId, requestId }) =>
+          parts.log.warn('a repair', { kind, resource, description, remedy, userId, requestId }),
+      }),
     ],
   });
   watchMetrics(parts.telemetry.metrics, events);

@@ -52,6 +52,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'volume_extension:services:index': INSPECT,
   'scheduler_extension:scheduler_stats:get_pools': INSPECT,
   'scheduler_extension:scheduler_stats:explain_placement': OPERATE,
+  'volume_extension:diagnostics:diagnose': INSPECT,
+  'volume_extension:diagnostics:repair': OPERATE,
   'message:get_all': READ,
   'volume:update': CHANGE,
   'volume:update_volume_metadata': CHANGE,

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import Database from 'libsql';
 import { ageOfNext, readEvents } from '#src/db/events.js';
+import { settlementFacts, transientFacts, workFacts } from '#src/db/diagnosis.js';
 import { findIdempotency } from '#src/db/idempotency.js';
 import { listMessages } from '#src/db/messages.js';
 import { migrate } from '#src/db/migrate.js';
@@ -100,3 +101,11 @@ for (const table of ['snapshots', 'backups', 'groups']) {
 }
 test('the oldest settlement is found', isIndexed, (s) => oldestSettlementMs(s), /quota_settlements_by_age/);
 test('how far watches are behind is seen', isIndexed, (s) => ageOfNext(s, { tx: 0, seq: 1 }), /SEARCH events/);
+
+const RANGE = { after: 'a', until: 'b', limit: 1 };
+const WORK = { ...RANGE, resourceType: 'Volume', downAfterMs: 1 };
+const TRANSIT = { status: 'creating', after: PAGE.after, until: PAGE.after, limit: 1 } as const;
+test('work is diagnosed', isIndexed, (s) => workFacts(s, WORK), /SEARCH w .*resource_type=\? AND resource_id>\?/);
+test('the quota of staged work is looked up', isIndexed, (s) => workFacts(s, WORK), /SEARCH q .*project_id=\?/);
+test('transient statuses are diagnosed', isIndexed, (s) => transientFacts(s, TRANSIT), /volumes_in_all_by_status/);
+test('settlements are diagnosed', isIndexed, (s) => settlementFacts(s, RANGE), /SEARCH q .*id>\?/);

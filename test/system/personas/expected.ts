@@ -19,6 +19,9 @@ const TABLE = `
                                                   reader  member  admin  systemReader  systemAdmin
 AvailabilityZones/ListAvailabilityZones  own      yes     yes     yes    yes           yes
 
+Diagnostics/Diagnose                     own      no      no      yes    yes           yes
+Diagnostics/Repair                       own      no      no      yes    no            yes
+
 Messages/ListMessages                    own      yes     yes     yes    scope         scope
 Messages/GetMessage                      own      yes     yes     yes    yes           yes
 Messages/GetMessage                      foreign  hidden  hidden  yes    yes           yes

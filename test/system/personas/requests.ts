@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AvailabilityZonesService, ListAvailabilityZonesRequest } from '#src/gen/cinder/api/v3/availability_zones.js';
+import { DiagnoseRequest, DiagnosticsService, RepairRequest } from '#src/gen/cinder/api/v3/diagnostics.js';
 import {
   DeleteMessageRequest,
   GetMessageRequest,
@@ -89,6 +90,8 @@ const metadata = new Map([['a', 'b']]);
 /** Every public RPC, with a request that nothing but the policy or the owner of the thing can be against. */
 export const ASKS: readonly Ask[] = [
   ask(AvailabilityZonesService.listAvailabilityZones, () => ListAvailabilityZonesRequest.create()),
+  ask(DiagnosticsService.diagnose, () => DiagnoseRequest.create()),
+  ask(DiagnosticsService.repair, () => RepairRequest.create()),
   ask(MessagesService.listMessages, () => ListMessagesRequest.create()),
   ask(MessagesService.getMessage, async ({ message }) => GetMessageRequest.create({ messageId: await message() })),
   ask(MessagesService.deleteMessage, async ({ message }) =>

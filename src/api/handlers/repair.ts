@@ -1,0 +1,8 @@
+import type { DiagnosticsService } from '../../gen/cinder/api/v3/diagnostics.js';
+import type { PublicHandler } from '../../rpc/public-server.js';
+import { diagnosis, type DiagnosisParts } from '../diagnosis.js';
+
+/** `Diagnostics/Repair`. Throws InvalidInput; while it goes on TooManyRequests, and what keeps it from looking. */
+export function repair(parts: DiagnosisParts): PublicHandler<typeof DiagnosticsService.repair> {
+  return async ({ subjects }, call) => diagnosis(parts, { subjects, repair: true }, call);
+}

@@ -1,0 +1,69 @@
+import type { FindingKind, Subject } from './kinds.js';
+
+/** What does not agree, at one look. */
+export interface Suspect {
+  readonly kind: FindingKind;
+  /** What it is about: an id, a project, a backend, a pool or a file. */
+  readonly resource: string;
+  /** In words, for operators. */
+  readonly description: string;
+  /** What must be the same at a second look, e.g. the epoch: else the system was only at work. */
+  readonly sign: string;
+  /**
+   * Mends it, if it is still what the sign says, and answers what was done. Throws RowCountMismatch when something has
+   * changed meanwhile. Of kinds that are repairable, and of no others.
+   */
+  readonly repair?: (signal: AbortSignal) => Promise<string>;
+}
+
+/** A part of what a check looks at. */
+export interface Range {
+  /** Place behind which it begins; empty: the beginning. */
+  readonly after: string;
+  /** The last place in it. @default as many as fit in a page */
+  readonly until?: string;
+}
+
+/** What one look saw. */
+export interface Page {
+  /** How many things were looked at. */
+  readonly examined: number;
+  readonly suspects: readonly Suspect[];
+  /** The last place that was looked at, for the next page; absent: there is no more. */
+  readonly last?: string;
+}
+
+/** Compares one thing with what it must agree with, page by page. */
+export interface Check {
+  readonly subject: Subject;
+  /** Looks at a part. Changes nothing. Safe to repeat. */
+  readonly look: (range: Range, signal: AbortSignal) => Promise<Page>;
+}
+
+/**
+ * A check of several lists, one after the other; `look` is asked for parts of one list. A place in the whole is the name of a
+ * list, without blanks, and the place in it.
+ */
+export function checkOfLists(
+  subject: Subject,
+  lists: readonly string[],
+  look: (list: string, range: Range, signal: AbortSignal) => Promise<Page>,
+): Check {
+  return {
+    subject,
+    async look({ after, until }, signal) {
+      const [list, inner] = parted(after === '' ? `${lists[0] ?? ''} ` : after);
+      const [lastList, lastInner] = parted(until ?? '');
+      const range = lastList === list ? { after: inner, until: lastInner } : { after: inner };
+      const { last, ...page } = await look(list, range, signal);
+      if (last !== undefined) return { ...page, last: `${list} ${last}` };
+      const next = lists[lists.indexOf(list) + 1];
+      return next === undefined ? page : { ...page, last: `${next} ` };
+    },
+  };
+}
+
+function parted(place: string): readonly [list: string, inner: string] {
+  const end = place.indexOf(' ');
+  return end < 0 ? [place, ''] : [place.slice(0, end), place.slice(end + 1)];
+}

@@ -1,0 +1,77 @@
+import { ACTION_OF, failVolume, type MessageParts, type Work } from '../casts/fail-volume.js';
+import { LAST_ID, transientFacts, type TransientFacts, type VolumePlace } from '../db/diagnosis.js';
+import { forgetCharges, idleVolume } from '../db/repairs.js';
+import type { Store } from '../db/store.js';
+import type { RequestContext } from '../objects/request-context.js';
+import type { VolumeStatus } from '../objects/volume-status.js';
+import { type Check, checkOfLists, type Suspect } from './check.js';
+
+export interface VolumeCheckParts extends MessageParts {
+  readonly store: Store;
+  /** On whose behalf a repair writes; the project is the volume's. */
+  readonly context: RequestContext;
+  /** Makes a project's usage in Redis what the records say. Throws QuotaUnavailable. */
+  readonly recount: (projectId: string, signal: AbortSignal) => Promise<void>;
+}
+
+/** Statuses in which there must be a row of work, and what that work is. */
+const WORK_IN = {
+  creating: 'create',
+  downloading: 'create',
+  deleting: 'delete',
+  error_managing_deleting: 'delete',
+  extending: 'extend',
+  retyping: 'retype',
+  managing: 'manage',
+} as const satisfies Partial<Record<VolumeStatus, Work>>;
+
+export const WORKED_ON = Object.keys(WORK_IN) as readonly (keyof typeof WORK_IN)[];
+
+/** Volumes looked at together. */
+const PAGE = 500;
+const FIRST: VolumePlace = { createdAt: 0, id: '' };
+const LAST: VolumePlace = { createdAt: Number.MAX_SAFE_INTEGER, id: LAST_ID };
+
+/** Volumes in a transient status: each has its row of work. Rule: docs/protocols.md §W PROOF. */
+export function volumeCheck(parts: VolumeCheckParts): Check {
+  return checkOfLists('volumes', WORKED_ON, async (list, { after, until }) => {
+    const status = list as keyof typeof WORK_IN; // the lists are these
+    const volumes = await transientFacts(parts.store, {
+      ...{ status, limit: PAGE },
+      ...{ after: placeOf(after, FIRST), until: placeOf(until ?? '', LAST) },
+    });
+    const suspects = volumes.filter(({ hasWork }) => !hasWork).map((volume) => suspectOf(parts, volume, status));
+    const last = volumes.length < PAGE ? undefined : volumes.at(-1);
+    return { examined: volumes.length, suspects, ...(last && { last: `${last.createdAt} ${last.id}` }) };
+  });
+}
+
+function placeOf(text: string, otherwise: VolumePlace): VolumePlace {
+  const [createdAt, id] = text.split(' ');
+  return id === undefined ? otherwise : { createdAt: Number(createdAt), id };
+}
+
+function suspectOf(parts: VolumeCheckParts, volume: TransientFacts, status: keyof typeof WORK_IN): Suspect {
+  const { id, projectId, userId, revision } = volume;
+  const work: Work = WORK_IN[status];
+  const context = { ...parts.context, projectId, userId };
+  return {
+    kind: 'status_without_work',
+    resource: id,
+    description: `the volume is '${status}', and nobody is at work on it`,
+    sign: String(revision),
+    async repair(signal) {
+      const failure = { work, reason: LOST, action: ACTION_OF[work], detail: 'UNKNOWN_ERROR' } as const;
+      const charges = work === 'create' ? [forgetCharges('Volume', id)] : [];
+      await parts.store.apply([
+        idleVolume({ id, revision }),
+        ...charges,
+        ...failVolume(parts, { resourceId: id, context }, failure),
+      ]);
+      if (work === 'create') await parts.recount(projectId, signal);
+      return `the volume was taken out of '${status}'; its owner has a message`;
+    },
+  };
+}
+
+const LOST = 'The work was lost, and the status corrected by a diagnosis.';

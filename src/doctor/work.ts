@@ -1,0 +1,111 @@
+import { failVolume, type Failure, type MessageParts } from '../casts/fail-volume.js';
+import { LAST_ID, workFacts, type WorkFacts } from '../db/diagnosis.js';
+import { forgetCharges, idleVolume, removeWork } from '../db/repairs.js';
+import type { Store } from '../db/store.js';
+import { type Check, checkOfLists, type Suspect } from './check.js';
+import { WORKED_ON } from './volumes.js';
+
+export interface WorkCheckParts extends MessageParts {
+  readonly store: Store;
+  /** `service_down_time`, ms. */
+  readonly downAfterMs: number;
+  /** Makes a project's usage in Redis what the records say. Throws QuotaUnavailable. */
+  readonly recount: (projectId: string, signal: AbortSignal) => Promise<void>;
+}
+
+/** Rows looked at together. */
+const PAGE = 500;
+
+/**
+ * Rows of work: none of a dead owner or without a service for longer than two times `service_down_time`, none without an
+ * undecided quota while it waits for that, none on a resource that is gone or in another status. Rule: docs/protocols.md §W PROOF.
+ */
+export function workCheck(parts: WorkCheckParts): Check {
+  const { store, downAfterMs } = parts;
+  return checkOfLists('work', ['Snapshot', 'Volume'], async (resourceType, { after, until = LAST_ID }) => {
+    const rows = await workFacts(store, { resourceType, after, until, limit: PAGE, downAfterMs });
+    const suspects = rows.flatMap((row) => {
+      const problem = problemOf(row, downAfterMs);
+      return problem ? [suspectOf(parts, row, problem)] : [];
+    });
+    const last = rows.length < PAGE ? undefined : rows.at(-1)?.resourceId;
+    return { examined: rows.length, suspects, ...(last !== undefined && { last }) };
+  });
+}
+
+type Problem = Pick<Suspect, 'kind' | 'description'>;
+
+function problemOf(row: WorkFacts, downAfterMs: number): Problem | undefined {
+  const { state, status, method, binary, target, resourceStatus, unchangedMs } = row;
+  const what = `the ${state} row of ${method}`;
+  if (resourceStatus === null) return { kind: 'work_without_resource', description: `${what}: its resource is gone` };
+  if (!isExpected(status, resourceStatus)) {
+    const description = `${what} is for a resource in '${status}', which is '${resourceStatus}'`;
+    return { kind: 'work_of_other_status', description };
+  }
+  if (state === 'staged') {
+    if (row.isUnsettled) return undefined;
+    const description = `${what} waits for its quota, about which nothing is undecided`;
+    return { kind: 'work_without_settlement', description };
+  }
+  const tooLongMs = 2 * downAfterMs;
+  const waits = `for ${seconds(unchangedMs)} at ${binary}${target === null ? '' : ` of ${target}`}`;
+  if (state === 'claimed' && row.isOrphaned && Math.min(unchangedMs, row.ownerSilentMs ?? Infinity) > tooLongMs) {
+    return { kind: 'work_of_dead_owner', description: `${what} stands still ${waits}: its owner is dead` };
+  }
+  if (state === 'ready' && !row.isServed && unchangedMs > tooLongMs) {
+    return { kind: 'work_without_service', description: `${what} waits ${waits}: no such service is alive` };
+  }
+  return undefined;
+}
+
+/** Whether the resource is in the status that the row answers for. Of other statuses the row says nothing exact. */
+function isExpected(status: string, resourceStatus: string): boolean {
+  if (status === resourceStatus || !WORKED_ON.some((each) => each === status)) return true;
+  return status === 'creating' && resourceStatus === 'downloading';
+}
+
+function suspectOf(parts: WorkCheckParts, row: WorkFacts, problem: Problem): Suspect {
+  const suspect = { ...problem, resource: row.resourceId, sign: `${row.epoch} ${row.state} ${row.revision ?? ''}` };
+  const repair = repairOf(parts, row, problem.kind);
+  return repair ? { ...suspect, repair } : suspect;
+}
+
+function repairOf(parts: WorkCheckParts, row: WorkFacts, kind: Suspect['kind']): Suspect['repair'] {
+  const { store } = parts;
+  const { resourceType, resourceId, revision, projectId } = row;
+  const unchanged = revision === null ? [] : [idleVolume({ id: resourceId, revision })];
+  switch (kind) {
+    case 'work_without_resource':
+      return async () => {
+        await store.apply([removeWork(row)]);
+        return 'the row was removed';
+      };
+    case 'work_of_other_status':
+      return async () => {
+        await store.apply([removeWork(row), ...unchanged]);
+        return `the row was removed; the resource stays '${row.resourceStatus ?? ''}'`;
+      };
+    case 'work_without_settlement':
+      if (projectId === null) return undefined;
+      return async (signal) => {
+        const end = [removeWork(row), ...unchanged, forgetCharges(resourceType, resourceId)];
+        await store.apply([...end, ...failVolume(parts, row, UNDECIDED)]);
+        await parts.recount(projectId, signal);
+        return 'the volume ended in error, and the quota of its project was counted anew';
+      };
+    default:
+      return undefined;
+  }
+}
+
+const UNDECIDED: Failure = {
+  work: 'create',
+  reason: 'Its quota could not be decided.',
+  action: 'SCHEDULE_ALLOCATE_VOLUME',
+  detail: 'UNKNOWN_ERROR',
+};
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`;
+}
