@@ -1,3 +1,7 @@
+import { limitChecks } from './quota/limit-check.js';
+import { overErrors } from './quota/over-error.js';
+import { sequences } from './quota/sequence.js';
+import { setUpdates } from './quota/set-update.js';
 import type { Replay } from './replay.js';
 import { accounting } from './scheduler/accounting.js';
 import { decisions } from './scheduler/decisions.js';
@@ -14,9 +18,13 @@ const ALL: readonly Replay[] = [
   evaluator,
   ...Object.values(filters),
   getPools,
+  limitChecks,
+  overErrors,
   goodness,
   placement,
   retry,
+  sequences,
+  setUpdates,
   stochasticHandler,
   weighers,
 ];

@@ -17,7 +17,11 @@ for (const { path, kind, cases } of await vectorFiles(folder)) {
     continue;
   }
   const failures = await replay.failing(cases);
-  console.log(`${kind}: ${cases.length - failures.length} passed, ${failures.length} failed`);
+  const exceptions = (replay.exceptions?.(cases) ?? []).filter(({ ids }) => ids.length > 0);
+  const leftOut = exceptions.filter(({ what }) => what === 'left out').flatMap(({ ids }) => ids).length;
+  const counts = `${cases.length - leftOut - failures.length} passed, ${failures.length} failed`;
+  console.log(`${kind}: ${counts}${leftOut > 0 ? `, ${leftOut} left out` : ''}`);
+  for (const { what, why, ids } of exceptions) console.log(`  ${ids.length} ${what}, ${why}: ${ids.join(' ')}`);
   for (const { id, why } of failures) console.log(`  ${id}: ${why}`);
   isClean &&= failures.length === 0;
 }

@@ -11,6 +11,15 @@ export interface Replay {
   readonly kind: string;
   /** The cases that came out differently. */
   readonly failing: (cases: readonly Vector[]) => Promise<readonly Failure[]>;
+  /** The cases that are not played, or not to their end: to be counted and said with the result. @default none */
+  readonly exceptions?: (cases: readonly Vector[]) => readonly Exception[];
+}
+
+/** Cases that are not played in full, all for one reason. */
+export interface Exception {
+  readonly what: 'left out' | 'played in part';
+  readonly why: string;
+  readonly ids: readonly string[];
 }
 
 export interface Failure {

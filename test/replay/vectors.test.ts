@@ -3,7 +3,7 @@ import test from 'ava';
 import { vectorFiles } from './files.js';
 import { REPLAYS } from './kinds.js';
 
-const files = await vectorFiles(fileURLToPath(new URL('../../../test/vectors/scheduler', import.meta.url)));
+const files = await vectorFiles(fileURLToPath(new URL('../../../test/vectors', import.meta.url)));
 
 for (const { path, kind, cases } of files) {
   test(`${kind}: the product decides as the real Cinder did`, async (t) => {
@@ -11,5 +11,6 @@ for (const { path, kind, cases } of files) {
     t.truthy(replay, `nobody plays ${path}`);
     t.true(cases.length > 0);
     t.deepEqual(await replay?.failing(cases), []);
+    for (const { what, why, ids } of replay?.exceptions?.(cases) ?? []) t.log(`${ids.length} ${what}, ${why}`);
   });
 }
