@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { loadConfig, type LoadedConfig } from '../config/load.js';
 import type { Option } from '../config/option.js';
 import { SCHEMA } from '../config/schema.js';
+import { parse } from '../scheduler/evaluator/parse.js';
 import { configFileOf } from './globals.js';
 import type { CliParts } from './parts.js';
 
@@ -25,7 +26,17 @@ export function loadFor(command: Command, parts: CliParts): LoadedConfig {
     const name = OPTIONS.find((each) => flagName(each.name) === option.name())?.name;
     return name !== undefined && typeof value === 'string' ? [[name, value] as [string, string]] : [];
   });
-  return loadConfig({ ...parts, flags: { ...(file !== undefined && { config: file }), ...Object.fromEntries(flags) } });
+  const given = { ...(file !== undefined && { config: file }), ...Object.fromEntries(flags) };
+  return loadConfig({ ...parts, flags: given, parseFunction });
+}
+
+/** Refuses what no scheduler could evaluate, in words that follow the option's name. */
+function parseFunction(text: string): void {
+  try {
+    parse(text);
+  } catch (error) {
+    throw new Error(`cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }
 
 function flagName(name: string): string {

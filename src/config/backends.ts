@@ -25,8 +25,15 @@ export interface BackendOptions {
   /** What volume types ask for; several backends may share one. */
   readonly volumeBackendName: string;
   readonly availabilityZone: string;
+  /** What DriverFilter asks of its pools. Rule: cinder/scheduler/filters/driver_filter.py. */
+  readonly filterFunction?: string;
+  /** How GoodnessWeigher weighs its pools. Rule: cinder/scheduler/weights/goodness.py. */
+  readonly goodnessFunction?: string;
   readonly pools: readonly PoolOptions[];
 }
+
+/** Reads an expression. Throws what is wrong with it. */
+export type ParseFunction = (text: string) => unknown;
 
 /** A value with its origin. */
 export interface Given {
@@ -41,7 +48,7 @@ export interface TableOption {
   readonly help: string;
 }
 
-/** Every option of a table `[backends.NAME]`. A pool, which may be a table too, has its own of those from `capacity_gib` on. */
+/** Every option of a table `[backends.NAME]`. A pool, which may be a table too, has its own of the three figures. */
 export const BACKEND_OPTIONS: Readonly<Record<string, TableOption>> = {
   driver: { domain: 'file', defaultText: 'file', help: 'What makes its volumes.' },
   path: { domain: 'text', defaultText: '<data_dir>/volumes/<name>', help: 'Folder of its volumes.' },
@@ -71,6 +78,16 @@ export const BACKEND_OPTIONS: Readonly<Record<string, TableOption>> = {
     defaultText: 'max_over_subscription_ratio',
     help: SCHEMA.maxOverSubscriptionRatio.help,
   },
+  filter_function: {
+    domain: SCHEMA.filterFunction.domain,
+    defaultText: 'filter_function',
+    help: SCHEMA.filterFunction.help,
+  },
+  goodness_function: {
+    domain: SCHEMA.goodnessFunction.domain,
+    defaultText: 'goodness_function',
+    help: SCHEMA.goodnessFunction.help,
+  },
 };
 const SHARED_WITH_POOLS = ['capacity_gib', 'reserved_percentage', 'max_over_subscription_ratio'] as const;
 const TABLE_KEYS: readonly string[] = Object.keys(BACKEND_OPTIONS);
@@ -86,7 +103,7 @@ export function backendEnvironment(backend: string): ReadonlyMap<string, string>
 
 /** A backend's options as they are written, for `config show`. */
 export function showBackend(backend: BackendOptions): Readonly<Record<string, string>> {
-  const { driver, path, volumeBackendName, availabilityZone, pools } = backend;
+  const { driver, path, volumeBackendName, availabilityZone, filterFunction, goodnessFunction, pools } = backend;
   const figures = pools.map(({ name, capacityGib, reservedPercentage, maxOverSubscriptionRatio }) => ({
     name,
     ...(capacityGib !== undefined && { capacity_gib: capacityGib }),
@@ -98,6 +115,8 @@ export function showBackend(backend: BackendOptions): Readonly<Record<string, st
     path,
     volume_backend_name: volumeBackendName,
     availability_zone: availabilityZone,
+    filter_function: filterFunction ?? '',
+    goodness_function: goodnessFunction ?? '',
     pools: JSON.stringify(figures),
   };
 }
@@ -108,6 +127,7 @@ export function readBackend(
   given: ReadonlyMap<string, Given>,
   config: Omit<Config, 'backends'>,
   problem: (option: string, description: string, source?: Source) => void,
+  parseFunction: ParseFunction,
 ): BackendOptions {
   const at = `backends.${name}`;
   if (!NAME.test(name)) problem('enabled_backends', `'${name}' ${NAME_SHAPE}`);
@@ -141,12 +161,22 @@ export function readBackend(
   );
   if (new Set(pools.map((pool) => pool.name)).size !== pools.length) problem(`${at}.pools`, 'names a pool twice');
 
+  const readFunction = (raw: unknown): string => {
+    const text = readText(raw);
+    parseFunction(text);
+    return text;
+  };
+  const filterFunction = value('filter_function', config.filterFunction, readFunction);
+  const goodnessFunction = value('goodness_function', config.goodnessFunction, readFunction);
+
   return Object.freeze({
     name,
     driver: value('driver', 'file', readDriver),
     path: value('path', join(config.dataDir, 'volumes', name), readText),
     volumeBackendName: value('volume_backend_name', name, readText),
     availabilityZone: value('availability_zone', config.storageAvailabilityZone, readText),
+    ...(filterFunction !== undefined && { filterFunction }),
+    ...(goodnessFunction !== undefined && { goodnessFunction }),
     pools: Object.freeze(pools.map((pool) => Object.freeze(pool))),
   });
 }

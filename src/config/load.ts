@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { parse, TomlError } from 'smol-toml';
 
-import { backendEnvironment, readBackend, type BackendOptions, type Given } from './backends.js';
+import { backendEnvironment, type BackendOptions, type Given, type ParseFunction, readBackend } from './backends.js';
 import { asTable, environmentName, type Option, type Source, type Surroundings } from './option.js';
 import { adjusted, broken, doubtful } from './rules.js';
 import { SCHEMA, type Config, type OptionField } from './schema.js';
@@ -33,6 +33,8 @@ export interface LoadedConfig {
 export interface LoadOptions extends Surroundings {
   /** By the options' names, as text. They win over everything. @default none */
   readonly flags?: Readonly<Record<string, string>>;
+  /** Reads a `filter_function` or `goodness_function`. @default they are not looked at */
+  readonly parseFunction?: ParseFunction;
 }
 
 /** Variables with our prefix that belong to the command line client, not to the configuration. */
@@ -51,7 +53,11 @@ const NAMES: readonly string[] = Object.values(SCHEMA).map(({ name }) => name);
  * `<data_dir>/cinder-grpc.toml` where that exists. An empty variable counts as unset. Throws ConfigError with everything
  * that is wrong.
  */
-export function loadConfig({ flags = {}, ...surroundings }: LoadOptions): LoadedConfig {
+export function loadConfig({
+  flags = {},
+  parseFunction = () => undefined,
+  ...surroundings
+}: LoadOptions): LoadedConfig {
   const { environment } = surroundings;
   const problems: string[] = [];
   const problem = (option: string, description: string, source?: Source): void => {
@@ -64,9 +70,14 @@ export function loadConfig({ flags = {}, ...surroundings }: LoadOptions): Loaded
 
   const { config: read, sources } = readOptions(given, surroundings, problem);
   const { config, warnings } = adjusted(read);
+  for (const field of ['filterFunction', 'goodnessFunction'] as const) {
+    const text = config[field];
+    const wrong = text === undefined ? undefined : complaintOf(() => parseFunction(text));
+    if (wrong !== undefined) problem(SCHEMA[field].name, wrong, sources[field]);
+  }
   const tables = tableOf(file?.table['backends'], 'backends', file, problem);
   const backendSources = new Map<string, Source>();
-  const backends = readBackends(config, tables, file, environment, problem, backendSources);
+  const backends = readBackends(config, tables, file, { environment, parseFunction }, problem, backendSources);
 
   unknownNames(given, environment, config.enabledBackends, problem);
   if (problems.length === 0) for (const { option, description } of broken(config)) problem(option, description);
@@ -165,7 +176,7 @@ function readBackends(
   config: Omit<Config, 'backends'>,
   tables: Readonly<Record<string, unknown>>,
   file: ConfigFile | undefined,
-  environment: Surroundings['environment'],
+  { environment, parseFunction }: Pick<Required<LoadOptions>, 'environment' | 'parseFunction'>,
   problem: Problem,
   sources: Map<string, Source>,
 ): readonly BackendOptions[] {
@@ -177,8 +188,17 @@ function readBackends(
       if (raw !== undefined && raw !== '') given.set(key, { raw, source: `environment ${variable}` });
     }
     for (const [key, { source }] of given) sources.set(`backends.${name}.${key}`, source);
-    return readBackend(name, given, config, problem);
+    return readBackend(name, given, config, problem, parseFunction);
   });
+}
+
+function complaintOf(read: () => unknown): string | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** A table of no enabled backend is how one is switched off, or a slip of the pen. */

@@ -262,6 +262,20 @@ export const SCHEMA = {
     unit: '%',
     help: 'Part of a pool that is never given out.',
   }),
+  capacityClaimTimeoutMs: seconds('capacity_claim_timeout', 600, {
+    min: 1,
+    max: 86_400,
+    help: 'How long placed work may wait to be begun; its room may be sold again two reports later.',
+  }),
+  backupUseSameHost: flag('backup_use_same_host', false, {
+    help: 'Back a volume up on its own host only.',
+  }),
+  filterFunction: optionalText('filter_function', {
+    help: "Expression that DriverFilter asks of this host's pools: false rejects one.",
+  }),
+  goodnessFunction: optionalText('goodness_function', {
+    help: "Expression by which GoodnessWeigher weighs this host's pools, 0 to 100.",
+  }),
   backendStatsPollingIntervalMs: seconds('backend_stats_polling_interval', 60, {
     min: 3,
     max: 3_600,

@@ -170,6 +170,7 @@ function backendOf(options: BackendOptions, config: Config, metrics: Metrics): B
   return new Backend({
     name,
     volumeBackendName: options.volumeBackendName,
+    functions: { filter: options.filterFunction, goodness: options.goodnessFunction },
     driver: measuredDriver(driver, options.driver, metrics),
     concurrency: config.volumeConcurrency,
     copyConcurrency: config.volumeCopyConcurrency,

@@ -14,10 +14,20 @@ export interface BackendOptions {
   /** What volume types ask for; several backends may share it. */
   readonly volumeBackendName: string;
   readonly driver: VolumeDriver;
+  /** What schedulers are told of its pools. @default nothing is asked of them, and none is better than another */
+  readonly functions?: PoolFunctions;
   /** Pieces of work at once, copies aside. */
   readonly concurrency: number;
   /** Copies at once: they last, and must not keep short work waiting. @default 4 */
   readonly copyConcurrency?: number;
+}
+
+/** Expressions that schedulers evaluate for each pool. */
+export interface PoolFunctions {
+  /** False: the pool will not do. */
+  readonly filter?: string | undefined;
+  /** 0 to 100. */
+  readonly goodness?: string | undefined;
 }
 
 const DEFAULT_COPIES = 4;
@@ -26,6 +36,7 @@ const DEFAULT_COPIES = 4;
 export class Backend {
   readonly name: string;
   readonly volumeBackendName: string;
+  readonly functions: PoolFunctions;
   readonly allocations = new Allocations();
   readonly #driver: VolumeDriver;
   readonly #lanes = new Lanes();
@@ -36,6 +47,7 @@ export class Backend {
   constructor(options: BackendOptions) {
     this.name = options.name;
     this.volumeBackendName = options.volumeBackendName;
+    this.functions = options.functions ?? {};
     this.#driver = options.driver;
     this.#places = new Places(options.concurrency);
     this.#copies = new Places(options.copyConcurrency ?? DEFAULT_COPIES);

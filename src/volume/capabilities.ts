@@ -49,15 +49,18 @@ export async function reportOf(backend: Backend, { now, newId }: ReportParts): P
     partCount,
     includedClaims: part === 0 ? includedClaims : [],
     capabilities: {
-      ...backendReport(backend.volumeBackendName, driver.capabilities),
+      ...backendReport(backend, driver.capabilities),
       pools: pools.slice(part * POOLS_A_REPORT, (part + 1) * POOLS_A_REPORT),
     },
   }));
 }
 
-function backendReport(volumeBackendName: string, driver: DriverCapabilities): Record<string, unknown> {
+/** The functions are their pools' too. Rule: cinder/volume/manager.py, `_append_filter_goodness_functions`. */
+function backendReport({ volumeBackendName, functions }: Backend, driver: DriverCapabilities): Record<string, unknown> {
   return {
     volume_backend_name: volumeBackendName,
+    filter_function: functions.filter ?? null,
+    goodness_function: functions.goodness ?? null,
     vendor_name: driver.vendorName,
     driver_version: driver.driverVersion,
     storage_protocol: driver.storageProtocol,

@@ -87,6 +87,27 @@ test('a backend takes its options from the environment too', async (t) => {
   );
 });
 
+test('a backend has functions of its own, or those of the whole', async (t) => {
+  const { config } = await load(
+    t,
+    `
+    enabled_backends = ["a", "b"]
+    filter_function = "volume.size < 10"
+    [backends.b]
+    filter_function = "volume.size < 5"
+    goodness_function = "100"
+    `,
+  );
+
+  t.deepEqual(
+    config.backends.map(({ name, filterFunction, goodnessFunction }) => [name, filterFunction, goodnessFunction]),
+    [
+      ['a', 'volume.size < 10', undefined],
+      ['b', 'volume.size < 5', '100'],
+    ],
+  );
+});
+
 test('mistakes in a backend are told together, each with its full name', async (t) => {
   const error = await t.throwsAsync<ConfigError>(
     load(

@@ -34,7 +34,11 @@ test('a secret that is not set is shown as unset, not as masked', (t) => {
 });
 
 test('each option of a backend comes with its own source', (t) => {
-  const rows = shown({ CINDER_BACKENDS_FILE_PATH: '/mnt/ssd', CINDER_RESERVED_PERCENTAGE: '5' });
+  const rows = shown({
+    CINDER_BACKENDS_FILE_PATH: '/mnt/ssd',
+    CINDER_BACKENDS_FILE_GOODNESS_FUNCTION: '100',
+    CINDER_RESERVED_PERCENTAGE: '5',
+  });
 
   t.deepEqual(
     [...rows].filter(([name]) => name.startsWith('backends.')),
@@ -43,6 +47,11 @@ test('each option of a backend comes with its own source', (t) => {
       ['backends.file.path', { value: '/mnt/ssd', source: 'environment CINDER_BACKENDS_FILE_PATH' }],
       ['backends.file.volume_backend_name', { value: 'file', source: 'default' }],
       ['backends.file.availability_zone', { value: 'nova', source: 'default' }],
+      ['backends.file.filter_function', { value: '', source: 'default' }],
+      [
+        'backends.file.goodness_function',
+        { value: '100', source: 'environment CINDER_BACKENDS_FILE_GOODNESS_FUNCTION' },
+      ],
       [
         'backends.file.pools',
         {
