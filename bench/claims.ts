@@ -30,6 +30,7 @@ export const claimsBench: Bench = {
     try {
       const claims = new Claims({
         ...{ redis, scripts: loadClaimScripts(), maxOverSubscriptionRatio: '20.0', reportIntervalMs: 60_000 },
+        workMs: 600_000,
       });
       const capabilities = { total_capacity_gb: 1e9, free_capacity_gb: 1e9, timestamp: 1 };
       let count = 0;

@@ -31,6 +31,8 @@ export interface Failure {
   readonly reason: string;
   readonly action: MessageAction;
   readonly detail: MessageDetail;
+  /** Cinder's name of the method that failed at a scheduler, e.g. `create_volume`: noted as the event `scheduler.create_volume`. */
+  readonly schedulerMethod?: string;
 }
 
 /** Characters of a reason that are kept. */
@@ -39,13 +41,15 @@ const MAX_REASON = 1_000;
 /**
  * Ends a volume in the error status of its work, or in its former status, with a user message for the project that asked, and an event. Failed work
  * must end even if the record is gone or in a status that nobody expected: no step demands a row. The caller adds the
- * fence before and the end of the row after. Rule: docs/protocols.md §W FAIL; cinder/message/api.py.
+ * fence before and the end of the row after. Rule: docs/protocols.md §W FAIL; cinder/message/api.py;
+ * cinder/scheduler/manager.py, `_set_volume_state_and_notify`.
  */
 export function failVolume(
   { messageTtlMs }: MessageParts,
   { resourceId, context }: FailedWork,
   failure: Failure,
 ): readonly Step[] {
+  const { schedulerMethod } = failure;
   const action = MESSAGE_ACTIONS[failure.action];
   const detail = MESSAGE_DETAILS[failure.detail];
   const steps = [
@@ -61,7 +65,9 @@ export function failVolume(
       text: `${action.text}: ${detail.text} ${failure.reason}`.slice(0, MAX_REASON),
       ttlMs: messageTtlMs,
     }),
-    appendVolumeEvent({ volumeId: resourceId, type: `volume.${failure.work}.error`, requestId: context.requestId }),
+    ...[`volume.${failure.work}.error`, ...(schedulerMethod === undefined ? [] : [`scheduler.${schedulerMethod}`])].map(
+      (type) => appendVolumeEvent({ volumeId: resourceId, type, requestId: context.requestId }),
+    ),
   ];
   return steps.map(({ statement }) => ({ statement }));
 }

@@ -214,9 +214,9 @@ export class VolumeEvents {
   }
 }
 
-/** That work has begun is a notification: the volume is as it was. */
+/** That work has begun, and that it was a scheduler that has failed, are notifications: the volume is as it was. */
 function changesTheVolume({ type }: EventRow): boolean {
-  return !type.endsWith('.start');
+  return !type.endsWith('.start') && !type.startsWith('scheduler.');
 }
 
 function isProgress({ type }: EventRow): boolean {

@@ -12,7 +12,8 @@ import type { RecoveryParts } from '../quota/recovery.js';
 import type { RedisConnectionOptions } from '../redis/connect.js';
 import { backendOf } from '../objects/backend-name.js';
 import type { LeveledLog } from '../log/log.js';
-import type { ClaimObserver, Claims } from '../scheduler/claims.js';
+import { sparingly } from '../log/sparingly.js';
+import type { ClaimCall, ClaimObserver, Claims } from '../scheduler/claims.js';
 import type { DecisionObserver } from '../scheduler/filter-scheduler.js';
 import type { Pools } from '../scheduler/pools.js';
 import type { Metrics } from '../telemetry/metrics.js';
@@ -136,12 +137,22 @@ export function decisionMetrics({ scheduler }: Metrics): DecisionObserver {
   };
 }
 
-/** Counts what becomes of claims; what Redis did not answer is said in the log too. */
+/** Counts what becomes of claims; that Redis does not answer is said in the log too, of each call now and then. */
 export function claimMetrics({ scheduler }: Metrics, log: Pick<LeveledLog, 'warn'>): ClaimObserver {
+  const warning = (what: ClaimCall) =>
+    sparingly((count: number, error: unknown) =>
+      log.warn('capacity claims: no answer from Redis', { what, count, error }),
+    );
+  const warnings = {
+    claim: warning('claim'),
+    release: warning('release'),
+    fold: warning('fold'),
+    outstanding: warning('outstanding'),
+  };
   return {
     claimed: (answer) => scheduler.claims.with(answer).inc(),
     ended: (how, count) => scheduler.claimsEnded.with(how).inc(count),
-    failed: (what, error) => log.warn('capacity claims: no answer from Redis', { what, error }),
+    failed: (what, error) => warnings[what](error),
   };
 }
 

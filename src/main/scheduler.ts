@@ -125,6 +125,7 @@ export async function scheduler(
       pools,
       readiness,
       backups: new BackupServices(),
+      ...(config.backupUseSameHost && { backupOnSameHost: { downAfterMs: config.serviceDownTimeMs } }),
       random: Math.random,
       claims,
       store,
@@ -209,6 +210,7 @@ function claimsOf({ config, log, telemetry }: Foundation, redis: RedisConnection
     redis,
     scripts: loadClaimScripts(),
     maxOverSubscriptionRatio: config.maxOverSubscriptionRatio,
+    workMs: config.capacityClaimTimeoutMs,
     reportIntervalMs: config.backendStatsPollingIntervalMs,
     observer: claimMetrics(telemetry.metrics, log),
   });

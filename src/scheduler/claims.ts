@@ -43,15 +43,14 @@ export interface ClaimsOptions {
   readonly maxOverSubscriptionRatio: string;
   /** `backend_stats_polling_interval`, ms. */
   readonly reportIntervalMs: number;
-  /** How long placed work may wait to be begun before its claim ends by itself, ms. @default 600000 */
-  readonly workMs?: number;
+  /** `capacity_claim_timeout`: how long placed work may wait to be begun before its claim ends by itself, ms. */
+  readonly workMs: number;
   /** How long a decision waits for Redis, ms. @default 1000 */
   readonly patienceMs?: number;
   /** @default nobody */
   readonly observer?: ClaimObserver;
 }
 
-const WORK_MS = 600_000;
 const PATIENCE_MS = 1_000;
 /** Claims a script ends at once, so that it stays short. */
 const MOST_FOLDED = 500;
@@ -81,7 +80,7 @@ export class Claims {
     pool: ClaimedPool,
     gib: number,
     isThin: boolean,
-    holdMs: number = this.#options.workMs ?? WORK_MS,
+    holdMs: number = this.#options.workMs,
   ): Promise<ClaimOutcome> {
     const outcome = await this.#claim(id, pool, { gib, isThin, holdMs });
     this.#options.observer?.claimed(outcome.answer);

@@ -141,10 +141,15 @@ export async function alive(store: Store, incarnation: string, binary = 'cinder-
 }
 
 /** Registers a volume service of a backend, run by a process. Answers its id. */
-export async function registered(store: Store, host: string, incarnation: string): Promise<string> {
+export async function registered(
+  store: Store,
+  host: string,
+  incarnation: string,
+  binary = 'cinder-volume',
+): Promise<string> {
   const [done] = await store.apply([
     putService({
-      ...{ id: randomUUID(), binary: 'cinder-volume', host, clusterName: null, availabilityZone: 'nova' },
+      ...{ id: randomUUID(), binary, host, clusterName: null, availabilityZone: 'nova' },
       ...{ rpcVersion: '3.20', objectVersion: '1.39', incarnation },
     }),
   ]);

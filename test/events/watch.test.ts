@@ -56,6 +56,26 @@ storesFor('a watch shows every change of a volume from now on, as it was after t
   );
 });
 
+storesFor('what only says how work goes is shown to nobody, neither live nor afterwards', async (t, store) => {
+  const { id } = await recorded(store);
+  await finalEvents(store);
+  const events = eventsOf(t, store);
+  const live = await watch(t, events);
+  for (const type of ['volume.create.start', 'scheduler.create_volume']) {
+    await store.apply([appendVolumeEvent({ volumeId: id, type, requestId: 'req-1' })]);
+  }
+  await finish(store, id);
+  t.deepEqual(
+    (await live.take(1)).map(({ volume }) => volume.status),
+    ['available'],
+  );
+  const later = await watch(t, events, { after: live.start });
+  t.deepEqual(
+    (await later.take(1)).map(({ volume }) => volume.status),
+    ['available'],
+  );
+});
+
 storesFor('a watch that is not read yet misses nothing', async (t, store) => {
   const { take } = await watch(t, eventsOf(t, store));
   const made = [await recorded(store), await recorded(store)];

@@ -21,7 +21,8 @@ import { CLAIMED } from '#src/rpc/casts.js';
 import { volumeToWire } from '#src/rpc/objects-on-the-wire.js';
 import { VersionedClient } from '#src/rpc/versioned-client.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
-import { CONTEXT } from '../casts/rows.js';
+import { stopServices, switchService } from '#src/db/services.js';
+import { CONTEXT, registered } from '../casts/rows.js';
 import { clientOptions, Installation, schedulerClient, schedulerServer } from '../support/rpc.js';
 import { sqliteStore } from '../support/sql.js';
 import { installed, standing } from './deciding.js';
@@ -118,6 +119,33 @@ test('a backup goes to a service of its zone, or of its volume, that says it wor
   await report('b2', true, 'nova');
   t.is(await create(), 'NotBuilt');
   t.is(await ending(client.call('CreateBackup', CONTEXT, { backup: undefined })), 'InvalidInput');
+});
+
+test('where backups stay on the host of their volume, its service has to be there, in the zone, up and enabled', async (t) => {
+  const store = await sqliteStore(t);
+  const { client } = await installed(t, store, BACKENDS, { backupOnSameHost: { downAfterMs: 60_000 } });
+  const volume = await standing(store, { status: 'available' });
+  const create = (more: object = {}) => {
+    const backup = { id: 'backup-1', volumeId: volume.id, ...more };
+    return ending(client.call('CreateBackup', CONTEXT, CreateBackupRequest.fromPartial({ backup })));
+  };
+  await client.updateServiceCapabilities(CONTEXT, {
+    ...{ serviceName: 'backup', host: 'b1', clusterName: undefined, timestamp: undefined },
+    ...{ reportId: '', part: 0, partCount: 0, includedClaims: [] },
+    capabilities: { backend_state: true, availability_zone: 'nova' },
+  });
+  t.is(await create(), 'ServiceNotFound', 'one on another host will not do');
+  await registered(store, 'h1', 'backup-run', 'cinder-backup');
+  t.is(await create(), 'NotBuilt');
+  t.is(await create({ availabilityZone: 'elsewhere' }), 'ServiceNotFound');
+  t.is(await create({ host: 'keeps' }), 'NotBuilt');
+  const turn = { binary: 'cinder-backup', host: 'h1', disabledReason: null };
+  await switchService(store, { ...turn, disabled: true });
+  t.is(await create(), 'ServiceNotFound', 'disabled');
+  await switchService(store, { ...turn, disabled: false });
+  t.is(await create(), 'NotBuilt');
+  await store.apply([stopServices('backup-run')]);
+  t.is(await create(), 'ServiceNotFound', 'stopped');
 });
 
 test('a scheduler below 3.3 is asked to migrate in its own words', async (t) => {

@@ -88,7 +88,7 @@ storesFor('a volume for which there is no room ends in error, with words that na
   t.is(volume?.statusReason, 'No valid backend was found. 1 of 1 pools do not have enough room.');
   t.is(volume?.host, null);
   t.is(after, undefined);
-  t.deepEqual(events, ['volume.create.error']);
+  t.deepEqual(events, ['volume.create.error', 'scheduler.create_volume']);
   t.deepEqual(messages, [
     '001 003 schedule allocate volume: Could not find any available weighted backend. ' + (volume?.statusReason ?? ''),
   ]);
@@ -108,7 +108,7 @@ storesFor('the refusal is one transaction: when it fails, nothing of it is there
   t.is(await scheduler.work(row), 'failed');
   const { volume, events, messages } = await everything(store, row.resourceId);
   t.is(volume?.status, 'error');
-  t.deepEqual(events, ['volume.create.error']);
+  t.deepEqual(events, ['volume.create.error', 'scheduler.create_volume']);
   t.is(messages.length, 1);
 });
 

@@ -61,7 +61,7 @@ export async function installed(
   t: ExecutionContext,
   store: Store,
   backends: Readonly<Record<string, ValueMap>>,
-  claims?: Claims,
+  { claims, ...more }: Partial<Parameters<typeof schedulerCalls>[0]> & { readonly claims?: Claims } = {},
 ) {
   const maker = decisionMaker(backends);
   const refusals: string[] = [];
@@ -106,6 +106,7 @@ export async function installed(
     ...{ askScheduler: () => Promise.resolve(), askVolume: () => Promise.resolve(), onCleanup: () => undefined },
     onReport: () => undefined,
     announce: () => undefined,
+    ...more,
   });
   schedulers.add(await schedulerServer(t, { casts: receiver, handlers }), '3.12');
   const notBuilt = new CastReceiver({

@@ -127,6 +127,12 @@ const REFUSED: Readonly<Record<string, Case & { readonly why: RegExp }>> = {
   },
 };
 
+/** What Cinder calls the methods when they fail. */
+const NOTIFIED: Readonly<Record<string, string>> = {
+  ...{ ExtendVolume: 'extend_volume', Retype: 'retype', MigrateVolume: 'migrate_volume_to_host' },
+  ManageExisting: 'manage_existing',
+};
+
 for (const [what, { method, payload, as, backends = ROOMY, ends, action, work, why }] of Object.entries(REFUSED)) {
   storesFor(`to ${what}: refused, the volume and its quota are as before, its owner is told`, async (t, store) => {
     const installation = await installed(t, store, backends);
@@ -139,7 +145,7 @@ for (const [what, { method, payload, as, backends = ROOMY, ends, action, work, w
     t.like(after, ends);
     t.regex(messages.join(), new RegExp(`^${action} 003 .*No valid backend was found`));
     t.notRegex(messages.join(), /h\d@b/, 'owners are told no names');
-    t.deepEqual(events, [`volume.${work}.error`]);
+    t.deepEqual(events, [`volume.${work}.error`, `scheduler.${NOTIFIED[method] ?? ''}`]);
     t.is(await holdOf(store, volume.id), 'undo');
     t.deepEqual(installation.handedOn, []);
   });

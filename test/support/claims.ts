@@ -10,7 +10,10 @@ export const newBackend = (): string => `host-${randomUUID()}@b`;
 /** The claims of a scheduler, with Cinder's intervals. */
 export function claimsOver(redis: RedisConnection, options: Partial<ClaimsOptions> = {}): Claims {
   const scripts = loadClaimScripts();
-  return new Claims({ redis, scripts, maxOverSubscriptionRatio: '20.0', reportIntervalMs: 60_000, ...options });
+  return new Claims({
+    ...{ redis, scripts, maxOverSubscriptionRatio: '20.0', workMs: 600_000, reportIntervalMs: 60_000 },
+    ...options,
+  });
 }
 
 /** A report of thick pools: GiB free, by name. */

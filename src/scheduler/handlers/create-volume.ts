@@ -53,6 +53,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
           : `The operators find the cause in the log under ${claim.context.requestId}.`,
         action: 'SCHEDULE_ALLOCATE_VOLUME',
         detail: detailByName(error) ?? 'UNKNOWN_ERROR',
+        schedulerMethod: 'create_volume',
       }),
   };
 }

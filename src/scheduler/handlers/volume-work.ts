@@ -39,6 +39,8 @@ export interface Next {
 /** What differs from one kind of work on a volume to the next. */
 export interface VolumeWork<R extends WorkOnVolume> {
   readonly work: ReturnableWork;
+  /** Cinder's name of the method, in notifications. */
+  readonly method: string;
   /** What filters are told is being done. */
   readonly operation: string;
   /** Whether a scheduler that has just started waits for the backends' reports first. */
@@ -56,7 +58,7 @@ export interface VolumeWork<R extends WorkOnVolume> {
  * volume gets its former status back, its quota too, and its owner a message. Rule: cinder/scheduler/manager.py.
  */
 export function volumeWork<R extends WorkOnVolume>(parts: VolumeWorkParts, kind: VolumeWork<R>): CastHandler<R> {
-  const { work } = kind;
+  const { work, method } = kind;
   return {
     decode: kind.decode,
 
@@ -70,7 +72,7 @@ export function volumeWork<R extends WorkOnVolume>(parts: VolumeWorkParts, kind:
       const surroundings = await parts.lookUp(claim.context, filterProperties, signal);
       const wish = kind.wish(request, { spec, filterProperties, surroundings });
       const decision = await decide(parts, wish, { volumeId: claim.resourceId, epoch: claim.epoch }, signal);
-      if (!('pool' in decision)) return refuse(parts, claim, work, decision);
+      if (!('pool' in decision)) return refuse(parts, claim, kind, decision);
       try {
         await handOn(parts, claim, work, request.volume, kind.next(request, decision.pool));
       } catch (error) {
@@ -89,6 +91,7 @@ export function volumeWork<R extends WorkOnVolume>(parts: VolumeWorkParts, kind:
           : `The operators find the cause in the log under ${claim.context.requestId}.`,
         action: ACTION_OF[work],
         detail: detailByName(error) ?? 'UNKNOWN_ERROR',
+        schedulerMethod: method,
       }),
   };
 }
@@ -125,13 +128,16 @@ async function handOn(
 async function refuse(
   parts: VolumeWorkParts,
   claim: Claim,
-  work: ReturnableWork,
+  { work, method }: Pick<VolumeWork<never>, 'work' | 'method'>,
   { toOperator, toOwner }: { readonly toOperator: string; readonly toOwner: string },
 ): Promise<void> {
   parts.onRefusal(claim, toOperator);
   const reason = `No valid backend was found. ${toOwner}`;
   await applyFenced(parts.store, claim, [
-    ...failVolume(parts, claim, { work, reason, action: ACTION_OF[work], detail: 'NO_BACKEND_AVAILABLE' }),
+    ...failVolume(parts, claim, {
+      ...{ work, reason, schedulerMethod: method },
+      ...{ action: ACTION_OF[work], detail: 'NO_BACKEND_AVAILABLE' },
+    }),
     finish(claim),
   ]);
 }

@@ -23,6 +23,7 @@ import type { VolumeWork } from './volume-work.js';
 /** Rule: cinder/scheduler/manager.py, `extend_volume`; it does not wait for reports. */
 export const EXTEND: VolumeWork<ExtendOnScheduler> = {
   work: 'extend',
+  method: 'extend_volume',
   operation: 'extend_volume',
   waits: false,
   decode: readExtend,
@@ -44,6 +45,7 @@ export const EXTEND: VolumeWork<ExtendOnScheduler> = {
  */
 export const MIGRATE: VolumeWork<MigrateOnScheduler> = {
   work: 'migrate',
+  method: 'migrate_volume_to_host',
   operation: 'migrate_volume',
   waits: true,
   decode: readMigrate,
@@ -64,6 +66,7 @@ export const MIGRATE_TO_HOST: VolumeWork<MigrateOnScheduler> = { ...MIGRATE, dec
  */
 export const RETYPE: VolumeWork<RetypeOnScheduler> = {
   work: 'retype',
+  method: 'retype',
   operation: 'retype_volume',
   waits: true,
   decode: readRetype,
@@ -89,6 +92,7 @@ export const RETYPE: VolumeWork<RetypeOnScheduler> = {
 /** Rule: cinder/scheduler/manager.py, `manage_existing`; what is there already needs no room. */
 export const MANAGE: VolumeWork<ManageOnScheduler> = {
   work: 'manage',
+  method: 'manage_existing',
   operation: 'manage_existing',
   waits: true,
   decode: readManage,

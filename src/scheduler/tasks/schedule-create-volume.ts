@@ -150,6 +150,7 @@ async function refuse(
       reason: `No valid backend was found. ${toOwner}`,
       action: 'SCHEDULE_ALLOCATE_VOLUME',
       detail: 'NO_BACKEND_AVAILABLE',
+      schedulerMethod: 'create_volume',
     }),
     finish(claim),
   ]);
