@@ -131,8 +131,11 @@ export class Creation<R extends RedisConnection = ServerConnection> {
 }
 
 /** A project with limits of its own. */
-export async function projectWith(store: Store, limits: Readonly<Record<string, number>> = {}): Promise<string> {
-  const projectId = newProject();
+export async function projectWith(
+  store: Store,
+  limits: Readonly<Record<string, number>> = {},
+  projectId = newProject(),
+): Promise<string> {
   await store.apply(Object.entries(limits).map(([resource, limit]) => upsertLimit(projectId, resource, limit)));
   return projectId;
 }
