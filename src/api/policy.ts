@@ -32,6 +32,9 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume_extension:quotas:show', reader],
   ['volume_extension:quotas:update', admin],
   ['volume_extension:quotas:delete', admin],
+  // ours: Cinder has cinder-manage for it
+  ['volume_extension:quotas:check', admin],
+  ['volume_extension:quotas:sync', admin],
   ['volume_extension:quota_classes:get', systemReader],
   ['volume_extension:quota_classes:update', admin],
   ['volume_extension:services:index', systemReader],

@@ -205,6 +205,11 @@ export const SCHEMA = {
     max: DAY_S,
     help: 'After this a quota reservation nobody decided gives its amounts back. At least 4 x api_flow_deadline.',
   }),
+  quotaReconcileIntervalMs: seconds('quota_reconcile_interval', 3_600, {
+    min: 0,
+    max: 30 * DAY_S,
+    help: "How often each project's usage is compared with its records, and mended where it differs; 0: never.",
+  }),
 
   // services and versions
   reportIntervalMs: seconds('report_interval', 10, { min: 1, max: 3_600, help: 'Between two heartbeats.' }),

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
+import { noteProject } from './quota-projects.js';
 import { disownProject, type Settlement } from './quota-settlements.js';
 import { statement, type Tools } from './statement.js';
 import type { Store } from './store.js';
@@ -25,11 +26,21 @@ type OfType = Counted & { readonly volumeTypeId: string };
 
 /**
  * Disowns what is undecided, then counts, in one transaction; the counting is one statement, so that records and
- * settlements are of one moment. Rule: docs/protocols.md §Q, REBUILD b; cinder/quota.py, the sync functions.
+ * settlements are of one moment. Whose sums are counted is noted, for those who compare them later.
+ * Rule: docs/protocols.md §Q, REBUILD b; cinder/quota.py, the sync functions.
  */
 export async function disownAndCount(store: Store, projectId: string): Promise<ProjectRecords> {
-  const [, counted] = await store.apply([disownProject(projectId), { statement: count.with({ project: projectId }) }]);
-  const rows = (counted?.returned ?? []) as unknown as readonly Row[];
+  const counting = { statement: count.with({ project: projectId }) };
+  const [, , counted] = await store.apply([disownProject(projectId), noteProject(projectId), counting]);
+  return toRecords((counted?.returned ?? []) as unknown as readonly Row[]);
+}
+
+/** Counts, and changes nothing: one statement, so that records and settlements are of one moment. */
+export async function countRecords(store: Store, projectId: string): Promise<ProjectRecords> {
+  return toRecords(await store.read(count.with({ project: projectId })));
+}
+
+function toRecords(rows: readonly Row[]): ProjectRecords {
   const of = (what: Row['what']) => rows.filter((row) => row.what === what);
   return {
     volumes: of('volumes').map((row) => ({ ...countedOf(row), volumeTypeId: row.id })),

@@ -17,6 +17,8 @@ export interface Schema {
   quota_limits: { project_id: string; resource: string; hard_limit: number | null };
   quota_classes: { class_name: string; resource: string; hard_limit: number | null };
   quota_settlements: QuotaSettlementsTable;
+  /** Every project whose sums were ever put into Redis. `checked_at`: when they were last known to be right. */
+  quota_projects: { project_id: string; checked_at: number };
   snapshots: SnapshotsTable;
   backups: BackupsTable;
   groups: GroupsTable;

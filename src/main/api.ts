@@ -44,6 +44,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
   const events = new VolumeEvents(store, { bufferSize: config.watchBuffer });
   parts.watchers.wake = () => events.wake();
   const pages = pageTokens(tokens);
+  const names = namePages(tokens);
 
   const callers = authenticator(parts);
   const configuredName = config.defaultVolumeType;
@@ -98,8 +99,8 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         onReset: (reset) => parts.log.warn('the status of a volume was reset by hand', { ...reset }),
         listeners: parts.listeners,
       }),
-      quotas({ ...quota, store }),
-      volumeTypes({ store, defaults, configuredName, namePages: namePages(tokens), newId: randomUUID }),
+      quotas({ ...quota, store, namePages: names }),
+      volumeTypes({ store, defaults, configuredName, namePages: names, newId: randomUUID }),
       availabilityZones({ store, storageZone: config.storageAvailabilityZone }),
       services({ store, downAfterMs: config.serviceDownTimeMs }),
       pools({ ...lookups, scheduler: parts.scheduler, listeners: parts.listeners }),

@@ -6,6 +6,7 @@ import type { Store } from '../db/store.js';
 import type { VolumeEvents } from '../events/watch.js';
 import type { Run } from '../flow/flow.js';
 import type { FlowListener } from '../flow/listeners.js';
+import type { CheckParts } from '../quota/check.js';
 import type { QuotaParts } from '../quota/quota.js';
 import type { RebuildParts } from '../quota/rebuild.js';
 import type { RecoveryParts } from '../quota/recovery.js';
@@ -97,9 +98,11 @@ export function quotaObservers({ quota }: Metrics): {
   readonly quota: Required<Pick<QuotaParts, 'onAnswer' | 'onAlarm'>>;
   readonly rebuild: Required<Pick<RebuildParts, 'onRebuild'>>;
   readonly recovery: Required<Pick<RecoveryParts, 'onRow'>>;
+  readonly check: Required<Pick<CheckParts, 'onChecked'>>;
 } {
   // a series that is there from the start: an increase of it is seen the first time
   for (const alarm of ['clamped', 'corrupt']) quota.alarms.with(alarm);
+  for (const outcome of ['right', 'mended', 'failed']) quota.checks.with('reconciler', outcome);
   return {
     redis: {
       onCall(script, outcome, elapsedMs) {
@@ -118,6 +121,7 @@ export function quotaObservers({ quota }: Metrics): {
         quota.rebuildSeconds.with().observe(elapsedMs / 1_000);
       },
     },
+    check: { onChecked: (by, outcome) => quota.checks.with(by, outcome).inc() },
     recovery: { onRow: ({ kind, state }, outcome) => quota.recovered.with(kind, state, outcome).inc() },
   };
 }

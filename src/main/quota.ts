@@ -1,5 +1,6 @@
 import type { QuotaOptions } from '../config/schema.js';
 import type { NewSettlement } from '../db/quota-settlements.js';
+import { QuotaCheck } from '../quota/check.js';
 import { Limits } from '../quota/limits.js';
 import { graceMsOf, Quota } from '../quota/quota.js';
 import { Rebuild } from '../quota/rebuild.js';
@@ -17,6 +18,7 @@ export interface QuotaEngine {
   readonly limits: Limits;
   readonly quota: Quota;
   readonly rebuild: Rebuild;
+  readonly check: QuotaCheck;
   readonly settlements: Settlements;
   readonly graceMs: number;
   /** Gives back what a release says; best effort, recovery does what is left. */
@@ -46,12 +48,14 @@ export async function quotaEngine({ config, log, store, telemetry, reloads }: Fo
   const sums = { countSnapshotGib: !config.noSnapshotGbQuota };
   const rebuild = new Rebuild({ redis, scripts, store, graceMs, sums, log, ...observers.rebuild });
   const quota = new Quota({ redis, scripts, limits, rebuild, ttlMs, log, ...observers.quota });
+  const check = new QuotaCheck({ redis, scripts, store, rebuild, sums, log, ...observers.check });
   const settlements = new Settlements({ quota, rebuild, store });
   return {
     redis,
     limits,
     quota,
     rebuild,
+    check,
     settlements,
     graceMs,
     async release(release) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Config } from '../config/schema.js';
 import { purge } from '../db/purge.js';
 import { createLog } from '../log/log.js';
+import { Reconciler } from '../quota/reconciler.js';
 import { Recovery } from '../quota/recovery.js';
 import { api } from './api.js';
 import { chargedResources } from './charged-resources.js';
@@ -28,6 +29,8 @@ export interface Running {
 }
 
 const PURGE_INTERVAL_MS = 600_000;
+/** Between two rounds of the reconciler; an interval that is shorter sets the pace. */
+const RECONCILE_PERIOD_MS = 10_000;
 /** Exit code of a process that must not go on: others take over its work. */
 const EXIT_FENCED = 70;
 
@@ -113,7 +116,7 @@ function servingOf({ metrics, readiness }: Telemetry, names: readonly ServiceNam
 /** What every process does beside its services. */
 function background(
   { config, log, store, sender, telemetry }: Foundation,
-  { settlements, rebuild }: QuotaEngine,
+  { settlements, rebuild, check }: QuotaEngine,
 ): ((graceMs: number) => Promise<void>)[] {
   const recovery = new Recovery({
     store,
@@ -126,6 +129,11 @@ function background(
     ...quotaObservers(telemetry.metrics).recovery,
   });
   recovery.start();
+
+  const intervalMs = config.quotaReconcileIntervalMs;
+  const periodMs = Math.min(RECONCILE_PERIOD_MS, intervalMs);
+  const reconciler = new Reconciler({ store, check, intervalMs, periodMs, log });
+  if (intervalMs > 0) reconciler.start();
 
   const stopping = new AbortController();
   let purging: Promise<unknown> = Promise.resolve();
@@ -145,6 +153,7 @@ function background(
   return [
     () => sender.stop(),
     () => recovery.stop(),
+    () => reconciler.stop(),
     async () => {
       clearInterval(timer);
       stopping.abort();

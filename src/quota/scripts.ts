@@ -34,6 +34,30 @@ export interface Live {
 
 export type BeginReply = { readonly answer: 'begun' | 'fresh' } | { readonly answer: 'busy'; readonly forMs: number };
 
+/** A page of reservations or holds, with the sums that stand for them. `lost`: the lease is over. */
+export type AuditPage =
+  | { readonly answer: 'page'; readonly cursor: string; readonly entries: readonly AuditEntry[] }
+  | { readonly answer: 'corrupt'; readonly key: string }
+  | { readonly answer: 'lost' };
+
+/** One field of a book as it stands there. */
+export interface AuditEntry {
+  readonly field: string;
+  readonly value: string;
+  /** ms, Redis's clock. */
+  readonly deadline: number | undefined;
+}
+
+/** Amounts in use and words as they stand there. */
+export type AuditEnd =
+  | {
+      readonly answer: 'done';
+      readonly sums: readonly (readonly [resource: string, amount: string])[];
+      /** In the order of the ids; empty: none. */
+      readonly words: readonly string[];
+    }
+  | { readonly answer: 'lost' };
+
 const LEDGER_KEYS = ['usage', 'held', 'deadlines', 'pinned'] as const;
 const RESERVATION_KEYS = [...LEDGER_KEYS, 'tombstone'] as const;
 const LEDGER_ARGS = ['tombstones', 'keep'] as const;
@@ -95,6 +119,24 @@ export function loadQuotaScripts() {
       args: [...LEDGER_ARGS, 'owner', 'sums', 'holds', 'settled'],
       decode: (reply) => (reply as [string])[0] as 'done' | 'lost',
     }),
+    auditBegin: loadScript({
+      file: file('audit_begin'),
+      keys: ['usage'],
+      args: ['owner', 'lease', 'rest'],
+      decode: (reply) => (reply as [string])[0] as 'begun' | 'busy' | 'unloaded',
+    }),
+    auditRead: loadScript({
+      file: file('audit_read'),
+      keys: ['usage', 'book', 'deadlines'],
+      args: ['owner', 'lease', 'cursor'],
+      decode: decodeAuditPage,
+    }),
+    auditEnd: loadScript({
+      file: file('audit_end'),
+      keys: ['usage'],
+      args: ['tombstones', 'owner', 'ids'],
+      decode: decodeAuditEnd,
+    }),
   };
 }
 
@@ -155,6 +197,28 @@ function decodeReserve(said: string, value: unknown): ReserveReply {
 function decodeBegin(reply: unknown): BeginReply {
   const [answer, forMs = 0] = reply as ['begun' | 'busy' | 'fresh', number?];
   return answer === 'busy' ? { answer, forMs } : { answer };
+}
+
+function decodeAuditPage(reply: unknown): AuditPage {
+  const [answer, value = '', flat = []] = reply as ['page' | 'corrupt' | 'lost', string?, string[]?];
+  if (answer === 'lost') return { answer };
+  if (answer === 'corrupt') return { answer, key: value };
+  const entries = tuples(flat, 3).map(([field = '', text = '', deadline = '']) => ({
+    ...{ field, value: text },
+    deadline: deadline === '' ? undefined : Number(deadline),
+  }));
+  return { answer, cursor: value, entries };
+}
+
+function decodeAuditEnd(reply: unknown): AuditEnd {
+  const [answer, sums = [], words = []] = reply as ['done' | 'lost', string[]?, string[]?];
+  if (answer === 'lost') return { answer };
+  return { answer, sums: tuples(sums, 2).map(([resource = '', amount = '']) => [resource, amount]), words };
+}
+
+/** A flat list, `size` at a time. */
+function tuples(flat: readonly string[], size: number): readonly (readonly string[])[] {
+  return Array.from({ length: flat.length / size }, (_, i) => flat.slice(i * size, (i + 1) * size));
 }
 
 function toOver([field, limit, inUse, reserved, asked]: OverRow): Over {

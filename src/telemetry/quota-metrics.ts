@@ -41,6 +41,14 @@ export function quotaMetrics(registry: Registry) {
       },
       registry,
     ),
+    checks: new Counter(
+      {
+        name: 'cinder_quota_checks_total',
+        help: 'Projects compared with their records, by who did it: right, unloaded (nothing in Redis to be wrong), different (only looked at), mended, failed.',
+        labels: ['by', 'outcome'],
+      },
+      registry,
+    ),
     oldestSettlement: new Readings(
       {
         name: 'cinder_oldest_settlement_seconds',

@@ -47,6 +47,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'volume_extension:quotas:show': READ,
   'volume_extension:quotas:update': OPERATE,
   'volume_extension:quotas:delete': OPERATE,
+  'volume_extension:quotas:check': OPERATE,
+  'volume_extension:quotas:sync': OPERATE,
   'volume_extension:quota_classes:get': INSPECT,
   'volume_extension:quota_classes:update': OPERATE,
   'volume_extension:services:index': INSPECT,

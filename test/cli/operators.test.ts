@@ -1,6 +1,7 @@
 import test from 'ava';
 
 import { Fault } from '#src/errors/fault.js';
+import { QuotaFigure } from '#src/gen/cinder/api/v3/quotas.js';
 import { ServiceState } from '#src/gen/cinder/api/v3/services.js';
 import { cli, fakeApiFor } from '../support/cli.js';
 
@@ -261,6 +262,30 @@ test('quota defaults, delete and class do what they say, and the class is defaul
       ],
     ],
   );
+});
+
+test('quota check goes through all pages, shows what differs and fails then; sync fails only where it mends nothing', async (t) => {
+  const difference = { projectId: 'demo', resource: 'volumes', figure: QuotaFigure.IN_USE, recorded: 1, inRedis: 6 };
+  const pages = (token: string) =>
+    token === ''
+      ? { differences: [], projectCount: 200, nextPageToken: 'more' }
+      : { differences: [difference], projectCount: 7 };
+  const { address, seen } = await fakeApiFor(t, {
+    checkQuotas: ({ pageToken }) => pages(pageToken),
+    syncQuotas: ({ projectId, pageToken }) => (projectId === '' ? pages(pageToken) : { projectCount: 1 }),
+  });
+  const quota = (...argv: string[]) => cli(['--api', address, '--project', 'ops', 'quota', ...argv]);
+
+  t.deepEqual(await quota('check', '-f', 'value'), {
+    code: 1,
+    stdout: 'demo volumes in use 1 6\n',
+    stderr: '200 projects compared\n1 figure differs from the records. `cinder-grpc quota sync` mends them.\n',
+  });
+  t.like(await quota('sync', '-f', 'value'), { code: 0, stdout: 'demo volumes in use 1 6\n' });
+  t.like(await quota('sync', '--dry-run', '-f', 'json'), { code: 1 });
+  t.deepEqual(await quota('sync', '--project', 'demo', '-f', 'value'), { code: 0, stdout: '', stderr: '' });
+  t.deepEqual(seen.at(-1)?.request, { projectId: 'demo', dryRun: false, pageSize: 200, pageToken: '' });
+  t.is(seen.at(-1)?.metadata['x-project-id'], 'ops', 'the project to look at is not the one that looks');
 });
 
 test('a bad limit is told by the option it came from', async (t) => {

@@ -174,6 +174,7 @@ test('every quota script agrees with its caller', (t) => {
       .map(({ name }) => name)
       .sort(),
     [
+      ...['audit_begin.lua', 'audit_end.lua', 'audit_read.lua'],
       ...['commit.lua', 'hold.lua', 'list.lua', 'rebuild_begin.lua', 'rebuild_end.lua', 'release.lua'],
       ...['reserve.lua', 'revoke.lua', 'rollback.lua', 'usage.lua'],
     ],

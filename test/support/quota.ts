@@ -8,6 +8,7 @@ import { DEFAULT_VOLUME_TYPE_ID } from '#src/db/volume-types.js';
 import { insertVolume } from '#src/db/volumes.js';
 import { deleteAnyWorker, insertStagedWorker, readyStagedWorker } from '#src/db/workers.js';
 import type { Log } from '#src/log/log.js';
+import { QuotaCheck } from '#src/quota/check.js';
 import { DEFAULT_LIMITS, Limits } from '#src/quota/limits.js';
 import { graceMsOf, Quota, type Reservation } from '#src/quota/quota.js';
 import { Rebuild } from '#src/quota/rebuild.js';
@@ -41,7 +42,8 @@ export function engineOf<R extends RedisConnection>(redis: R, store: Store, opti
     ...{ store, settlements, rebuild, log, resources: CHARGED_VOLUMES },
     ...{ owner: randomUUID(), flowDeadlineMs: 0, periodMs: 20 },
   });
-  return { redis, store, scripts, limits, rebuild, quota, settlements, recovery };
+  const check = new QuotaCheck({ redis, scripts, store, rebuild, sums: { countSnapshotGib: true }, log });
+  return { redis, store, scripts, limits, rebuild, quota, settlements, recovery, check };
 }
 
 /** What recovery does to volumes. */

@@ -1,7 +1,7 @@
 -- ledger.lua: how the books of a project are kept. No script of its own: it is sent in front of the others.
 --
 -- KEYS[1] usage       hash  "i:<resource>" -> amount in use; "tok" -> incarnation of the server the sums are true for;
---                           "lease" -> a rebuild is under way
+--                           "lease" -> a rebuild or an audit is under way; "looked" -> when the last audit ended, ms
 -- KEYS[2] held        hash  "i:<resource>" -> sum reserved; <reservation id> -> its amounts, as text; "due" -> no deadline
 --                           is earlier; "until" -> when held and deadlines vanish. Both are there while deadlines is
 -- KEYS[3] deadlines   zset  reservation id, scored by its deadline (ms, Redis's TIME)

@@ -20,7 +20,12 @@ else
   local token, taken = state[1], state[2]
   if taken then
     local holder, ends = string.match(taken, '^(%S+) (%d+)$')
-    if holder and holder ~= owner and tonumber(ends) > now then return { 'busy', tonumber(ends) - now } end
+    -- Who only looks gives way to who must not wait: its look ends as lost, and begins again.
+    local looks = holder and string.sub(holder, 1, 6) == 'audit-'
+    local waits = looks and token == TOK and not force
+    if holder and holder ~= owner and tonumber(ends) > now and (waits or not looks) then
+      return { 'busy', tonumber(ends) - now }
+    end
   elseif token == TOK and not force then
     return { 'fresh' }
   end

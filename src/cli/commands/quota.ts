@@ -3,12 +3,13 @@ import type { AddTo } from '../context.js';
 import { examples } from '../help.js';
 import { addLimitOptions, LIMIT_FIELDS, limitRows, limitsIn, type LimitOptions } from '../limits.js';
 import { CommandError } from '../parts.js';
+import { addQuotaBooksCommands } from './quota-books.js';
 import { addQuotaClassCommands } from './quota-class.js';
 
 const COLUMNS = ['Resource', 'Limit'] as const;
 const USAGE_COLUMNS = [...COLUMNS, 'In Use', 'Reserved'] as const;
 
-/** Adds `quota show | set | delete | defaults`, and `quota class`. */
+/** Adds `quota show | set | delete | defaults | check | sync`, and `quota class`. */
 export const addQuotaCommands: AddTo = (quota, context) => {
   quota
     .command('show')
@@ -46,6 +47,7 @@ export const addQuotaCommands: AddTo = (quota, context) => {
     .addHelpText('after', examples('quota defaults'))
     .action(onApi(context, showDefaults));
 
+  addQuotaBooksCommands(quota, context);
   addQuotaClassCommands(quota, context);
 };
 

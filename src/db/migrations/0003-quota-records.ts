@@ -13,7 +13,7 @@ const EVERY = ['project_id', 'user_id', 'status'] as const;
 const TIMES = ['created_at', 'updated_at'] as const;
 
 /**
- * Snapshots, backups and groups: what quota counts besides volumes. What a column means stands in `schema.ts`. Each has an
+ * Snapshots, backups and groups, what quota counts besides volumes, and the projects whose sums are in Redis. What a column means stands in `schema.ts`. Each has an
  * index with all that counting a project asks for, so that it needs no row.
  */
 export async function createQuotaRecords(db: Kysely<Schema>, dialect: DialectName): Promise<void> {
@@ -33,6 +33,30 @@ export async function createQuotaRecords(db: Kysely<Schema>, dialect: DialectNam
       .execute();
   }
   await live(db, 'snapshots', 'snapshots_by_volume').column('volume_id').execute();
+  await createQuotaProjects(db, text);
+}
+
+/** A Redis that goes on through the upgrade may have any project that was ever charged. */
+async function createQuotaProjects(db: Kysely<Schema>, text: RawBuilder<unknown>): Promise<void> {
+  await db.schema
+    .createTable('quota_projects')
+    .addColumn('project_id', text, (column) => column.primaryKey().notNull())
+    .addColumn('checked_at', sql`bigint`, (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex('quota_projects_by_check').on('quota_projects').column('checked_at').execute();
+  for (const table of ['volumes', 'quota_settlements', 'quota_limits'] as const) {
+    await db
+      .insertInto('quota_projects')
+      .columns(['project_id', 'checked_at'])
+      .expression((eb) =>
+        eb
+          .selectFrom(table)
+          .select(['project_id', sql<number>`0`.as('checked_at')])
+          .distinct()
+          .where('project_id', 'not in', eb.selectFrom('quota_projects').select('project_id')),
+      )
+      .execute();
+  }
 }
 
 const SNAPSHOT_TEXTS = ['volume_type_id', 'name', 'description', 'group_snapshot_id', 'encryption_key_id'];

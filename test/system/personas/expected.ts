@@ -38,6 +38,10 @@ Quotas/UpdateQuotaSet                    foreign  no      no      yes    no     
 Quotas/GetDefaultQuotaSet                own      yes     yes     yes    yes           yes
 Quotas/DeleteQuotaSet                    own      no      no      yes    no            yes
 Quotas/DeleteQuotaSet                    foreign  no      no      yes    no            yes
+Quotas/CheckQuotas                       own      no      no      yes    no            yes
+Quotas/CheckQuotas                       foreign  no      no      yes    no            yes
+Quotas/SyncQuotas                        own      no      no      yes    no            yes
+Quotas/SyncQuotas                        foreign  no      no      yes    no            yes
 Quotas/GetQuotaClassSet                  own      no      no      yes    yes           yes
 Quotas/UpdateQuotaClassSet               own      no      no      yes    no            yes
 

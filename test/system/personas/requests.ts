@@ -9,11 +9,13 @@ import {
 } from '#src/gen/cinder/api/v3/messages.js';
 import { ExplainPlacementRequest, ListPoolsRequest, PoolsService } from '#src/gen/cinder/api/v3/pools.js';
 import {
+  CheckQuotasRequest,
   DeleteQuotaSetRequest,
   GetDefaultQuotaSetRequest,
   GetQuotaClassSetRequest,
   GetQuotaSetRequest,
   QuotasService,
+  SyncQuotasRequest,
   UpdateQuotaClassSetRequest,
   UpdateQuotaSetRequest,
 } from '#src/gen/cinder/api/v3/quotas.js';
@@ -105,6 +107,8 @@ export const ASKS: readonly Ask[] = [
   ),
   ask(QuotasService.getDefaultQuotaSet, () => GetDefaultQuotaSetRequest.create()),
   ask(QuotasService.deleteQuotaSet, ({ projectId }) => DeleteQuotaSetRequest.create({ projectId })),
+  ask(QuotasService.checkQuotas, ({ projectId }) => CheckQuotasRequest.create({ projectId })),
+  ask(QuotasService.syncQuotas, ({ projectId }) => SyncQuotasRequest.create({ projectId })),
   ask(QuotasService.getQuotaClassSet, () => GetQuotaClassSetRequest.create({ className: 'gold' })),
   ask(QuotasService.updateQuotaClassSet, () =>
     UpdateQuotaClassSetRequest.create({ className: 'gold', limits: toUnlimited }),
