@@ -95,6 +95,12 @@ export function placementRequest(
   };
 }
 
+/** The spec, with a size where it says none, GiB. */
+export function withSize(spec: RequestSpec, sizeGib: number): RequestSpec {
+  const { volumeProperties } = spec;
+  return volumeProperties.sizeGib === 0 ? { ...spec, volumeProperties: { ...volumeProperties, sizeGib } } : spec;
+}
+
 /** Whether the specs of a type leave a thin volume possible. Rule: cinder/scheduler/filters/capacity_filter.py. */
 export function wantsThin(extraSpecs: ValueMap | null): boolean {
   return extraSpecs?.['provisioning:type'] !== 'thick';

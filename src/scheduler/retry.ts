@@ -15,7 +15,7 @@ export function checkMaxAttempts(maxAttempts: number): void {
  */
 export function countAttempt(retry: Retry | undefined, maxAttempts: number, volumeId?: string): Retry | undefined {
   if (maxAttempts === 1) return undefined;
-  const numAttempts = (retry?.numAttempts ?? 0) + 1;
+  const numAttempts = Math.max(retry?.numAttempts ?? 0, 0) + 1;
   if (numAttempts > maxAttempts) {
     const subject = volumeId === undefined ? 'this request' : `volume ${volumeId}`;
     throw new Fault('NoValidBackend', { reason: `All ${maxAttempts} attempts to place ${subject} have failed.` });

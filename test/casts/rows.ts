@@ -40,6 +40,8 @@ export interface RowOptions {
   readonly filterProperties?: FilterProperties;
   /** The only pool that will do. @default any */
   readonly resourceBackend?: string;
+  /** What the request spec says, beside the volume's size. @default there is no spec */
+  readonly requestSpec?: Partial<RequestSpec>;
   /** Replaces what the message says. */
   readonly payload?: Buffer;
   readonly method?: string;
@@ -77,11 +79,12 @@ export async function readyRow(store: Store, options: RowOptions = {}): Promise<
   return { ...worker, epoch, sends: 1, ageMs: 0 };
 }
 
-function specOf(volume: Volume, { resourceBackend }: RowOptions): { requestSpec?: RequestSpec } {
-  if (resourceBackend === undefined) return {};
+function specOf(volume: Volume, { resourceBackend, requestSpec: says }: RowOptions): { requestSpec?: RequestSpec } {
+  if (resourceBackend === undefined && says === undefined) return {};
   const { id: volumeId, sizeGib, metadata } = volume;
   const volumeProperties = { sizeGib, metadata, qosSpecs: new Map(), multiattach: false };
-  return { requestSpec: { volumeId, volumeProperties, resourceBackend, availabilityZones: [] } };
+  const bound = resourceBackend !== undefined && { resourceBackend };
+  return { requestSpec: { volumeId, volumeProperties, ...bound, availabilityZones: [], ...says } };
 }
 
 /** Begins to delete a volume whatever is being done with it: another row takes the place of its row of work. */

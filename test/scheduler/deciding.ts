@@ -38,8 +38,19 @@ import {
 } from '../support/rpc.js';
 import { newVolume } from '../support/volumes.js';
 
+/** Filters and weighers, by Cinder's names. */
+interface Names {
+  /** @default Cinder's */
+  readonly filters?: readonly string[];
+  /** @default Cinder's */
+  readonly weighers?: readonly string[];
+}
+
 /** Pools with one decision maker over them. Backends by name, each with one pool `p`; what is not said has 10 of 100 GiB free. */
-export function decisionMaker(backends: Readonly<Record<string, ValueMap>>) {
+export function decisionMaker(
+  backends: Readonly<Record<string, ValueMap>>,
+  { filters: filterNames = DEFAULT_FILTERS, weighers = DEFAULT_WEIGHERS }: Names = {},
+) {
   const pools = new Pools({ maxOverSubscriptionRatio: '20.0', now: () => 2 });
   const flags = { clusterName: null, up: true, disabled: false, frozen: false };
   pools.setServices(Object.keys(backends).map((host) => ({ ...flags, host, availabilityZone: `zone of ${host}` })));
@@ -47,13 +58,18 @@ export function decisionMaker(backends: Readonly<Record<string, ValueMap>>) {
     const pool = { pool_name: 'p', total_capacity_gb: 100, free_capacity_gb: 10, ...capabilities };
     pools.report({ host, clusterName: null, timestamp: 1, capabilities: { pools: [pool] } });
   }
-  const filters = filtersByName(DEFAULT_FILTERS, { functions: new Functions() });
+  const filters = filtersByName(filterNames, { functions: new Functions() });
   const scheduler = new FilterScheduler({
     ...{ pools, filters, maxAttempts: 3 },
-    weighers: weighersByName(DEFAULT_WEIGHERS, weigherParts()),
+    weighers: weighersByName(weighers, weigherParts()),
     weightHandler: weightHandlerByName(DEFAULT_WEIGHT_HANDLER, () => 0),
   });
   return { pools, filters, scheduler, free: (backendId: string) => pools.find(backendId)?.freeCapacityGb };
+}
+
+interface More {
+  readonly claims?: Claims;
+  readonly names?: Names;
 }
 
 /** A scheduler and the volume service of `h1@b`, which does none of the work, as servers; and a sender between them. */
@@ -61,9 +77,9 @@ export async function installed(
   t: ExecutionContext,
   store: Store,
   backends: Readonly<Record<string, ValueMap>>,
-  { claims, ...more }: Partial<Parameters<typeof schedulerCalls>[0]> & { readonly claims?: Claims } = {},
+  { claims, names, ...more }: Partial<Parameters<typeof schedulerCalls>[0]> & More = {},
 ) {
-  const maker = decisionMaker(backends);
+  const maker = decisionMaker(backends, names);
   const refusals: string[] = [];
   const readiness = new Readiness({ pools: maker.pools, initWaitMs: 0 });
   t.teardown(() => readiness.stop());

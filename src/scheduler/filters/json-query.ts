@@ -35,10 +35,10 @@ function parseJson(text: string): Value {
   }
 }
 
-/** Counted without recursion: the text may be nothing but brackets. */
+/** Counted without recursion, and no further than matters: the text may be nothing but brackets. */
 function depthOf(query: Value): number {
   let depth = 0;
-  for (let level: readonly Value[] = [query]; level.length > 0; depth += 1) {
+  for (let level: readonly Value[] = [query]; level.length > 0 && depth <= MAX_DEPTH; depth += 1) {
     level = level.flatMap((value) => (isList(value) ? value : isMap(value) ? Object.values(value) : []));
   }
   return depth;

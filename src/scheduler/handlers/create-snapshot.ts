@@ -8,6 +8,7 @@ import { Fault } from '../../errors/fault.js';
 import { requestSpecFromWire } from '../../rpc/objects-on-the-wire.js';
 import type { InternalCall, InternalHandler } from '../../rpc/versioned-server.js';
 import { decide, decided, undecide, wishAt } from '../decision.js';
+import { withSize } from '../placement-request.js';
 import { type AskingParts, propertiesOf, ready, required } from './asking.js';
 
 /**
@@ -38,10 +39,8 @@ async function takeIn(
   const place = required(backend || volume.clusterName || volume.host, 'volume.host');
   const { requestSpec } = request;
   const volumeProperties = requestSpec?.volumeProperties ?? VolumeProperties.fromPartial({ size: volume.size });
-  const spec = {
-    ...requestSpecFromWire({ availabilityZones: [], ...requestSpec, volumeProperties }),
-    operation,
-  };
+  const asked = requestSpecFromWire({ availabilityZones: [], ...requestSpec, volumeProperties });
+  const spec = { ...withSize(asked, volume.size), operation };
   await ready(parts, call);
   const filterProperties = propertiesOf(request.filterProperties);
   const surroundings = await parts.lookUp(call.context, filterProperties, call.signal);

@@ -48,9 +48,10 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
     fail: (claim, error) =>
       failVolume(parts, claim, {
         work: 'create',
-        reason: Fault.is(error, 'NoValidBackend')
-          ? error.message
-          : `The operators find the cause in the log under ${claim.context.requestId}.`,
+        reason:
+          Fault.is(error, 'NoValidBackend') || Fault.is(error, 'InvalidInput')
+            ? error.message
+            : `The operators find the cause in the log under ${claim.context.requestId}.`,
         action: 'SCHEDULE_ALLOCATE_VOLUME',
         detail: detailByName(error) ?? 'UNKNOWN_ERROR',
         schedulerMethod: 'create_volume',

@@ -14,6 +14,7 @@ import { detailByName } from '../../objects/user-message.js';
 import type { Volume } from '../../objects/volume.js';
 import { decide, type Deciding, type Question, specOfVolume, undecide, type Wish } from '../decision.js';
 import type { Pool } from '../pool-state.js';
+import { withSize } from '../placement-request.js';
 import type { Readiness } from '../readiness.js';
 import type { LookUp } from '../surroundings.js';
 
@@ -96,13 +97,13 @@ export function volumeWork<R extends WorkOnVolume>(parts: VolumeWorkParts, kind:
   };
 }
 
-/** A caller that does not say what the volume needs means what its type asks for. */
+/** A caller that does not say what the volume needs means what its type asks for, or its size. */
 async function specOf<R extends WorkOnVolume>(
   store: Store,
   { sizeGib }: VolumeWork<R>,
   { requestSpec, volume }: R,
 ): Promise<RequestSpec> {
-  if (requestSpec) return requestSpec;
+  if (requestSpec) return withSize(requestSpec, sizeGib ?? volume.sizeGib);
   const type = volume.volumeTypeId ? await findVolumeType(store, { idOrName: volume.volumeTypeId }) : undefined;
   return specOfVolume(volume, type, sizeGib);
 }

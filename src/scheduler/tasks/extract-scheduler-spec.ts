@@ -2,14 +2,19 @@ import type { CreateVolumeOnScheduler } from '../../casts/cast-messages.js';
 import type { Task } from '../../flow/flow.js';
 import type { RequestSpec } from '../../objects/request-spec.js';
 import type { Volume } from '../../objects/volume.js';
+import { withSize } from '../placement-request.js';
 
 /**
- * Takes the request spec, or makes one from the volume for a caller that sent none.
+ * Takes the request spec, or makes one from the volume for a caller that sent none. One without a size means the volume's:
+ * without it no pool would be too small.
  * Rule: cinder/scheduler/flows/create_volume.py, ExtractSchedulerSpecTask.
  */
 export const extractSchedulerSpec = (): Task<{ cast: CreateVolumeOnScheduler }, { spec: RequestSpec }> => ({
   name: 'ExtractSchedulerSpec',
-  execute: async ({ cast }) => ({ spec: { ...(cast.requestSpec ?? specOf(cast.volume)), operation: 'create_volume' } }),
+  execute: async ({ cast: { requestSpec, volume } }) => {
+    const spec = requestSpec ? withSize(requestSpec, volume.sizeGib) : specOf(volume);
+    return { spec: { ...spec, operation: 'create_volume' } };
+  },
 });
 
 function specOf(volume: Volume): RequestSpec {
