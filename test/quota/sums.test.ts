@@ -5,7 +5,7 @@ import { DEFAULT_VOLUME_TYPE_ID as TYPE } from '#src/db/volume-types.js';
 import type { Store } from '#src/db/store.js';
 import { sumsOf } from '#src/quota/sums.js';
 import { newProject } from '../support/redis.js';
-import { recordBackup, recordGroup, recordSnapshot, recordVolume, removeRecord } from '../support/quota-records.js';
+import { backup, group, record, removed, snapshot, volume } from '../support/quota-records.js';
 import { storesFor } from '../support/sql.js';
 
 const OTHER_TYPE = randomUUID();
@@ -16,13 +16,13 @@ async function sums(store: Store, projectId: string, countSnapshotGib = true) {
 
 storesFor('a project uses what its live records are, by type where there is one', async (t, store) => {
   const projectId = newProject();
-  const volumeId = await recordVolume(store, { projectId, sizeGib: 10 });
-  await recordVolume(store, { projectId, sizeGib: 3, volumeTypeId: OTHER_TYPE });
-  await recordSnapshot(store, { projectId, volumeId, sizeGib: 8 });
-  await recordSnapshot(store, { projectId, volumeId, sizeGib: 10 });
-  await recordBackup(store, { projectId, sizeGib: 7 });
-  await recordBackup(store, { projectId, sizeGib: 0 });
-  await recordGroup(store, { projectId });
+  const volumeId = await record(store, volume({ projectId, sizeGib: 10 }));
+  await record(store, volume({ projectId, sizeGib: 3, volumeTypeId: OTHER_TYPE }));
+  await record(store, snapshot({ projectId, volumeId, sizeGib: 8 }));
+  await record(store, snapshot({ projectId, volumeId, sizeGib: 10 }));
+  await record(store, backup({ projectId, sizeGib: 7 }));
+  await record(store, backup({ projectId, sizeGib: 0 }));
+  await record(store, group({ projectId }));
   t.deepEqual(await sums(store, projectId), {
     ...{ volumes: 2, gigabytes: 31, snapshots: 2, backups: 2, backup_gigabytes: 7, groups: 1 },
     ...{ [`volumes_${TYPE}`]: 1, [`gigabytes_${TYPE}`]: 28, [`snapshots_${TYPE}`]: 2 },
@@ -33,8 +33,8 @@ storesFor('a project uses what its live records are, by type where there is one'
 
 storesFor('snapshots are left out of gigabytes where the installation says so', async (t, store) => {
   const projectId = newProject();
-  const volumeId = await recordVolume(store, { projectId, sizeGib: 2 });
-  await recordSnapshot(store, { projectId, volumeId, sizeGib: 2 });
+  const volumeId = await record(store, volume({ projectId, sizeGib: 2 }));
+  await record(store, snapshot({ projectId, volumeId, sizeGib: 2 }));
   t.deepEqual(await sums(store, projectId, false), {
     ...{ volumes: 1, gigabytes: 2, snapshots: 1 },
     ...{ [`volumes_${TYPE}`]: 1, [`gigabytes_${TYPE}`]: 2, [`snapshots_${TYPE}`]: 1 },
@@ -43,13 +43,15 @@ storesFor('snapshots are left out of gigabytes where the installation says so', 
 
 storesFor('temporary and deleted records never count; a status never matters', async (t, store) => {
   const projectId = newProject();
-  const volumeId = await recordVolume(store, { projectId, useQuota: false, sizeGib: 5 });
-  await recordSnapshot(store, { projectId, volumeId, useQuota: false });
-  await recordSnapshot(store, { projectId, volumeId, status: 'error', sizeGib: 5 });
-  const gone = { backups: await recordBackup(store, { projectId }), groups: await recordGroup(store, { projectId }) };
-  await recordGroup(store, { projectId, status: 'deleting' });
-  await removeRecord(store, 'backups', gone.backups);
-  await removeRecord(store, 'groups', gone.groups);
+  const volumeId = await record(store, volume({ projectId, useQuota: false, sizeGib: 5 }));
+  await record(store, snapshot({ projectId, volumeId, useQuota: false }));
+  await record(store, snapshot({ projectId, volumeId, status: 'error', sizeGib: 5 }));
+  const gone = {
+    backups: await record(store, backup({ projectId })),
+    groups: await record(store, group({ projectId })),
+  };
+  await record(store, group({ projectId, status: 'deleting' }));
+  await store.apply([removed('backups', gone.backups), removed('groups', gone.groups)]);
   t.deepEqual(await sums(store, projectId), {
     ...{ snapshots: 1, gigabytes: 5, groups: 1 },
     ...{ [`snapshots_${TYPE}`]: 1, [`gigabytes_${TYPE}`]: 5 },
@@ -58,9 +60,9 @@ storesFor('temporary and deleted records never count; a status never matters', a
 
 storesFor('a snapshot counts in its own project, of the type its volume has', async (t, store) => {
   const [owner, other] = [newProject(), newProject()];
-  const volumeId = await recordVolume(store, { projectId: owner, volumeTypeId: OTHER_TYPE });
-  await recordSnapshot(store, { projectId: other, volumeId });
-  await recordSnapshot(store, { projectId: other, volumeId: randomUUID() });
+  const volumeId = await record(store, volume({ projectId: owner, volumeTypeId: OTHER_TYPE }));
+  await record(store, snapshot({ projectId: other, volumeId }));
+  await record(store, snapshot({ projectId: other, volumeId: randomUUID() }));
   t.deepEqual(await sums(store, other), {
     ...{ snapshots: 2, gigabytes: 2, [`snapshots_${OTHER_TYPE}`]: 1, [`gigabytes_${OTHER_TYPE}`]: 1 },
   });
@@ -68,7 +70,7 @@ storesFor('a snapshot counts in its own project, of the type its volume has', as
 
 storesFor('what a charge is not decided for is not in use, down to nothing', async (t, store) => {
   const projectId = newProject();
-  await recordVolume(store, { projectId, sizeGib: 4 });
+  await record(store, volume({ projectId, sizeGib: 4 }));
   const charge = (deltas: Record<string, number>) => ({
     ...{ id: randomUUID(), projectId, deltas, resourceType: 'Volume', resourceId: randomUUID() },
   });

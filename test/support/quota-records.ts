@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { statement } from '#src/db/statement.js';
-import type { Store } from '#src/db/store.js';
+import type { Step, Store } from '#src/db/store.js';
 import { DEFAULT_VOLUME_TYPE_ID } from '#src/db/volume-types.js';
 import { insertVolume } from '#src/db/volumes.js';
 
@@ -16,51 +16,69 @@ export interface NewRecord {
   readonly status?: string;
 }
 
-/** Records a volume without any quota. Answers its id. */
-export async function recordVolume(store: Store, record: NewRecord & { readonly volumeTypeId?: string }) {
+/** A record that is to be made: its id, and the statements for whatever unit it belongs to. */
+export interface Recorded {
+  readonly id: string;
+  readonly steps: readonly Step[];
+}
+
+export function volume(record: NewRecord & { readonly volumeTypeId?: string }): Recorded {
   const { projectId, id = randomUUID(), sizeGib = 1, useQuota = true, volumeTypeId = DEFAULT_VOLUME_TYPE_ID } = record;
-  await store.apply(
-    insertVolume({
-      ...{ id, projectId, userId: 'user', sizeGib, status: 'creating', volumeTypeId, useQuota },
-      ...{ name: null, description: null, availabilityZone: 'nova', snapshotId: null, sourceVolumeId: null },
-      ...{ groupId: null, encryptionKeyId: null, bootable: false, multiattach: false, metadata: new Map() },
-    }),
-  );
-  return id;
+  const steps = insertVolume({
+    ...{ id, projectId, userId: 'user', sizeGib, status: 'creating', volumeTypeId, useQuota },
+    ...{ name: null, description: null, availabilityZone: 'nova', snapshotId: null, sourceVolumeId: null },
+    ...{ groupId: null, encryptionKeyId: null, bootable: false, multiattach: false, metadata: new Map() },
+  });
+  return { id, steps };
 }
 
-/** Records a snapshot without any quota. Answers its id. */
-export async function recordSnapshot(store: Store, record: NewRecord & { readonly volumeId: string }) {
+export function snapshot(record: NewRecord & { readonly volumeId: string }): Recorded {
   const { projectId, volumeId, id = randomUUID(), sizeGib = 1, useQuota = true, status = 'available' } = record;
-  await store.apply([
-    {
-      statement: insertSnapshot.with({
-        ...{ id, projectId, volumeId, sizeGib, status },
-        useQuota: useQuota ? 1 : 0,
-      }),
-    },
-  ]);
-  return id;
+  const row = { id, projectId, volumeId, sizeGib, status, useQuota: useQuota ? 1 : 0 };
+  return { id, steps: [{ statement: insertSnapshot.with(row), rows: 1 }] };
 }
 
-/** Records a backup without any quota. Answers its id. */
-export async function recordBackup(store: Store, record: NewRecord) {
-  const { projectId, id = randomUUID(), sizeGib = 1, status = 'available' } = record;
-  await store.apply([{ statement: insertBackup.with({ id, projectId, sizeGib, status }) }]);
-  return id;
+export function backup({ projectId, id = randomUUID(), sizeGib = 1, status = 'available' }: NewRecord): Recorded {
+  return { id, steps: [{ statement: insertBackup.with({ id, projectId, sizeGib, status }), rows: 1 }] };
 }
 
-/** Records a group without any quota. Answers its id. */
-export async function recordGroup(store: Store, { projectId, id = randomUUID(), status = 'available' }: NewRecord) {
-  await store.apply([{ statement: insertGroup.with({ id, projectId, status }) }]);
+export function group({ projectId, id = randomUUID(), status = 'available' }: NewRecord): Recorded {
+  return { id, steps: [{ statement: insertGroup.with({ id, projectId, status }), rows: 1 }] };
+}
+
+/** Makes a record without any quota. Answers its id. */
+export async function record(store: Store, { id, steps }: Recorded): Promise<string> {
+  await store.apply(steps);
   return id;
 }
 
 export type RecordTable = 'volumes' | 'snapshots' | 'backups' | 'groups';
 
-/** Deletes a record without any quota, as a purge would find it. */
-export async function removeRecord(store: Store, table: RecordTable, id: string): Promise<void> {
-  await store.apply([{ statement: removals[table].with({ id }), rows: 1 }]);
+/** Deletes a live record, as a purge would find it. */
+export function removed(table: RecordTable, id: string): Step {
+  return { statement: removals[table].with({ id }), rows: 1 };
+}
+
+/** Changes of a volume that quota sees. */
+export function resized(id: string, sizeGib: number): Step {
+  return { statement: resize.with({ id, sizeGib }), rows: 1 };
+}
+
+/** A snapshot that was taken over is as large as its driver says. */
+export function resizedSnapshot(id: string, sizeGib: number): Step {
+  return { statement: resizeSnapshot.with({ id, sizeGib }), rows: 1 };
+}
+
+export function retyped(id: string, volumeTypeId: string): Step {
+  return { statement: retype.with({ id, volumeTypeId }), rows: 1 };
+}
+
+/** Gives a volume and its snapshots to another project. */
+export function transferred(id: string, projectId: string): readonly Step[] {
+  return [
+    { statement: transferVolume.with({ id, projectId }), rows: 1 },
+    { statement: transferSnapshots.with({ id, projectId }) },
+  ];
 }
 
 interface Columns {
@@ -105,3 +123,23 @@ const removals = {
   backups: remove('backups'),
   groups: remove('groups'),
 };
+
+const resize = statement<{ id: string; sizeGib: number }>()(({ db }, p) =>
+  db.updateTable('volumes').set({ size: p.sizeGib }).where('id', '=', p.id),
+);
+
+const resizeSnapshot = statement<{ id: string; sizeGib: number }>()(({ db }, p) =>
+  db.updateTable('snapshots').set({ volume_size: p.sizeGib }).where('id', '=', p.id),
+);
+
+const retype = statement<{ id: string; volumeTypeId: string }>()(({ db }, p) =>
+  db.updateTable('volumes').set({ volume_type_id: p.volumeTypeId }).where('id', '=', p.id),
+);
+
+const transferVolume = statement<{ id: string; projectId: string }>()(({ db }, p) =>
+  db.updateTable('volumes').set({ project_id: p.projectId }).where('id', '=', p.id),
+);
+
+const transferSnapshots = statement<{ id: string; projectId: string }>()(({ db }, p) =>
+  db.updateTable('snapshots').set({ project_id: p.projectId }).where('volume_id', '=', p.id),
+);

@@ -10,6 +10,7 @@ import { deleteAnyWorker, insertStagedWorker, readyStagedWorker } from '#src/db/
 import type { Log } from '#src/log/log.js';
 import { QuotaCheck } from '#src/quota/check.js';
 import { DEFAULT_LIMITS, Limits } from '#src/quota/limits.js';
+import type { SnapshotOptions } from '#src/quota/deltas/snapshot.js';
 import { graceMsOf, Quota, type Reservation } from '#src/quota/quota.js';
 import { Rebuild } from '#src/quota/rebuild.js';
 import { type ChargedResources, Recovery } from '#src/quota/recovery.js';
@@ -26,16 +27,18 @@ export interface EngineOptions {
   readonly graceMs?: number;
   readonly leaseMs?: number;
   readonly log?: Log;
+  /** @default snapshots count towards gigabytes */
+  readonly sums?: SnapshotOptions;
 }
 
 /** The quota engine over real parts, as a process has it. */
 export type Engine<R extends RedisConnection = ServerConnection> = ReturnType<typeof engineOf<R>>;
 
 export function engineOf<R extends RedisConnection>(redis: R, store: Store, options: EngineOptions = {}) {
-  const { ttlMs = 60_000, log = SILENT, leaseMs = 5_000 } = options;
+  const { ttlMs = 60_000, log = SILENT, leaseMs = 5_000, sums = { countSnapshotGib: true } } = options;
   const scripts = loadQuotaScripts();
   const limits = new Limits({ store, defaults: DEFAULT_LIMITS, maxAgeMs: 0 });
-  const rebuild = new Rebuild({ redis, scripts, store, graceMs: graceMsOf(ttlMs), leaseMs, log });
+  const rebuild = new Rebuild({ redis, scripts, store, graceMs: graceMsOf(ttlMs), leaseMs, sums, log });
   const quota = new Quota({ redis, scripts, limits, rebuild, ttlMs, log });
   const settlements = new Settlements({ quota, rebuild, store });
   const recovery = new Recovery({

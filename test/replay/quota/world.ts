@@ -20,7 +20,15 @@ import { LIMIT_ONLY, PER_TYPE, RESOURCES, typeKey } from '#src/quota/resources.j
 import { fieldOf, keysOf, loadQuotaScripts, type Word } from '#src/quota/scripts.js';
 import { sumsOf } from '#src/quota/sums.js';
 import { type Deadline, deadlineIn } from '#src/redis/deadline.js';
-import { recordBackup, recordGroup, recordSnapshot, recordVolume, removeRecord } from '../../support/quota-records.js';
+import {
+  backup,
+  group,
+  record as make,
+  type Recorded,
+  removed,
+  snapshot,
+  volume,
+} from '../../support/quota-records.js';
 import { Clock } from './clock.js';
 import { type Parts, SILENT } from './parts.js';
 import type { Config, RecordRow, State, UsageRow } from './state.js';
@@ -229,23 +237,28 @@ export class World {
     await this.parts.store.apply([{ statement: dropClassLimit.with({ owner: className, key }), rows: 1 }]);
   }
 
-  async addRecord(record: RecordRow): Promise<void> {
-    const { store } = this.parts;
-    const { key, project: projectId, size: sizeGib = 0, type, volume, use_quota: useQuota = true } = record;
-    const id = randomUUID();
-    this.records.set(key, { ...record, id });
-    const common = { projectId, id, sizeGib, useQuota };
-    if (record.kind === 'volume') {
-      await recordVolume(store, { ...common, volumeTypeId: this.typeId(type) });
-    } else if (record.kind === 'snapshot') {
-      await recordSnapshot(store, { ...common, volumeId: this.records.get(volume ?? '')?.id ?? randomUUID() });
-    } else if (record.kind === 'backup') await recordBackup(store, common);
-    else await recordGroup(store, common);
+  async addRecord(row: RecordRow): Promise<void> {
+    const { key, project: projectId, size: sizeGib = 0, use_quota: useQuota = true } = row;
+    const id = await make(this.parts.store, this.#recordOf(row, { projectId, sizeGib, useQuota }));
+    this.records.set(key, { ...row, id });
   }
 
   async removeRecord(key: string): Promise<void> {
     const record = this.records.get(key);
-    if (record) await removeRecord(this.parts.store, TABLES[record.kind], record.id);
+    if (record) await this.parts.store.apply([removed(TABLES[record.kind], record.id)]);
+  }
+
+  #recordOf({ kind, type, volume: of = '' }: RecordRow, common: Parameters<typeof volume>[0]): Recorded {
+    switch (kind) {
+      case 'volume':
+        return volume({ ...common, volumeTypeId: this.typeId(type) });
+      case 'snapshot':
+        return snapshot({ ...common, volumeId: this.records.get(of)?.id ?? randomUUID() });
+      case 'backup':
+        return backup(common);
+      case 'group':
+        return group(common);
+    }
   }
 }
 
