@@ -75,7 +75,7 @@ export class PoolSieve {
       ranked: () => {
         const order = this.#handler.rank(weights);
         return {
-          candidates: Array.from(order, (index) => ({ pool: poolAt(index), weight: weights[index] as number })),
+          candidates: [...order].map((index) => ({ pool: poolAt(index), weight: weights[index] as number })),
           opinions: () => this.#weighers.map((weigher) => this.#opinion(weigher, table, rows, request, order)),
         };
       },
@@ -118,15 +118,15 @@ export class PoolSieve {
     weighInto(weigher, table, rows, request, raw);
     const normalised = new Float64Array(rows.length);
     this.#handler.add(raw.slice(), 1, normalised);
-    const ordered = (values: Float64Array): Float64Array =>
-      Float64Array.from(order, (index) => values[index] as number);
-    return {
-      weigher: weigher.name,
-      multiplier: weigher.multiplier,
-      raw: ordered(raw),
-      normalised: ordered(normalised),
-    };
+    const { name, multiplier } = weigher;
+    return { weigher: name, multiplier, raw: inOrder(raw, order), normalised: inOrder(normalised, order) };
   }
+}
+
+function inOrder(values: Float64Array, order: Uint32Array): Float64Array {
+  const result = new Float64Array(order.length);
+  for (let at = 0; at < order.length; at += 1) result[at] = values[order[at] as number] as number; // indexes of values
+  return result;
 }
 
 interface Sift {

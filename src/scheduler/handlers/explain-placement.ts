@@ -45,21 +45,23 @@ function explained(
 ): ExplainPlacementResponse {
   const explanation = scheduler.explain(request, limit);
   const { tallies, candidates, refusal } = explanation;
-  const placeable = candidates.flatMap(({ pool }, index) =>
-    isOnResourceBackend(pool, request.resourceBackend) ? [index] : [],
-  );
   const opinions = explanation.opinions();
-  const wouldDo = placeable.slice(0, limit).map((index, rank): ExplainedPool => {
-    const { pool, weight } = candidates[index] as (typeof candidates)[number]; // index is of them
+  const [wouldDo, elsewhere]: [ExplainedPool[], ExplainedPool[]] = [[], []];
+  let placeableCount = 0;
+  candidates.forEach(({ pool, weight }, index) => {
+    const { backendId: name } = pool;
+    if (!isOnResourceBackend(pool, request.resourceBackend)) {
+      const reason = `is not on ${request.resourceBackend ?? ''}`;
+      if (elsewhere.length < limit) elsewhere.push(rejected(name, RESOURCE_BACKEND, reason));
+      return;
+    }
+    placeableCount += 1;
+    if (placeableCount > limit) return;
     const weights = opinions.map(({ weigher, multiplier, raw, normalised }) => ({
       ...{ weigher, multiplier, raw: raw[index] ?? 0, normalised: normalised[index] ?? 0 },
     }));
-    return { name: pool.backendId, rank: rank + 1, weight, weights };
+    wouldDo.push({ name, rank: placeableCount, weight, weights });
   });
-  const elsewhere = candidates
-    .filter(({ pool }) => !isOnResourceBackend(pool, request.resourceBackend))
-    .slice(0, limit)
-    .map(({ pool }) => rejected(pool.backendId, RESOURCE_BACKEND, `is not on ${request.resourceBackend ?? ''}`));
   const filtered = tallies.flatMap(({ filter, examples }) =>
     examples.map(({ pool, reason }) => rejected(pool, filter, reason)),
   );
@@ -67,7 +69,7 @@ function explained(
   return {
     outcome: best ? PlacementOutcome.PLACEABLE : lackOf(refusal),
     summary: best
-      ? `${placeable.length} of ${refusal.poolCount} pools would do; ${best.name} is the best.`
+      ? `${placeableCount} of ${refusal.poolCount} pools would do; ${best.name} is the best.`
       : describeToOperator(refusal),
     poolCount: refusal.poolCount,
     silentBackends: [...refusal.silentBackends],

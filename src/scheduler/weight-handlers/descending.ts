@@ -1,10 +1,6 @@
-const DIGIT_BITS = 11;
-const DIGITS = 2 ** DIGIT_BITS;
-/** Of the 64 bits of a number, in the two words that hold them. */
-const SHIFTS = [
-  ...[0, 11, 22].map((shift) => ({ word: 'low', shift }) as const),
-  ...[0, 11, 22].map((shift) => ({ word: 'high', shift }) as const),
-];
+/** A digit of a number is a byte; so many of them has each of the two words that hold it. */
+const DIGITS = 256;
+const SHIFTS = [0, 8, 16, 24] as const;
 
 /**
  * The indexes of the weights, greatest weight first; equals stay in their order, what is no number comes last. A radix
@@ -12,10 +8,11 @@ const SHIFTS = [
  */
 export function descending(weights: Float64Array): Uint32Array {
   const keys = keysOf(weights);
-  let order = Uint32Array.from(weights, (_, index) => index);
+  let order = new Uint32Array(weights.length);
+  for (let index = 0; index < order.length; index += 1) order[index] = index;
   let next = new Uint32Array(weights.length);
-  for (const { word, shift } of SHIFTS) {
-    if (sortByDigit(keys[word], shift, order, next)) [order, next] = [next, order];
+  for (const words of [keys.low, keys.high]) {
+    for (const shift of SHIFTS) if (sortByDigit(words, shift, order, next)) [order, next] = [next, order];
   }
   return order;
 }
