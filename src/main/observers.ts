@@ -16,6 +16,7 @@ import type { LeveledLog } from '../log/log.js';
 import { sparingly } from '../log/sparingly.js';
 import type { ClaimCall, ClaimObserver, Claims } from '../scheduler/claims.js';
 import type { DecisionObserver } from '../scheduler/filter-scheduler.js';
+import type { OddPools } from '../scheduler/odd-pools.js';
 import type { Pools } from '../scheduler/pools.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { Tracer } from '../telemetry/tracer.js';
@@ -190,9 +191,10 @@ export function watchMetrics({ storage }: Metrics, events: VolumeEvents): void {
 }
 
 /** Reads what a scheduler knows of the backends. */
-export function schedulerReadings({ scheduler }: Metrics, pools: Pools, now: () => number): void {
+export function schedulerReadings({ scheduler }: Metrics, pools: Pools, oddPools: OddPools, now: () => number): void {
   scheduler.pools.from(() => [[pools.list().length]]);
   scheduler.silentBackends.from(() => [[pools.silentBackends.size]]);
+  scheduler.oddPools.from(() => [...oddPools.counts()].map(([kind, count]) => [count, kind] as const));
   scheduler.oldestReport.from(() => {
     const at = pools.oldestReportAt;
     return at === undefined ? [] : [[Math.max(0, now() - at) / 1_000]];

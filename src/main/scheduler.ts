@@ -15,6 +15,7 @@ import { releaseGivenUp } from '../scheduler/given-up.js';
 import { schedulerCalls, schedulerCasts } from '../scheduler/manager.js';
 import { Claims } from '../scheduler/claims.js';
 import { loadClaimScripts } from '../scheduler/claim-scripts.js';
+import { OddPools } from '../scheduler/odd-pools.js';
 import { Pools } from '../scheduler/pools.js';
 import { Readiness } from '../scheduler/readiness.js';
 import { ReportParts } from '../scheduler/report-parts.js';
@@ -30,6 +31,9 @@ import { nobody } from './nobody.js';
 import { claimMetrics, claimReadings, decisionMetrics, receiverMetrics, schedulerReadings } from './observers.js';
 import { present } from './present.js';
 import type { Service } from './service.js';
+
+/** Odd pools that a log line names; the rest is counted. */
+const MAX_LOGGED_POOLS = 5;
 
 /** Builds the scheduler from bottom to top and starts it. */
 export async function scheduler(
@@ -67,6 +71,14 @@ export async function scheduler(
   }
   const counts = new VolumeCounts(store);
   const lookUp = lookUpWith({ store, counts, compute: NO_COMPUTE, filters, weighers });
+  const oddPools = new OddPools({
+    ...{ pools, now, intervalMs: config.backendStatsPollingIntervalMs },
+    onNews: (kind, odd) =>
+      log.warn('pools report what is strange', {
+        ...{ kind, poolCount: odd.length },
+        pools: odd.slice(0, MAX_LOGGED_POOLS).map(({ pool, text }) => `${pool}: ${text}`),
+      }),
+  });
   const readiness = new Readiness({ pools, initWaitMs: config.schedulerDriverInitWaitTimeMs });
   const services = new ServiceList({
     pools,
@@ -74,7 +86,10 @@ export async function scheduler(
       const records = await servicesOf(store, 'cinder-volume');
       return records.map((record) => ({ ...record, up: isUp(record, config.serviceDownTimeMs) }));
     },
-    onRead: () => readiness.changed(),
+    onRead: () => {
+      readiness.changed();
+      oddPools.look();
+    },
     onError: (error) => log.warn('the volume services cannot be read; the last list is used', { error }),
   });
 
@@ -109,7 +124,7 @@ export async function scheduler(
     onWork: parts.onWork,
     onError: (error) => log.warn('orphaned work cannot be looked for', { error }),
   });
-  schedulerReadings(metrics, pools, now);
+  schedulerReadings(metrics, pools, oddPools, now);
   metrics.work.castsInFlight.from(() => [[casts.inFlight, 'cinder-scheduler']]);
   const rpcVersion = formatVersion(ownVersion(parts.scheduler.api, config.rpcVersion['cinder-scheduler']));
   const server = await internalServer({
@@ -123,6 +138,7 @@ export async function scheduler(
       scheduler: filterScheduler,
       lookUp,
       pools,
+      oddPools,
       readiness,
       backups: new BackupServices(),
       ...(config.backupUseSameHost && { backupOnSameHost: { downAfterMs: config.serviceDownTimeMs } }),

@@ -1,3 +1,4 @@
+import { listedPools } from './changed-pools.js';
 import { PoolState } from './pool-state.js';
 import { get, isList, isMap, isTruthy, type Value, type ValueMap } from './python/value.js';
 import { poolName, type CapabilityReport } from './report.js';
@@ -40,6 +41,8 @@ export class BackendState {
     this.#updatedAt = report.timestamp;
     const entries = poolEntries(report);
     const cameAny = [...entries].map(([name, entry]) => this.#applyPool(name, entry, report, service)).includes(true);
+    const listed = listings(report);
+    for (const pool of this.#pools.values()) pool.timesListed = listed.get(pool.name) ?? 1;
     const gone = [...this.#pools.keys()].filter((name) => !entries.has(name));
     for (const name of gone) this.#pools.delete(name);
     return cameAny || gone.length > 0 ? 'pools' : 'figures';
@@ -76,6 +79,16 @@ function poolEntries({ capabilities: backend, timestamp }: CapabilityReport): Ma
   return new Map(pools.filter(isMap).map((pool) => [poolName(pool), inherit(pool, backend, timestamp)]));
 }
 
+/** How often each pool is listed that is so more than once. */
+function listings({ capabilities }: CapabilityReport): ReadonlyMap<string, number> {
+  const [seen, repeated] = [new Set<string>(), new Map<string, number>()];
+  for (const name of (listedPools(capabilities) ?? []).map(poolName)) {
+    if (seen.has(name)) repeated.set(name, (repeated.get(name) ?? 1) + 1);
+    seen.add(name);
+  }
+  return repeated;
+}
+
 /** What a pool says of itself, completed by what its backend says. */
 function inherit(pool: ValueMap, backend: ValueMap, timestamp: number): ValueMap {
   // Not spread: V8 takes eight times as long to add keys to a spread object, and there are thousands of pools.
@@ -103,5 +116,5 @@ function firstTruthy(pool: ValueMap, backend: ValueMap, key: string): Value {
 
 function ownTimestamp(capabilities: ValueMap): number | undefined {
   const timestamp = get(capabilities, 'timestamp');
-  return typeof timestamp === 'number' ? timestamp : undefined;
+  return typeof timestamp === 'number' && Number.isFinite(timestamp) ? timestamp : undefined;
 }

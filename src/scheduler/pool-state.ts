@@ -64,6 +64,10 @@ export class PoolState implements Pool {
   filterFunction: Value = null;
   goodnessFunction: Value = 0;
   updatedAt: number | null = null;
+  /** When the capabilities were reported, ms. */
+  reportedAt = 0;
+  /** How often the report lists the pool; the last one counts. */
+  timesListed = 1;
 
   constructor(host: string, clusterName: string | null, name: string, service: VolumeService) {
     this.name = name;
@@ -80,6 +84,7 @@ export class PoolState implements Pool {
   apply(capabilities: ValueMap, timestamp: number, service: VolumeService, globalRatio: string): void {
     this.capabilities = capabilities;
     this.service = service;
+    this.reportedAt = timestamp;
     if (this.updatedAt !== null && this.updatedAt > timestamp) return;
 
     const reported = (key: string, missing: Value): Value => figure(capabilities, key, missing);
@@ -104,7 +109,8 @@ export class PoolState implements Pool {
 
   /** Takes `sizeGib` from the pool's room until the next report; a negative size gives it back. Throws PythonError. */
   take(sizeGib: number): void {
-    const free = isUnmeasured(this.freeCapacityGb) ? this.freeCapacityGb : operand(this.freeCapacityGb) - sizeGib;
+    const isUncounted = isUnmeasured(this.freeCapacityGb) || this.freeCapacityGb === null;
+    const free = isUncounted ? this.freeCapacityGb : operand(this.freeCapacityGb) - sizeGib;
     const allocated = operand(this.allocatedCapacityGb) + sizeGib;
     const provisioned = operand(this.provisionedCapacityGb) + sizeGib;
     this.freeCapacityGb = free;

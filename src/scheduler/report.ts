@@ -1,8 +1,9 @@
 import type { FieldViolation } from '../errors/catalogue.js';
 import { Fault } from '../errors/fault.js';
-import { maxOverSubscriptionRatio } from './capacity.js';
+import { isUnmeasured, maxOverSubscriptionRatio } from './capacity.js';
+import { parseFloatText } from './python/number.js';
 import { PythonError } from './python/python-error.js';
-import { get, isList, isMap, type ValueMap } from './python/value.js';
+import { get, isList, isMap, type Value, type ValueMap } from './python/value.js';
 
 /** What a backend says of itself and its pools. */
 export interface CapabilityReport {
@@ -38,16 +39,18 @@ export function poolName(pool: ValueMap): string {
 }
 
 const MAX_VIOLATIONS = 10;
+const NO_TIME: FieldViolation = { field: 'timestamp', description: 'must be a time that there is' };
 
 /**
- * Refuses, with InvalidInput, a report whose pools could not be made. Cinder takes it and then fails every request until
- * the next report; here the pools stay as they were and the reporter hears of it.
+ * Refuses, with InvalidInput, a report whose pools could not be made, or could not be compared with others. Cinder takes it
+ * and then fails every request until the next report; here the pools stay as they were and the reporter hears of it.
  */
-export function checkReport({ capabilities }: CapabilityReport, globalRatio: string): void {
+export function checkReport({ capabilities, timestamp }: CapabilityReport, globalRatio: string): void {
   const pools = get(capabilities, 'pools') ?? null;
-  const violations = isList(pools)
+  const ofPools = isList(pools)
     ? pools.flatMap((pool, index) => poolViolations(pool, `capabilities.pools[${index}]`, globalRatio))
-    : ratioViolations(capabilities, 'capabilities', globalRatio);
+    : figureViolations(capabilities, 'capabilities', globalRatio);
+  const violations = [...(Number.isFinite(timestamp) ? [] : [NO_TIME]), ...ofPools];
   if (violations.length === 0) return;
   const omitted = Math.max(0, violations.length - MAX_VIOLATIONS);
   throw new Fault('InvalidInput', { violations: violations.slice(0, MAX_VIOLATIONS), omitted });
@@ -59,8 +62,45 @@ function poolViolations(pool: unknown, field: string, globalRatio: string): Fiel
   const named = typeof name === 'string' && name !== '';
   return [
     ...(named ? [] : [{ field: `${field}.pool_name`, description: 'must be a non-empty text' }]),
-    ...ratioViolations(pool as ValueMap, field, globalRatio),
+    ...figureViolations(pool as ValueMap, field, globalRatio),
   ];
+}
+
+function figureViolations(pool: ValueMap, field: string, globalRatio: string): FieldViolation[] {
+  const unusable = FIGURES.flatMap(({ key, isUsable, description }) => {
+    const value = get(pool, key);
+    return value === undefined || isUsable(value) ? [] : [{ field: `${field}.${key}`, description }];
+  });
+  return unusable.length > 0 ? unusable : ratioViolations(pool, field, globalRatio);
+}
+
+/** What filters and weighers calculate with. Cinder reads some of them from text, too. */
+const FIGURES: readonly {
+  readonly key: string;
+  readonly isUsable: (value: Value) => boolean;
+  readonly description: string;
+}[] = [
+  {
+    key: 'total_capacity_gb',
+    isUsable: (value) => isUnmeasured(value) || isNumeral(value),
+    description: 'must be a finite number, `infinite` or `unknown`',
+  },
+  {
+    key: 'free_capacity_gb',
+    isUsable: (value) => isUnmeasured(value) || isNumber(value) || value === null,
+    description: 'must be a finite number, `infinite`, `unknown` or null',
+  },
+  { key: 'allocated_capacity_gb', isUsable: isNumber, description: 'must be a finite number' },
+  { key: 'provisioned_capacity_gb', isUsable: isNumber, description: 'must be a finite number' },
+  { key: 'reserved_percentage', isUsable: isNumeral, description: 'must be a finite number' },
+];
+
+function isNumber(value: Value): boolean {
+  return typeof value === 'boolean' || Number.isFinite(value);
+}
+
+function isNumeral(value: Value): boolean {
+  return typeof value === 'string' ? Number.isFinite(parseFloatText(value)) : isNumber(value);
 }
 
 function ratioViolations(pool: ValueMap, field: string, globalRatio: string): FieldViolation[] {

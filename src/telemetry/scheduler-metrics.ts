@@ -63,6 +63,14 @@ export function schedulerMetrics(registry: Registry) {
       },
       registry,
     ),
+    oddPools: new Readings(
+      {
+        name: 'cinder_scheduler_odd_pools',
+        help: 'Pools whose report is strange: stale, clock_ahead, contradictory, negative, listed_twice.',
+        labels: ['kind'],
+      },
+      registry,
+    ),
     oldestReport: new Readings(
       {
         name: 'cinder_scheduler_oldest_report_seconds',

@@ -92,8 +92,12 @@ test('pool list names the pools; --detail and -c ask for what they can do', asyn
     free_capacity_gb: 40.5,
     allocated_capacity_gb: 3,
   };
+  const oddities = [
+    { kind: 'stale', text: 'last reported 200 s ago' },
+    { kind: 'negative', text: 'free_capacity_gb is -1' },
+  ];
   const { address, seen } = await fakeApiFor(t, {
-    listPools: ({ detail }) => ({ pools: [{ name: 'node1@file#pool', ...(detail && { capabilities }) }] }),
+    listPools: ({ detail }) => ({ pools: [{ name: 'node1@file#pool', ...(detail && { capabilities, oddities }) }] }),
   });
 
   const plain = await cli(['--api', address, 'pool', 'list', '-f', 'value']);
@@ -107,6 +111,7 @@ test('pool list names the pools; --detail and -c ask for what they can do', asyn
     Capacity: 100,
     Free: 40.5,
     Allocated: 3,
+    Oddities: 'stale: last reported 200 s ago; negative: free_capacity_gb is -1',
   });
   t.deepEqual(JSON.parse(chosen.stdout), [{ Capabilities: capabilities }]);
   t.deepEqual(

@@ -19,6 +19,7 @@ import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
 import { releaseGivenUp } from '#src/scheduler/given-up.js';
 import { schedulerCalls, schedulerCasts } from '#src/scheduler/manager.js';
 import { NO_SURROUNDINGS } from '#src/scheduler/placement-request.js';
+import { OddPools } from '#src/scheduler/odd-pools.js';
 import { Pools } from '#src/scheduler/pools.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
 import { Readiness } from '#src/scheduler/readiness.js';
@@ -115,6 +116,7 @@ export async function installed(
   });
   t.teardown(() => receiver.stop(0));
   const handlers = schedulerCalls({
+    oddPools: new OddPools({ pools: maker.pools, now: () => 2, intervalMs: 60_000, onNews: () => undefined }),
     ...{ store, readiness, pools: maker.pools, filters: maker.filters, scheduler: maker.scheduler, claims },
     ...{ backups: new BackupServices(), random: () => 0, now: () => 2, lookUp: () => NO_SURROUNDINGS },
     reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 10, now: () => 2 }),

@@ -98,10 +98,12 @@ test('only the first rejections are quoted, and that there are more is said', (t
   t.notRegex(text, /h1@b#d/);
 });
 
-test('a pool whose report cannot be compared fails the request and is named', (t) => {
-  const { scheduler, pools } = schedulerOver({ 'h1@b': [{ ...pool('p', 5), free_capacity_gb: 'Infinite' }] });
-  const error = t.throws(() => choose(scheduler, 1), { name: 'UnusableCapability' });
-  t.like(error, { facts: { pool: 'h1@b#p', asker: 'CapacityFilter', reason: 'text is no number' } });
+test('a capability that a type cannot be compared with fails the request and is named', (t) => {
+  const { scheduler, pools } = schedulerOver({ 'h1@b': [{ ...pool('p', 5), tier: 7 }] });
+  const error = t.throws(() => choose(scheduler, 1, { volumeType: type({ tier: 's< gold' }) }), {
+    name: 'UnusableCapability',
+  });
+  t.like(error, { facts: { pool: 'h1@b#p', asker: 'CapabilitiesFilter' } });
   t.is(pools.find('h1@b#p')?.allocatedCapacityGb, 0);
 });
 

@@ -11,7 +11,11 @@ export interface PoolsOfScheduler {
     filters: ReadonlyMap<string, string>,
     options: SendOptions,
   ): Promise<{
-    readonly pools: readonly { readonly name: string; readonly capabilities?: Record<string, unknown> | undefined }[];
+    readonly pools: readonly {
+      readonly name: string;
+      readonly capabilities?: Record<string, unknown> | undefined;
+      readonly oddities: readonly { readonly kind: string; readonly text: string }[];
+    }[];
   }>;
 }
 
@@ -28,9 +32,10 @@ export function listPools({ scheduler }: ListPoolsParts): PublicHandler<typeof P
     const filters = new Map(name === '' ? [] : [['name', name]]);
     const { pools } = await scheduler.getPools(context, filters, { deadline, signal });
     return {
-      pools: pools.map(({ name: pool, capabilities }) => ({
+      pools: pools.map(({ name: pool, capabilities, oddities }) => ({
         name: pool,
         capabilities: detail ? capabilities : undefined,
+        oddities: detail ? [...oddities] : [],
       })),
     };
   };

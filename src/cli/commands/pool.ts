@@ -6,7 +6,7 @@ import type { Row } from '../output.js';
 
 const COLUMNS = ['Name'] as const;
 const DETAILED_COLUMNS = [
-  ...['Name', 'Protocol', 'Thick', 'Thin', 'Volumes', 'Capacity', 'Free', 'Allocated', 'Max Over Ratio'],
+  ...['Name', 'Protocol', 'Thick', 'Thin', 'Volumes', 'Capacity', 'Free', 'Allocated', 'Max Over Ratio', 'Oddities'],
 ] as const;
 const MORE_COLUMNS = [...DETAILED_COLUMNS, 'Capabilities'] as const;
 
@@ -37,7 +37,7 @@ async function listPools(
   await api.printList(pools.map(poolRow), detail || long ? DETAILED_COLUMNS : COLUMNS, MORE_COLUMNS);
 }
 
-function poolRow({ name, capabilities: reported }: Pool): Row {
+function poolRow({ name, capabilities: reported, oddities }: Pool): Row {
   const capabilities: Row = reported ?? {};
   return {
     Name: name,
@@ -49,6 +49,7 @@ function poolRow({ name, capabilities: reported }: Pool): Row {
     Free: capabilities['free_capacity_gb'],
     Allocated: capabilities['allocated_capacity_gb'],
     'Max Over Ratio': capabilities['max_over_subscription_ratio'],
+    Oddities: oddities.map(({ kind, text }) => `${kind}: ${text}`).join('; '),
     Capabilities: capabilities,
   };
 }

@@ -5,11 +5,13 @@ import { Fault } from '../../errors/fault.js';
 import type { VolumeType } from '../../objects/volume-type.js';
 import type { InternalHandler } from '../../rpc/versioned-server.js';
 import type { Filter } from '../filters/index.js';
+import type { OddPools } from '../odd-pools.js';
 import { listed } from '../pool-listing.js';
 import type { Pools } from '../pools.js';
 
 export interface GetPoolsParts {
   readonly pools: Pools;
+  readonly oddPools: Pick<OddPools, 'of'>;
   readonly store: Store;
   readonly filters: readonly Filter[];
 }
@@ -27,7 +29,9 @@ export function getPools(parts: GetPoolsParts): InternalHandler<typeof Scheduler
     const query = { capabilities, ...(name && { name }), ...(volumeType && { volumeType }) };
     const found = listed(parts.pools.list(), query, parts.filters);
     return {
-      pools: found.map(({ backendId, capabilities: all }): Pool => ({ name: backendId, capabilities: { ...all } })),
+      pools: found.map(({ backendId: name, capabilities: all }): Pool => {
+        return { name, capabilities: { ...all }, oddities: [...parts.oddPools.of(name)] };
+      }),
     };
   };
 }

@@ -15,7 +15,8 @@ export const capacityWeigher = ({ capacityWeightMultiplier: multiplier }: Weighe
   multiplier,
 
   weigh(pool, request) {
-    if (isUnmeasured(pool.totalCapacityGb) || isUnmeasured(pool.freeCapacityGb)) {
+    const { totalCapacityGb, freeCapacityGb } = pool;
+    if (isUnmeasured(totalCapacityGb) || isUnmeasured(freeCapacityGb) || freeCapacityGb === null) {
       return multiplier > 0 ? LAST_CHOICE : Infinity;
     }
     return capacityFactors(pool, request.isThin).virtualFreeCapacity;
