@@ -148,7 +148,7 @@ const SCHEDULERS = 3;
 
 /** What may happen, in any order; numbers choose who, which volume, how much. */
 type Happening = readonly [
-  what: 'claim' | 'made' | 'failed' | 'deleted' | 'reported' | 'heard' | 'died',
+  what: 'claim' | 'begun' | 'made' | 'failed' | 'deleted' | 'reported' | 'heard' | 'died',
   one: number,
   two: number,
 ];
@@ -162,6 +162,7 @@ const scheduler = fc.nat(SCHEDULERS - 1);
 
 const happening = fc.oneof(
   { weight: 5, arbitrary: of('claim', scheduler, size) },
+  { weight: 3, arbitrary: of('begun', fc.nat(9), none) },
   { weight: 3, arbitrary: of('made', fc.nat(9), none) },
   { weight: 2, arbitrary: of('failed', fc.nat(9), none) },
   { weight: 2, arbitrary: of('deleted', fc.nat(9), none) },
@@ -192,6 +193,8 @@ class World {
   readonly #hasty: Claims;
   /** Won, and not made or released yet. */
   readonly #promised = new Map<string, number>();
+  /** Those of the promised that are in the making: the storage counts them. */
+  readonly #begun = new Map<string, number>();
   readonly #made = new Map<string, number>();
   #over: IncludedClaim[] = [];
   #count = 0;
@@ -212,6 +215,11 @@ class World {
       case 'died':
         await this.#claim(this.#hasty, one, two); // placed by one who never writes it down
         break;
+      case 'begun': {
+        const found = nth(this.#promised, one);
+        if (found) this.#begun.set(...found);
+        break;
+      }
       case 'made':
         this.#end(one, (id, gib) => void this.#made.set(id, gib));
         break;
@@ -259,16 +267,18 @@ class World {
     if (!found) return undefined;
     const [id, gib] = found;
     this.#promised.delete(id);
+    this.#begun.delete(id);
     take(id, gib);
     this.#over.push({ volumeId: id, epoch: 3, pool: 'p' });
     return id;
   }
 
   #report(): void {
+    const making = [...this.#begun.keys()].map((volumeId) => ({ volumeId, epoch: 3, pool: 'p' }));
     this.#reports.push({
       at: this.#reports.length + 1,
-      freeGib: CAPACITY - sum(this.#made),
-      included: this.#over,
+      freeGib: CAPACITY - sum(this.#made) - sum(this.#begun),
+      included: [...this.#over, ...making],
     });
     this.#over = [];
   }

@@ -98,6 +98,7 @@ export async function installed(
     },
     onGivenUp: (cast) => void (claims && releaseGivenUp(claims, cast)),
   });
+  sender.start(); // what a busy machine does not take at once is sent again
   t.teardown(() => sender.stop());
   const receiver = new CastReceiver({
     ...{ store, binary: 'cinder-scheduler', owner: 'scheduler', serviceFor: () => 'service-1' },

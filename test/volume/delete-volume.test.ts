@@ -139,6 +139,21 @@ test('a record that is gone already only ends the work', async (t) => {
   t.deepEqual(await service.messages(deletion.id), []);
 });
 
+test('the deletion of a volume that was never made ends what was claimed for its making, and no other does', async (t) => {
+  const service = await volumeService(t);
+  const deletion = await service.forceDeletion(await service.placed());
+  t.is((await service.work(deletion)).ended, 'done');
+  const [claim, ...others] = service.backend.allocations.takeEnded();
+  t.like(claim, { volumeId: deletion.id, pool: 'pool' });
+  t.true((claim?.epoch ?? 0) > deletion.epoch, "the scheduler's claim has a lower epoch");
+  t.deepEqual(others, []);
+
+  const made = await service.deleting();
+  service.backend.allocations.takeEnded();
+  t.is((await service.work(made)).ended, 'done');
+  t.deepEqual(service.backend.allocations.takeEnded(), []);
+});
+
 test('a deletion on a backend that is down waits for it', async (t) => {
   const service = await volumeService(t);
   const deletion = await service.deleting();

@@ -1,5 +1,6 @@
 import { applyFenced, type Claim } from '../../casts/claim.js';
 import type { Store } from '../../db/store.js';
+import type { VolumePlace } from '../../drivers/driver.js';
 import type { Task } from '../../flow/flow.js';
 import type { Volume } from '../../objects/volume.js';
 import type { Backend } from '../backend.js';
@@ -23,15 +24,19 @@ export const deleteVolumeOnFinish = ({
   newId,
   releaseGraceMs,
 }: DeleteVolumeOnFinishParts): Task<
-  { claim: Claim; backend: Backend; refreshed: Volume },
+  { claim: Claim; backend: Backend; refreshed: Volume; place: VolumePlace },
   { release: Release | null }
 > => ({
   name: 'DeleteVolumeOnFinish',
 
-  async execute({ claim, backend, refreshed }, { signal }) {
+  async execute({ claim, backend, refreshed, place }, { signal }) {
     const release = refreshed.useQuota ? releaseOf(refreshed, newId()) : null;
     await patiently(signal, () => applyFenced(store, claim, volumeDeleted(claim, release, releaseGraceMs)));
     backend.allocations.remove(refreshed.id);
+    // whoever was making it lost the work to us, and the say when the room that was promised for it is free
+    if (refreshed.launchedAt === null) {
+      backend.allocations.include({ volumeId: refreshed.id, epoch: claim.epoch, pool: place.pool });
+    }
     return { release };
   },
 });
