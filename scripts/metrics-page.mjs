@@ -15,7 +15,7 @@ const SECTIONS = [
   ['Calls', /^grpc_/],
   ['Work', /^cinder_(flow|task|cast|work|unfinished|oldest_unfinished|heartbeat|serving)/],
   ['Quota', /^cinder_(quota|oldest_settlement|redis)/],
-  ['Records, backends and watches', /^cinder_(sql|driver|backends|watch|events)/],
+  ['Records, backends and watches', /^cinder_(sql|driver|backends|storage|quarantined|orphans|watch|events)/],
   ['Placement', /^cinder_scheduler/],
   ['Process', /^(process|nodejs|cinder_build)/],
 ];

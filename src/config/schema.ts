@@ -358,6 +358,22 @@ export const SCHEMA = {
     help: 'Deleted records and events are kept.',
   }),
   messageTtlMs: seconds('message_ttl', 30 * DAY_S, { min: 60, help: 'User messages are kept.' }),
+  orphanSweepIntervalMs: seconds('orphan_sweep_interval', 600, {
+    min: 1,
+    max: DAY_S,
+    help: 'Between two looks of a backend for files without a record.',
+  }),
+  orphanGraceTimeMs: seconds('orphan_grace_time', 3_600, {
+    min: 1,
+    help: 'A file without a record for longer is moved to the quarantine of its pool.',
+  }),
+  orphanRemoval: choice('orphan_removal', ['keep', 'remove'], 'keep', {
+    help: 'What becomes of files in quarantine: kept for ever, or removed after orphan_keep_time.',
+  }),
+  orphanKeepTimeMs: seconds('orphan_keep_time', 30 * DAY_S, {
+    min: 1,
+    help: 'With orphan_removal remove: files in quarantine are kept.',
+  }),
   idempotencyRetentionMs: seconds('idempotency_retention', DAY_S, { min: 60, help: 'Idempotency keys are kept.' }),
 
   enabledBackends: list('enabled_backends', ['file'], {

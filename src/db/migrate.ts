@@ -4,6 +4,7 @@ import { Fault } from '../errors/fault.js';
 import { createTables } from './migrations/0001-first.js';
 import { indexVolumeLists } from './migrations/0002-volume-lists.js';
 import { createQuotaRecords } from './migrations/0003-quota-records.js';
+import { indexNamesOnStorage } from './migrations/0004-names-on-storage.js';
 import type { Schema } from './schema.js';
 import { closeSqliteFile, openSqliteFile, type SqliteFile } from './sqlite-file.js';
 import { type DialectName, statement } from './statement.js';
@@ -21,6 +22,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 1, compatibleFrom: 1, up: createTables },
   { version: 2, compatibleFrom: 1, up: indexVolumeLists },
   { version: 3, compatibleFrom: 1, up: createQuotaRecords },
+  { version: 4, compatibleFrom: 1, up: indexNamesOnStorage },
 ];
 
 /** The schema this program was written for. */

@@ -10,8 +10,8 @@ export interface Suspect {
   /** What must be the same at a second look, e.g. the epoch: else the system was only at work. */
   readonly sign: string;
   /**
-   * Mends it, if it is still what the sign says, and answers what was done. Throws RowCountMismatch when something has
-   * changed meanwhile. Of kinds that are repairable, and of no others.
+   * Mends it, if it is still what the sign says, and answers what was done. Throws ChangedMeanwhile or RowCountMismatch
+   * when it is not. Of kinds that are repairable, and of no others.
    */
   readonly repair?: (signal: AbortSignal) => Promise<string>;
 }
@@ -31,6 +31,8 @@ export interface Page {
   readonly suspects: readonly Suspect[];
   /** The last place that was looked at, for the next page; absent: there is no more. */
   readonly last?: string;
+  /** Nothing could be looked at; the suspects say why. @default false */
+  readonly isBlind?: boolean;
 }
 
 /** Compares one thing with what it must agree with, page by page. */
@@ -40,30 +42,42 @@ export interface Check {
   readonly look: (range: Range, signal: AbortSignal) => Promise<Page>;
 }
 
+/** A repair did nothing: what it was to mend has changed since it was looked at. */
+export class ChangedMeanwhile extends Error {
+  override readonly name = 'ChangedMeanwhile';
+}
+
+/** Between the name of a list and a place in it. */
+const BORDER = '\n';
+
 /**
- * A check of several lists, one after the other; `look` is asked for parts of one list. A place in the whole is the name of a
- * list, without blanks, and the place in it.
+ * A check of several lists, one after the other; `look` is asked for parts of one list. Where the lists are not known before,
+ * they are asked for once. Their names have no line ends.
  */
 export function checkOfLists(
   subject: Subject,
-  lists: readonly string[],
+  lists: readonly string[] | (() => Promise<readonly string[]>),
   look: (list: string, range: Range, signal: AbortSignal) => Promise<Page>,
 ): Check {
+  let asked: Promise<readonly string[]> | undefined;
   return {
     subject,
     async look({ after, until }, signal) {
-      const [list, inner] = parted(after === '' ? `${lists[0] ?? ''} ` : after);
+      const names = await (asked ??= typeof lists === 'function' ? lists() : Promise.resolve(lists));
+      const [first] = names;
+      if (first === undefined) return { examined: 0, suspects: [] };
+      const [list, inner] = parted(after === '' ? first : after);
       const [lastList, lastInner] = parted(until ?? '');
       const range = lastList === list ? { after: inner, until: lastInner } : { after: inner };
       const { last, ...page } = await look(list, range, signal);
-      if (last !== undefined) return { ...page, last: `${list} ${last}` };
-      const next = lists[lists.indexOf(list) + 1];
-      return next === undefined ? page : { ...page, last: `${next} ` };
+      if (last !== undefined) return { ...page, last: `${list}${BORDER}${last}` };
+      const next = names[names.indexOf(list) + 1];
+      return next === undefined ? page : { ...page, last: next };
     },
   };
 }
 
 function parted(place: string): readonly [list: string, inner: string] {
-  const end = place.indexOf(' ');
+  const end = place.indexOf(BORDER);
   return end < 0 ? [place, ''] : [place.slice(0, end), place.slice(end + 1)];
 }

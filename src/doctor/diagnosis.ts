@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { RowCountMismatch } from '../db/store.js';
-import type { Check, Range, Suspect } from './check.js';
+import { ChangedMeanwhile, type Check, type Page, type Suspect } from './check.js';
 import { type FindingKind, KINDS, type Subject } from './kinds.js';
 
 /** Something that did not agree, twice. */
@@ -36,30 +36,37 @@ export async function* diagnose(checks: readonly Check[], options: DiagnosisOpti
     let count = 0;
     for (let after: string | undefined = ''; after !== undefined;) {
       signal.throwIfAborted();
-      const page = await look({ after }, signal);
+      const { page, confirmed } = await lookTwice(look, after, options);
       count += page.examined;
-      const range = page.last === undefined ? { after } : { after, until: page.last };
-      for (const suspect of await confirmed(look, range, page.suspects, options)) {
-        yield { finding: await found(suspect, options) };
-      }
+      for (const suspect of confirmed) yield { finding: await found(suspect, options) };
       after = page.last;
     }
     yield { examined: { subject, count } };
   }
 }
 
-/** Those that a second look shows unchanged, as that look shows them. */
-async function confirmed(
+/** Looks that are begun anew because the one before was blind, and no longer is. */
+const MOST_LOOKS = 3;
+
+/** A page, and those suspects in it that a second look shows unchanged, as that look shows them. */
+async function lookTwice(
   look: Check['look'],
-  range: Range,
-  suspects: readonly Suspect[],
+  after: string,
   { confirmAfterMs, signal }: DiagnosisOptions,
-): Promise<readonly Suspect[]> {
-  if (suspects.length === 0) return [];
-  await pause(confirmAfterMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-  const before = new Set(suspects.map(identity));
-  const again = await look(range, signal);
-  return again.suspects.filter((suspect) => before.has(identity(suspect)));
+): Promise<{ readonly page: Page; readonly confirmed: readonly Suspect[] }> {
+  let page = await look({ after }, signal);
+  for (let nth = 1; page.suspects.length > 0; nth += 1) {
+    await pause(confirmAfterMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    const again = await look(page.last === undefined ? { after } : { after, until: page.last }, signal);
+    if (page.isBlind && !again.isBlind && nth < MOST_LOOKS) {
+      page = await look({ after }, signal);
+      continue;
+    }
+    if (page.isBlind) return { page, confirmed: page.suspects };
+    const before = new Set(page.suspects.map(identity));
+    return { page, confirmed: again.suspects.filter((suspect) => before.has(identity(suspect))) };
+  }
+  return { page, confirmed: [] };
 }
 
 function identity({ kind, resource, sign }: Suspect): string {
@@ -74,7 +81,7 @@ async function found(suspect: Suspect, { repair, signal }: DiagnosisOptions): Pr
   try {
     return { ...finding, remedy: await suspect.repair(signal), repaired: true };
   } catch (error) {
-    if (!(error instanceof RowCountMismatch)) throw error;
+    if (!(error instanceof RowCountMismatch) && !(error instanceof ChangedMeanwhile)) throw error;
     return { ...finding, remedy: 'nothing was done: it was changed meanwhile; look again' };
   }
 }

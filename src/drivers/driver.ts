@@ -1,3 +1,5 @@
+import type { VolumeInventory } from './inventory.js';
+
 /**
  * What makes volumes real: one driver serves one backend. Calls for one volume never overlap; calls for different volumes
  * do. Unread blocks of a new volume are zero. Failures are Faults: VolumeBackendAPIException, after which another backend
@@ -5,6 +7,7 @@
  */
 export interface VolumeDriver {
   readonly capabilities: DriverCapabilities;
+  readonly inventory: VolumeInventory;
   /**
    * Makes the backend ours and answers what is stored there. Until it has ended well, nothing else is called but `stop`.
    * Throws when the backend cannot be used now; it may be called again.

@@ -1,5 +1,6 @@
 import type { Check } from '../doctor/check.js';
 import { settlementCheck } from '../doctor/settlements.js';
+import { storageCheck } from '../doctor/storage.js';
 import { volumeCheck } from '../doctor/volumes.js';
 import { workCheck } from '../doctor/work.js';
 import { Fault } from '../errors/fault.js';
@@ -11,7 +12,7 @@ import type { QuotaEngine } from './quota.js';
 
 /** What a diagnosis of this installation compares, for a caller. */
 export function checksOf(
-  { config, store }: Foundation,
+  { config, store, volume }: Foundation,
   { rebuild }: QuotaEngine,
 ): (context: RequestContext) => readonly Check[] {
   const common = { store, messageTtlMs: config.messageTtlMs, recount };
@@ -19,6 +20,7 @@ export function checksOf(
     workCheck({ ...common, downAfterMs: config.serviceDownTimeMs }),
     volumeCheck({ ...common, context }),
     settlementCheck({ store, flowDeadlineMs: config.apiFlowDeadlineMs }),
+    storageCheck({ store, volumeServices: volume, context, downAfterMs: config.serviceDownTimeMs, now: Date.now }),
   ];
 
   async function recount(projectId: string, signal: AbortSignal): Promise<void> {

@@ -20,6 +20,7 @@ import type { OddPools } from '../scheduler/odd-pools.js';
 import type { Pools } from '../scheduler/pools.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { Tracer } from '../telemetry/tracer.js';
+import type { OrphanSweepOptions, Swept } from '../volume/orphan-sweep.js';
 import { traceSends, traceWork } from './traces.js';
 
 // Engines know no metrics: they tell observers, and these count.
@@ -188,6 +189,14 @@ export function watchMetrics({ storage }: Metrics, events: VolumeEvents): void {
     const lagMs = await events.lagMs();
     return lagMs === undefined ? [] : [[lagMs / 1_000]];
   });
+}
+
+/** Counts what is put away, and reads what the last sweep saw. */
+export function orphanMetrics({ storage }: Metrics, seen: () => Swept): Required<Pick<OrphanSweepOptions, 'onSwept'>> {
+  storage.problems.from(() => Object.entries(seen().problems).map(([kind, count]) => [count, kind] as const));
+  storage.quarantined.from(() => [[seen().quarantined]]);
+  for (const what of ['quarantined', 'removed']) storage.orphans.with(what); // an increase is seen the first time
+  return { onSwept: (what) => storage.orphans.with(what).inc() };
 }
 
 /** Reads what a scheduler knows of the backends. */

@@ -14,11 +14,12 @@ import { CapabilityReporter } from '../volume/capability-reporter.js';
 import { volumeCalls } from '../volume/calls.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { volumeManager } from '../volume/manager.js';
+import { OrphanSweep } from '../volume/orphan-sweep.js';
 import { cleanupLog } from './cleanup-log.js';
 import type { Foundation } from './foundation.js';
 import { measuredDriver } from './measured-driver.js';
 import { nobody } from './nobody.js';
-import { receiverMetrics } from './observers.js';
+import { orphanMetrics, receiverMetrics } from './observers.js';
 import { present } from './present.js';
 import type { QuotaEngine } from './quota.js';
 import type { Service } from './service.js';
@@ -72,6 +73,18 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     onError: (error) => log.warn('orphaned work cannot be looked for', { error }),
   });
 
+  const orphans: OrphanSweep = new OrphanSweep({
+    backends: () => backends.all.filter(({ isUp }) => isUp),
+    store,
+    log,
+    intervalMs: config.orphanSweepIntervalMs,
+    graceMs: config.orphanGraceTimeMs,
+    removeAfterMs: config.orphanRemoval === 'remove' ? config.orphanKeepTimeMs : undefined,
+    uptime: () => performance.now(),
+    now: () => Date.now(),
+    ...orphanMetrics(metrics, () => orphans.seen),
+  });
+
   metrics.work.castsInFlight.from(() => [[casts.inFlight, 'cinder-volume']]);
   metrics.storage.backends.from(() => {
     const upCount = backends.all.filter(({ isUp }) => isUp).length;
@@ -89,7 +102,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     descriptors: parts.descriptors,
     rules,
     definition: VolumeManagerService,
-    handlers: volumeCalls({ store, report: () => reporter.reportAll(), onCleanup: cleanupLog(log) }),
+    handlers: volumeCalls({ store, backends, report: () => reporter.reportAll(), onCleanup: cleanupLog(log) }),
     casts,
     owns: (target) => backends.find(target) !== undefined,
     report: parts.report,
@@ -111,6 +124,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   isRegistered = true;
   await reporter.reportAll();
   reporter.start();
+  orphans.start();
   await casts.start();
   server.setServing(true);
 
@@ -151,6 +165,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     async stop(graceMs) {
       server.setServing(false);
       await reporter.stop();
+      await orphans.stop();
       await casts.stop(graceMs);
       await server.stop(graceMs);
       await presence.stop();

@@ -111,6 +111,26 @@ export function storageMetrics(registry: Registry) {
       { name: 'cinder_backends', help: 'Backends of this process, by whether they work.', labels: ['state'] },
       registry,
     ),
+    problems: new Readings(
+      {
+        name: 'cinder_storage_problems',
+        help: 'Files and records of the backends of this process that do not agree, as the last sweep confirmed.',
+        labels: ['kind'],
+      },
+      registry,
+    ),
+    quarantined: new Readings(
+      { name: 'cinder_quarantined_files', help: 'Files in the quarantines of this process, at the last sweep.' },
+      registry,
+    ),
+    orphans: new Counter(
+      {
+        name: 'cinder_orphans_total',
+        help: 'Files without a record that were put away (quarantined), or destroyed when their time was over (removed).',
+        labels: ['outcome'],
+      },
+      registry,
+    ),
     watches: new Readings({ name: 'cinder_watches', help: 'Open WatchVolumes streams of this process.' }, registry),
     watchBuffer: new Readings(
       {

@@ -9,7 +9,12 @@ export interface BackendsOfProcess {
 
 /** The backend that a claim is for. Throws NotMyBackend. */
 export function backendFor(backends: BackendsOfProcess, { target }: Claim): Backend {
-  const backend = target === null ? undefined : backends.find(target);
-  if (!backend) throw new Fault('NotMyBackend', { target: target ?? '' });
+  return backendNamed(backends, target ?? '');
+}
+
+/** A backend by `host@backend`. Throws NotMyBackend. */
+export function backendNamed(backends: BackendsOfProcess, name: string): Backend {
+  const backend = backends.find(name);
+  if (!backend) throw new Fault('NotMyBackend', { target: name });
   return backend;
 }

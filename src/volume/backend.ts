@@ -90,6 +90,11 @@ export class Backend {
     await this.#driver.stop();
   }
 
+  /** Whether there is work on a volume, or reading it, or some waits for its turn. */
+  isAtWorkOn(volumeId: string): boolean {
+    return this.#lanes.has(volumeId);
+  }
+
   /** Runs work on a volume when a place is free and no other work on this volume is under way. */
   run<T>(volumeId: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     return this.#lanes.run({ key: volumeId, places: this.#places, signal }, work);

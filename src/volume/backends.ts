@@ -90,11 +90,11 @@ export class Backends {
 }
 
 /** An operator decides about these; nothing was changed. */
-function report(log: Log, backend: string, { abandoned, quarantined, missing }: Findings): void {
+function report(log: Log, backend: string, { abandoned, strays, missing }: Findings): void {
   log.info('a backend has started', { backend, removedHalfMade: abandoned.length });
-  if (quarantined.length > 0) {
-    const named = quarantined.slice(0, NAMED).map(({ volume, why }) => `${volume.pool}/${volume.id}: ${why}`);
-    log.warn('volumes on the storage do not agree with the records', { backend, count: quarantined.length, named });
+  if (strays.length > 0) {
+    const named = strays.slice(0, NAMED).map(({ volume, why }) => `${volume.pool}/${volume.id}: ${why}`);
+    log.warn('volumes on the storage do not agree with the records', { backend, count: strays.length, named });
   }
   if (missing.length > 0) {
     const named = missing.slice(0, NAMED).map(({ id, pool, status }) => `${pool}/${id}: ${status}`);

@@ -1,8 +1,10 @@
 import { doCleanup, type DoCleanupParts } from '../casts/do-cleanup.js';
 import type { VolumeManagerService } from '../gen/cinder/volume/v3/volume_manager.js';
 import type { InternalHandlers } from '../rpc/versioned-server.js';
+import { inspectStorage, type StorageParts } from './handlers/inspect-storage.js';
+import { repairStorage } from './handlers/repair-storage.js';
 
-export interface VolumeCallsParts extends DoCleanupParts {
+export interface VolumeCallsParts extends DoCleanupParts, StorageParts {
   /** Reports every backend to every scheduler. */
   readonly report: () => Promise<void>;
 }
@@ -14,6 +16,8 @@ export function volumeCalls(parts: VolumeCallsParts): InternalHandlers<typeof Vo
       await doCleanup(parts, 'cinder-volume', cleanupRequest);
       return {};
     },
+    inspectStorage: inspectStorage(parts),
+    repairStorage: repairStorage(parts),
     async publishServiceCapabilities() {
       await parts.report();
       return {};

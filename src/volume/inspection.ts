@@ -4,8 +4,8 @@ import type { BackendRecord } from '../db/backend-records.js';
 import { backendOf, poolOf } from '../objects/backend-name.js';
 import type { VolumeStatus } from '../objects/volume-status.js';
 
-/** A volume on the storage that no record explains. It is reported and never touched: its data may be somebody's. */
-export interface Quarantined {
+/** A volume on the storage that does not agree with the records: its data may be somebody's. */
+export interface Stray {
   readonly volume: CompleteVolume;
   readonly why: string;
 }
@@ -21,7 +21,7 @@ export interface Missing {
 export interface Findings {
   /** Half-made by an owner that is gone for good: to be removed. */
   readonly abandoned: readonly HalfMade[];
-  readonly quarantined: readonly Quarantined[];
+  readonly strays: readonly Stray[];
   readonly missing: readonly Missing[];
   /** What the records say the backend holds. */
   readonly allocated: readonly VolumePlace[];
@@ -52,26 +52,44 @@ export async function inspect(
     (volume): volume is HalfMade => volume.kind === 'half-made' && claims.get(volume.id) !== volume.epoch,
   );
 
-  const quarantined: Quarantined[] = [];
+  const strays: Stray[] = [];
   const missing: Missing[] = [];
   const allocated: VolumePlace[] = [];
   for await (const page of pages) {
-    for (const { id, nameId, host, sizeGib, status } of page) {
-      const pool = poolOf(host) ?? '';
+    for (const record of page) {
+      const { id, nameId, sizeGib, status } = record;
+      const pool = poolOf(record.host) ?? '';
       allocated.push({ id, pool, sizeGib });
       const key = keyOf(pool, nameId);
       const volume = unexplained.get(key);
       unexplained.delete(key);
-      if (!volume && !MAY_BE_ABSENT.has(status)) missing.push({ id, pool, status });
-      if (volume && volume.sizeBytes !== sizeGib * GIB) {
-        quarantined.push({ volume, why: `its record says ${sizeGib} GiB on ${backendOf(host)}` });
-      }
+      const difference = differenceOf(record, volume?.sizeBytes);
+      if (difference === 'absent') missing.push({ id, pool, status });
+      if (difference === 'other size' && volume) strays.push({ volume, why: otherSize(record) });
     }
   }
-  for (const volume of unexplained.values()) quarantined.push({ volume, why: 'no record places it in this pool' });
-  return { abandoned, quarantined, missing, allocated };
+  for (const volume of unexplained.values()) strays.push({ volume, why: NO_RECORD });
+  return { abandoned, strays, missing, allocated };
 }
 
-function keyOf(pool: string, id: string): string {
+/** How a record and what is stored of it differ; `sizeBytes`: undefined: nothing is. */
+export function differenceOf(
+  { status, sizeGib }: BackendRecord,
+  sizeBytes: number | undefined,
+): 'absent' | 'other size' | undefined {
+  if (sizeBytes === undefined) return MAY_BE_ABSENT.has(status) ? undefined : 'absent';
+  return sizeBytes === sizeGib * GIB ? undefined : 'other size';
+}
+
+/** In words. */
+export function otherSize({ sizeGib, host }: BackendRecord): string {
+  return `its record says ${sizeGib} GiB on ${backendOf(host)}`;
+}
+
+/** In words. */
+export const NO_RECORD = 'no record places it in this pool';
+
+/** Names a volume of a backend. */
+export function keyOf(pool: string, id: string): string {
   return `${pool}/${id}`;
 }

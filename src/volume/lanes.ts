@@ -28,6 +28,11 @@ export class Lanes {
     return running;
   }
 
+  /** Whether there is work on a resource, or some waits for its turn. */
+  has(resource: string): boolean {
+    return this.#tails.has(resource);
+  }
+
   /** Remembered until everything that arrived has ended, unless more arrives. */
   #queue(resource: string, tail: Tail): void {
     this.#tails.set(resource, tail);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import Database from 'libsql';
 import { ageOfNext, readEvents } from '#src/db/events.js';
+import { backendsWithRecords, recordsBetween, recordsNamed, workAt } from '#src/db/backend-records.js';
 import { settlementFacts, transientFacts, workFacts } from '#src/db/diagnosis.js';
 import { findIdempotency } from '#src/db/idempotency.js';
 import { listMessages } from '#src/db/messages.js';
@@ -109,3 +110,9 @@ test('work is diagnosed', isIndexed, (s) => workFacts(s, WORK), /SEARCH w .*reso
 test('the quota of staged work is looked up', isIndexed, (s) => workFacts(s, WORK), /SEARCH q .*project_id=\?/);
 test('transient statuses are diagnosed', isIndexed, (s) => transientFacts(s, TRANSIT), /volumes_in_all_by_status/);
 test('settlements are diagnosed', isIndexed, (s) => settlementFacts(s, RANGE), /SEARCH q .*id>\?/);
+
+const BETWEEN = { backend: 'b', after: '["b#p",1,"i"]', until: '', limit: 1 };
+test("a backend's records are gone through", isIndexed, (s) => recordsBetween(s, BETWEEN), /volumes_in_all_by_host/);
+test('records of files are found', isIndexed, (s) => recordsNamed(s, 'b', ['i']), /volumes_by_name_on_storage/);
+test('work on files is found', isIndexed, (s) => workAt(s, 'b', ['i']), /resource_type=\? AND resource_id=\?/);
+test('backends with records are found', isIndexed, (s) => backendsWithRecords(s), /volumes_in_all_by_host.*host>\?/);

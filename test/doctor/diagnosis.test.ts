@@ -99,6 +99,43 @@ test('a diagnosis that is called off ends at once, with the reason', async (t) =
   await t.throwsAsync(run, { message: 'enough' });
 });
 
+test('what could not be looked at, and then can, is looked at after all', async (t) => {
+  const blind: Page = { examined: 0, suspects: [suspect('silent')], isBlind: true };
+  const seeing: Page = { examined: 5, suspects: [suspect('wrong')] };
+  const said = await all(diagnose([checkOf([blind, seeing])], LOOK));
+  t.deepEqual(
+    findings(said).map(({ resource }) => resource),
+    ['wrong'],
+  );
+  t.deepEqual(said.at(-1), { examined: { subject: 'work', count: 5 } });
+
+  const never = await all(diagnose([checkOf([blind])], LOOK));
+  t.deepEqual(
+    findings(never).map(({ resource }) => resource),
+    ['silent'],
+  );
+});
+
+test('lists that nobody knows before are asked for once, and may be none', async (t) => {
+  let asked = 0;
+  const named = checkOfLists(
+    'storage',
+    async () => {
+      asked += 1;
+      return ['a b', 'c'];
+    },
+    async (list) => ({ examined: list.length, suspects: [] }),
+  );
+  t.deepEqual(await all(diagnose([named], LOOK)), [{ examined: { subject: 'storage', count: 4 } }]);
+  t.is(asked, 1);
+  const none = checkOfLists(
+    'storage',
+    async () => [],
+    () => Promise.reject(new Error('nothing to look at')),
+  );
+  t.deepEqual(await all(diagnose([none], LOOK)), [{ examined: { subject: 'storage', count: 0 } }]);
+});
+
 test('several lists are gone through one after the other, each to its end', async (t) => {
   const lists = new Map([
     ['a', ['1', '2', '3']],

@@ -40,6 +40,12 @@ function qcow2Header(path: string): Buffer {
   return block;
 }
 
+async function all<T>(pages: AsyncIterable<readonly T[]>): Promise<readonly T[]> {
+  const list: T[] = [];
+  for await (const page of pages) list.push(...page);
+  return list;
+}
+
 /** What every driver must do. Titles begin with the driver's name. */
 export function driverSuite(name: string, { make, pool, read, write }: DriverUnderTest): void {
   const volume = (more: Partial<NewVolume> = {}): NewVolume => ({
@@ -313,6 +319,69 @@ export function driverSuite(name: string, { make, pool, read, write }: DriverUnd
     const { driver } = await make(t, 1);
     const error = await t.throwsAsync(driver.createVolume(volume(), QUIET));
     t.true(Fault.is(error, 'DriverNotInitialized'));
+  });
+
+  test(`${name}: what is stored is listed by name while the driver works`, async (t) => {
+    const { driver } = await started(t);
+    const made = await Promise.all(
+      Array.from({ length: 3 }, async () => {
+        const one = volume();
+        await driver.createVolume(one, QUIET);
+        return one.id;
+      }),
+    );
+
+    const listed = await all(driver.inventory.list(QUIET.signal));
+
+    t.deepEqual(listed.map(({ id }) => id).toSorted(), made.toSorted());
+    t.true(listed.every((each) => each.kind === 'complete' && each.pool === pool));
+    t.is(await driver.inventory.sizeOf({ id: made[0] ?? '', pool }), GIB);
+    t.is(await driver.inventory.sizeOf({ id: randomUUID(), pool }), undefined);
+  });
+
+  test(`${name}: a volume in quarantine keeps its data, takes no room of the pool, and is no volume any more`, async (t) => {
+    const { driver, again } = await started(t, 1);
+    const first = volume();
+    await driver.createVolume(first, QUIET);
+
+    t.true(await driver.inventory.quarantine(first));
+    t.false(await driver.inventory.quarantine(first), 'it is not there any more');
+
+    t.deepEqual(await all(driver.inventory.list(QUIET.signal)), []);
+    t.like(await all(driver.inventory.listQuarantined(QUIET.signal)), [{ id: first.id, pool }]);
+    t.is((await driver.capacity())[0]?.provisionedGib, 0);
+    await t.notThrowsAsync(driver.createVolume({ ...first, epoch: 9 }, QUIET), 'its name is free');
+    t.is((await found(driver, again)).length, 1);
+  });
+
+  test(`${name}: volumes of one name are put away beside each other, and destroyed one by one`, async (t) => {
+    const { driver } = await started(t, 1);
+    const first = volume();
+    for (const epoch of [3, 4, 5]) {
+      await driver.createVolume({ ...first, epoch }, QUIET);
+      t.true(await driver.inventory.quarantine(first));
+    }
+    const put = await all(driver.inventory.listQuarantined(QUIET.signal));
+    t.is(put.length, 3);
+    for (const { since } of put) t.true(Math.abs(Date.now() - since) < 60_000);
+
+    for (const each of put.slice(1)) {
+      await driver.inventory.removeQuarantined(each);
+      await driver.inventory.removeQuarantined(each);
+    }
+    t.deepEqual(await all(driver.inventory.listQuarantined(QUIET.signal)), put.slice(0, 1));
+  });
+
+  test(`${name}: nothing but what was put away can be destroyed, and a driver that is not started lists nothing`, async (t) => {
+    const { driver } = await started(t);
+    const first = volume();
+    await driver.createVolume(first, QUIET);
+    const bad = { ...first, since: 0, name: `../volume-${first.id}` };
+    await t.throwsAsync(driver.inventory.removeQuarantined(bad));
+    await t.throwsAsync(driver.inventory.quarantine({ id: '../escape', pool }));
+    t.is(await driver.inventory.sizeOf(first), GIB);
+    await driver.stop();
+    await t.throwsAsync(all(driver.inventory.list(QUIET.signal)), { name: 'DriverNotInitialized' });
   });
 
   test(`${name}: stopping twice is harmless, and a stopped driver may be started again`, async (t) => {

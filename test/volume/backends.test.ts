@@ -44,7 +44,7 @@ test('what is found on the storage is logged and can be asked for', async (t) =>
   const again = await backendsAt(t, folder, ['good']);
   await again.backends.start();
 
-  t.is(again.backends.findings('host@good')?.quarantined[0]?.volume.id, stray);
+  t.is(again.backends.findings('host@good')?.strays[0]?.volume.id, stray);
   t.true(again.lines.some(({ level, fields }) => level === 'warn' && JSON.stringify(fields['named']).includes(stray)));
   t.is(lines.filter(({ level }) => level === 'warn').length, 0);
 });

@@ -281,7 +281,7 @@ test('the next process makes a volume that was not made yet, and removes what wa
   t.deepEqual(await next.files(), [`volume-${id}`]);
 });
 
-test('a zombie whose volume went to another backend touches no record, and what it makes is quarantined', async (t) => {
+test('a zombie whose volume went to another backend touches no record, and what it makes is a stray', async (t) => {
   let id = '';
   let before: unknown;
   const service: VolumeService = await volumeService(t, {
@@ -303,7 +303,7 @@ test('a zombie whose volume went to another backend touches no record, and what 
   t.is(service.backend.allocations.inPool('pool'), 0);
   const next = await successor(t, service);
   t.deepEqual(
-    next.findings?.quarantined.map(({ volume }) => volume.id),
+    next.findings?.strays.map(({ volume }) => volume.id),
     [id],
   );
   t.deepEqual(await next.files(), [`volume-${id}`]);

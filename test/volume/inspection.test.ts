@@ -47,14 +47,14 @@ test('only claimed work of the backend counts as claimed', async (t) => {
   t.deepEqual(await claimsOnBackend(service.store, BACKEND), new Map());
 });
 
-test('a volume without a record, in another pool or of another size is quarantined', async (t) => {
+test('a volume without a record, in another pool or of another size is a stray', async (t) => {
   const findings = await inspect(
     [complete('unknown'), complete('moved', 'other'), complete('small', 'pool', GIB / 2), complete('good')],
     pages(record('moved'), record('small'), record('good')),
     new Map(),
   );
 
-  t.deepEqual(findings.quarantined.map(({ volume }) => volume.id).sort(), ['moved', 'small', 'unknown']);
+  t.deepEqual(findings.strays.map(({ volume }) => volume.id).sort(), ['moved', 'small', 'unknown']);
   t.deepEqual(
     findings.missing.map(({ id }) => id),
     ['moved'],
@@ -83,12 +83,8 @@ test('what is half-made is abandoned, unless the claimed work on the volume is t
 });
 
 test('a migrated volume is known by its name on the storage', async (t) => {
-  const { quarantined, missing } = await inspect(
-    [complete('name')],
-    pages({ ...record('id'), nameId: 'name' }),
-    new Map(),
-  );
-  t.deepEqual([quarantined, missing], [[], []]);
+  const { strays, missing } = await inspect([complete('name')], pages({ ...record('id'), nameId: 'name' }), new Map());
+  t.deepEqual([strays, missing], [[], []]);
 });
 
 async function placed(store: Store, host: string): Promise<string> {

@@ -169,8 +169,8 @@ export class VolumeService {
 
   /** Records a volume that a scheduler has placed here, and its cast. */
   async placed(more: Partial<NewVolume> = {}, options: { retry?: Retry } = {}): Promise<Placed> {
-    const id = randomUUID();
-    const record = newVolume({ id, projectId: CONTEXT.projectId, ...more });
+    const record = newVolume({ projectId: CONTEXT.projectId, ...more });
+    const { id } = record;
     const message = createVolumeOnVolume({
       volume: recordOf(record),
       requestSpec: { volumeId: id, volumeProperties: VOLUME_PROPERTIES, availabilityZones: [] },
@@ -359,6 +359,7 @@ export interface DriverHooks {
 export function hookedDriver(hooks: DriverHooks) {
   return (driver: VolumeDriver): VolumeDriver => ({
     capabilities: driver.capabilities,
+    inventory: driver.inventory,
     start: (signal) => driver.start(signal),
     stop: () => driver.stop(),
     capacity: () => driver.capacity(),

@@ -11,6 +11,7 @@ import type {
   VolumePlace,
   Work,
 } from '../driver.js';
+import { FileInventory } from './file-inventory.js';
 import { isPoolName } from './file-names.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { PoolFolder, poolFault } from './pool-folder.js';
@@ -44,6 +45,11 @@ export class FileDriver implements VolumeDriver {
     multiattach: false,
     sharedTargets: false,
   };
+
+  readonly inventory = new FileInventory({
+    all: () => this.#startedPools(),
+    get: (name) => this.#pool(name),
+  });
 
   readonly #options: FileDriverOptions;
   readonly #pools = new Map<string, PoolFolder>();
@@ -106,6 +112,12 @@ export class FileDriver implements VolumeDriver {
 
   discard(remains: HalfMade): Promise<void> {
     return this.#in(remains.pool, (pool) => pool.discard(remains));
+  }
+
+  /** Throws DriverNotInitialized. */
+  #startedPools(): readonly PoolFolder[] {
+    if (!this.#lock) throw new Fault('DriverNotInitialized', { backend: this.#options.backend });
+    return [...this.#pools.values()];
   }
 
   /** Throws DriverNotInitialized, VolumeBackendAPIException. */

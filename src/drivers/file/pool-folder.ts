@@ -12,10 +12,13 @@ import {
   type VolumePlace,
   type Work,
 } from '../driver.js';
+import type { StoredName } from '../inventory.js';
 import { halfMadeName, readName, volumeName } from './file-names.js';
 import { FolderSync } from './folder-sync.js';
 import { DEFAULT_RATIO, type PoolFigures, type PoolLimits, promisableGib } from './pool-limits.js';
+import { namesIn } from './names-in.js';
 import { Promised } from './promised.js';
+import { Quarantine } from './quarantine.js';
 import { copySparse, type SparseCopyOptions } from './sparse-copy.js';
 import { codeOf, publish, remove, sizeOf, spaceOf, withSource, writeReflink, writeSparse } from './sparse-file.js';
 
@@ -31,6 +34,7 @@ export interface SourceFile {
 /** One pool: a folder of sparse files, open between `open` and `close`. A file has its final name only when it is whole. */
 export class PoolFolder {
   readonly name: string;
+  readonly quarantined: Quarantine;
   readonly #path: string;
   readonly #limits: PoolLimits;
   readonly #descriptor: number;
@@ -40,6 +44,7 @@ export class PoolFolder {
 
   private constructor(name: string, path: string, limits: PoolLimits, descriptor: number) {
     this.name = name;
+    this.quarantined = new Quarantine(name, path);
     this.#path = path;
     this.#limits = limits;
     this.#descriptor = descriptor;
@@ -173,6 +178,34 @@ export class PoolFolder {
     if (epoch >= 1) await remove(join(this.#path, halfMadeName(id, epoch)));
   }
 
+  /** What of ours is in the folder now, by name. */
+  async *list(signal: AbortSignal): AsyncGenerator<readonly StoredName[]> {
+    for await (const names of namesIn(this.#path, signal)) {
+      yield names.flatMap((name): StoredName[] => {
+        const read = readName(name);
+        if (!read) return [];
+        const { id, epoch } = read;
+        const { name: pool } = this;
+        return [epoch === undefined ? { kind: 'complete', id, pool } : { kind: 'half-made', id, pool, epoch }];
+      });
+    }
+  }
+
+  /** Size of a volume's file; undefined: there is none; NaN: it is no file. */
+  sizeOf(id: string): Promise<number | undefined> {
+    return sizeOf(this.#pathOf({ id }));
+  }
+
+  /** Puts a volume's file away; false: there is none. At every moment it has one of the two names. */
+  async quarantine(id: string): Promise<boolean> {
+    const path = this.#pathOf({ id });
+    if (!(await this.quarantined.take(path, id))) return false;
+    await remove(path);
+    this.#promised.remove(id);
+    await this.#entries.sync();
+    return true;
+  }
+
   /** Whether the whole volume is there. Throws if something else has its name. */
   async #isThere(volume: VolumePlace): Promise<boolean> {
     const size = await sizeOf(this.#pathOf(volume));
@@ -181,8 +214,8 @@ export class PoolFolder {
     throw refusal(this.name, `the file of volume ${volume.id} is there, but is not a file of ${volume.sizeGib} GiB`);
   }
 
-  #pathOf(volume: VolumePlace): string {
-    return join(this.#path, volumeName(volume.id));
+  #pathOf({ id }: Pick<VolumePlace, 'id'>): string {
+    return join(this.#path, volumeName(id));
   }
 
   /** The host has the last word on its capacity: schedulers decide on figures that are seconds old. */

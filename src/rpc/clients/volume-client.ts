@@ -2,6 +2,10 @@ import type { CleanupRequest } from '../../gen/cinder/objects/v1/cleanup_request
 import {
   type CreateVolumeRequest,
   type DeleteVolumeRequest,
+  type InspectStorageRequest,
+  type InspectStorageResponse,
+  type RepairStorageRequest,
+  type RepairStorageResponse,
   VolumeManagerService,
 } from '../../gen/cinder/volume/v3/volume_manager.js';
 import type { RequestContext } from '../../objects/request-context.js';
@@ -28,6 +32,24 @@ export class VolumeClient extends CastClient<typeof VolumeManagerService> {
   /** To the service of one backend: only where it is can its work be done. */
   async doCleanup(context: RequestContext, cleanupRequest: CleanupRequest, options: BackendOptions): Promise<void> {
     await this.call('DoCleanup', context, { cleanupRequest }, options);
+  }
+
+  /** A page of how a backend and the records differ. Nobody below 3.20 can say. */
+  inspectStorage(
+    context: RequestContext,
+    request: InspectStorageRequest,
+    options: BackendOptions,
+  ): Promise<InspectStorageResponse> {
+    return this.call('InspectStorage', context, request, options);
+  }
+
+  /** Repairs one difference. Nobody below 3.20 can. */
+  repairStorage(
+    context: RequestContext,
+    request: RepairStorageRequest,
+    options: BackendOptions,
+  ): Promise<RepairStorageResponse> {
+    return this.call('RepairStorage', context, request, options);
   }
 
   /** Asks every volume service to report to every scheduler. */
