@@ -11,7 +11,7 @@ export interface Settlement {
   readonly kind: QuotaSettlementsTable['kind'];
   /** open: Redis decides · undo: the record is gone · void: disowned by a rebuild · held · final: Redis must follow. */
   readonly state: QuotaSettlementsTable['state'];
-  /** Resource → amount, never negative. */
+  /** Resource → amount; negative only in a charge or hold that also gives back. */
   readonly deltas: Readonly<Record<string, number>>;
   readonly resourceType: string;
   readonly resourceId: string;

@@ -225,7 +225,7 @@ export interface QuotaSettlementsTable {
   project_id: string;
   kind: 'charge' | 'release' | 'hold';
   state: 'open' | 'undo' | 'void' | 'held' | 'final';
-  /** JSON {resource: amount}, amounts positive. */
+  /** JSON {resource: amount}; negative only in a charge or hold that also gives back. */
   deltas: string;
   resource_type: string;
   resource_id: string;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import { usageOf } from '#src/api/quota-sets.js';
 import { upsertLimit } from '#src/db/quota-limits.js';
+import { insertRelease } from '#src/db/quota-settlements.js';
 import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { insertVolumeType, updateVolumeType } from '#src/db/volume-type-changes.js';
@@ -179,8 +180,10 @@ storesFor('a transfer charges who receives and gives back to who gave, snapshots
   const tooFew = await projectWith(store, { snapshots: 1 });
   await t.throwsAsync(charged(engine, { projectId: tooFew, deltas, steps: [] }), { message: /on snapshots\./ });
 
-  await charged(engine, { projectId: recipient, deltas, steps: transferred(volumeId, recipient) });
-  await released(engine, { projectId: donor, deltas, steps: [] });
+  const release = { id: randomUUID(), projectId: donor, deltas, resourceType: 'Volume', resourceId: volumeId };
+  const steps = [...transferred(volumeId, recipient), insertRelease(release, engine.quota.graceMs)];
+  await (await held(engine, { projectId: recipient, deltas, steps })).finish();
+  t.is(await engine.settlements.settle(release, soon()), 'settled');
   t.deepEqual(await used(engine, donor, KEYS), {});
   t.deepEqual(await used(engine, tooFew, KEYS), {});
   for (const project of [donor, recipient]) await isExact(t, engine, project);

@@ -14,7 +14,7 @@ import { World } from './world.js';
 interface Action extends Partial<OverFacts> {
   readonly do: string;
   readonly project: string;
-  readonly size?: number;
+  readonly size?: number | null;
   readonly new_size?: number;
   readonly resource?: OverSubject;
   /** Keys of records. */
@@ -48,8 +48,8 @@ export const overErrors: Replay = {
 async function ended(world: World, action: Action): Promise<Fault | undefined> {
   const { typeNames } = world;
   if (action.do === 'process') {
-    const { resource: subject = 'volumes', size: sizeGib = 0 } = action;
-    return overQuota(recorded(action as OverFacts), { subject, sizeGib, typeNames });
+    const { resource: subject = 'volumes', size } = action;
+    return overQuota(recorded(action as OverFacts), { subject, sizeGib: size ?? 0, typeNames });
   }
   try {
     const { subject, sizeGib, amounts, volumeGib } = asked(world, action);
@@ -83,7 +83,8 @@ interface Asked {
 
 /** What an operation reserves. */
 function asked(world: World, action: Action): Asked {
-  const { size = 0, new_size: newSize = 0, volumes = [], snapshots = [] } = action;
+  const { new_size: newSize = 0, volumes = [], snapshots = [] } = action;
+  const size = action.size ?? 0;
   const members = [...volumes, ...snapshots].map((key) => memberOf(world, key));
   const volumeTypeId = world.typeId(action.volume_type);
   const [one = { sizeGib: 0, volumeTypeId }] = members;
