@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { listIn } from './json.js';
 import type { QuotaSettlementsTable } from './schema.js';
 import { statement } from './statement.js';
 import type { Step, Store } from './store.js';
@@ -82,6 +83,11 @@ export function disownProject(projectId: string): Step {
 export async function findSettlement(store: Store, id: string): Promise<Settlement | undefined> {
   const [row] = await store.read(find.with({ id }));
   return row && toSettlement(row);
+}
+
+/** Those of the ids that there are. */
+export async function findSettlements(store: Store, ids: readonly string[]): Promise<readonly Settlement[]> {
+  return (await store.read(findAll.with({ ids: JSON.stringify(ids) }))).map(toSettlement);
 }
 
 /** Who looks for rows that were left behind, and how old they must be. */
@@ -222,6 +228,10 @@ const move = statement<{ id: string; from: Settlement['state']; to: Settlement['
 
 const find = statement<{ id: string }>()(({ db }, p) =>
   db.selectFrom('quota_settlements').selectAll().where('id', '=', p.id),
+);
+
+const findAll = statement<{ ids: string }>()(({ db, dialect }, p) =>
+  db.selectFrom('quota_settlements').selectAll().where('id', 'in', listIn(dialect, p.ids)),
 );
 
 const take = statement<{ owner: string; age: number; lease: number; limit: number }>()(({ db, dialect, now }, p) => {

@@ -99,7 +99,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         onReset: (reset) => parts.log.warn('the status of a volume was reset by hand', { ...reset }),
         listeners: parts.listeners,
       }),
-      quotas({ ...quota, store, namePages: names }),
+      quotas({ ...quota, store, pages, namePages: names }),
       volumeTypes({ store, defaults, configuredName, namePages: names, newId: randomUUID }),
       availabilityZones({ store, storageZone: config.storageAvailabilityZone }),
       services({ store, downAfterMs: config.serviceDownTimeMs }),

@@ -1,6 +1,7 @@
 import type { QuotaOptions } from '../config/schema.js';
 import type { NewSettlement } from '../db/quota-settlements.js';
 import { QuotaCheck } from '../quota/check.js';
+import type { SnapshotOptions } from '../quota/deltas/snapshot.js';
 import { Limits } from '../quota/limits.js';
 import { graceMsOf, Quota } from '../quota/quota.js';
 import { Rebuild } from '../quota/rebuild.js';
@@ -19,6 +20,8 @@ export interface QuotaEngine {
   readonly quota: Quota;
   readonly rebuild: Rebuild;
   readonly check: QuotaCheck;
+  /** How the records are added up. */
+  readonly sums: SnapshotOptions;
   readonly settlements: Settlements;
   readonly graceMs: number;
   /** Gives back what a release says; best effort, recovery does what is left. */
@@ -56,6 +59,7 @@ export async function quotaEngine({ config, log, store, telemetry, reloads }: Fo
     quota,
     rebuild,
     check,
+    sums,
     settlements,
     graceMs,
     async release(release) {

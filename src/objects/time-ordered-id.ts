@@ -9,3 +9,9 @@ export function timeOrderedId(now: number = Date.now()): string {
   // a random UUID brings the variant and the dashes; its version is the digit before
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
+
+/** When such an id was made, ms; undefined: it is none. */
+export function timeOf(id: string): number | undefined {
+  const [, high, low] = /^([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(id) ?? [];
+  return high === undefined || low === undefined ? undefined : Number.parseInt(high + low, 16);
+}

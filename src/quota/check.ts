@@ -1,6 +1,6 @@
 import type { Log } from '../log/log.js';
 import type { Deadline } from '../redis/deadline.js';
-import { audit, type AuditParts } from './audit.js';
+import { audit, type AuditParts, type Books } from './audit.js';
 import { differencesIn, type Difference } from './differences.js';
 import { orUnavailable } from './or-unavailable.js';
 import type { Rebuild } from './rebuild.js';
@@ -55,6 +55,19 @@ export class QuotaCheck {
     } catch (error) {
       onChecked(by, 'failed');
       throw error;
+    }
+  }
+
+  /**
+   * Both books at one moment; sums that nobody would believe are made anew first. Throws Fault QuotaUnavailable,
+   * DatabaseUnavailable.
+   */
+  async books(projectId: string, deadline: Deadline): Promise<Books> {
+    for (;;) {
+      const audited = await audit(this.#parts, projectId, deadline);
+      if (audited.state === 'read') return audited.books;
+      const reason = audited.state === 'corrupt' ? 'unknown' : 'stale';
+      await orUnavailable(this.#parts.rebuild.run(projectId, reason, deadline));
     }
   }
 

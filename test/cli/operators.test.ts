@@ -1,7 +1,7 @@
 import test from 'ava';
 
 import { Fault } from '#src/errors/fault.js';
-import { QuotaFigure } from '#src/gen/cinder/api/v3/quotas.js';
+import { QuotaFigure, UsageItemKind } from '#src/gen/cinder/api/v3/quotas.js';
 import { ServiceState } from '#src/gen/cinder/api/v3/services.js';
 import { cli, fakeApiFor } from '../support/cli.js';
 
@@ -291,6 +291,29 @@ test('quota check goes through all pages, shows what differs and fails then; syn
   t.deepEqual(await quota('sync', '--project', 'demo', '-f', 'value'), { code: 0, stdout: '', stderr: '' });
   t.deepEqual(seen.at(-1)?.request, { projectId: 'demo', dryRun: false, pageSize: 200, pageToken: '' });
   t.is(seen.at(-1)?.metadata['x-project-id'], 'ops', 'the project to look at is not the one that looks');
+});
+
+test('quota explain has a row for each thing that makes up the usage', async (t) => {
+  const { address, seen } = await fakeApiFor(t, {
+    explainUsage: () => ({
+      items: [
+        {
+          ...{ kind: UsageItemKind.RESERVATION, id: 'r1', state: 'reserved', requestId: 'req-1', expiresAt: AT },
+          reserved: new Map([['volumes', 1]]),
+        },
+        {
+          ...{ kind: UsageItemKind.RECORD, id: 'v1', resourceType: 'volume', resourceId: 'v1', state: 'available' },
+          inUse: new Map([['gigabytes', 3]]),
+        },
+      ],
+    }),
+  });
+  const { stdout } = await cli(['--api', address, 'quota', 'explain', 'demo', '-f', 'value']);
+  t.is(
+    stdout,
+    "reservation  reserved  volumes='1' req-1 2026-01-02T03:04:05.000Z\nvolume v1 available gigabytes='3'   \n",
+  );
+  t.deepEqual(seen[0]?.request, { projectId: 'demo', pageSize: 1_000, pageToken: '' });
 });
 
 test('a bad limit is told by the option it came from', async (t) => {

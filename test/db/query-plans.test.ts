@@ -9,9 +9,11 @@ import { listMessages } from '#src/db/messages.js';
 import { migrate } from '#src/db/migrate.js';
 import { purge } from '#src/db/purge.js';
 import { oldestSettlementMs } from '#src/db/quota-settlements.js';
+import { listQuotaProjects, takeUnchecked } from '#src/db/quota-projects.js';
 import { disownAndCount } from '#src/db/quota-sums.js';
 import type { Bound } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
+import { listUsageRecords, USAGE_TABLES } from '#src/db/usage-records.js';
 import { findVolume, findVolumes } from '#src/db/volumes.js';
 import { countUnfinished, oldestUnfinished } from '#src/db/worker-search.js';
 import { transition } from '#src/db/volume-transitions.js';
@@ -100,6 +102,13 @@ for (const table of ['snapshots', 'backups', 'groups']) {
   const index = new RegExp(`SEARCH ${table} USING COVERING INDEX ${table}_in_project`);
   test(`the ${table} that count are counted`, isIndexed, (s) => disownAndCount(s, 'p'), index);
 }
+for (const table of USAGE_TABLES) {
+  const ask = (s: Store) => listUsageRecords(s, table, { projectId: 'p', ...PAGE });
+  test(`the ${table} of a usage are listed`, isIndexed, ask, new RegExp(`${table}_in_project .*created_at>`));
+}
+const UNCHECKED = { minAgeMs: 1, limit: 10 };
+test('projects to be compared are taken', isIndexed, (s) => takeUnchecked(s, UNCHECKED), /quota_projects_by_check/);
+test('projects are listed', isIndexed, (s) => listQuotaProjects(s, { after: 'a', limit: 1 }), /SEARCH quota_projects/);
 test('the oldest settlement is found', isIndexed, (s) => oldestSettlementMs(s), /quota_settlements_by_age/);
 test('how far watches are behind is seen', isIndexed, (s) => ageOfNext(s, { tx: 0, seq: 1 }), /SEARCH events/);
 

@@ -86,7 +86,7 @@ export class Creation<R extends RedisConnection = ServerConnection> {
 
   async reserve(ttlMs?: number): Promise<string> {
     const { id, deltas } = this.charge;
-    const options = { id, deadline: soon(), ...(ttlMs === undefined ? {} : { ttlMs }) };
+    const options = { id, deadline: soon(), note: 'req-of-a-test', ...(ttlMs === undefined ? {} : { ttlMs }) };
     const reply = await this.engine.quota.reserve(this.projectId, deltas, options);
     if (reply.answer === 'reserved') this.reservation = reply.reservation;
     return reply.answer;

@@ -4,12 +4,13 @@ import { examples } from '../help.js';
 import { addLimitOptions, LIMIT_FIELDS, limitRows, limitsIn, type LimitOptions } from '../limits.js';
 import { CommandError } from '../parts.js';
 import { addQuotaBooksCommands } from './quota-books.js';
+import { addQuotaExplainCommand } from './quota-explain.js';
 import { addQuotaClassCommands } from './quota-class.js';
 
 const COLUMNS = ['Resource', 'Limit'] as const;
 const USAGE_COLUMNS = [...COLUMNS, 'In Use', 'Reserved'] as const;
 
-/** Adds `quota show | set | delete | defaults | check | sync`, and `quota class`. */
+/** Adds `quota show | set | delete | defaults | check | sync | explain`, and `quota class`. */
 export const addQuotaCommands: AddTo = (quota, context) => {
   quota
     .command('show')
@@ -48,6 +49,7 @@ export const addQuotaCommands: AddTo = (quota, context) => {
     .action(onApi(context, showDefaults));
 
   addQuotaBooksCommands(quota, context);
+  addQuotaExplainCommand(quota, context);
   addQuotaClassCommands(quota, context);
 };
 

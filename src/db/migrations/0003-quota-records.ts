@@ -29,7 +29,7 @@ export async function createQuotaRecords(db: Kysely<Schema>, dialect: DialectNam
   for (const [name, columns] of Object.entries(counted)) {
     // SQLite reads the row unless the condition's own column is in the index too
     await live(db, name, `${name}_in_project`)
-      .columns(['project_id', ...columns, 'deleted_at'])
+      .columns(['project_id', 'created_at', 'id', ...columns, 'deleted_at'])
       .execute();
   }
   await live(db, 'snapshots', 'snapshots_by_volume').column('volume_id').execute();

@@ -42,6 +42,8 @@ Quotas/CheckQuotas                       own      no      no      yes    no     
 Quotas/CheckQuotas                       foreign  no      no      yes    no            yes
 Quotas/SyncQuotas                        own      no      no      yes    no            yes
 Quotas/SyncQuotas                        foreign  no      no      yes    no            yes
+Quotas/ExplainUsage                      own      yes     yes     yes    yes           yes
+Quotas/ExplainUsage                      foreign  no      no      yes    yes           yes
 Quotas/GetQuotaClassSet                  own      no      no      yes    yes           yes
 Quotas/UpdateQuotaClassSet               own      no      no      yes    no            yes
 

@@ -11,6 +11,7 @@ import { ExplainPlacementRequest, ListPoolsRequest, PoolsService } from '#src/ge
 import {
   CheckQuotasRequest,
   DeleteQuotaSetRequest,
+  ExplainUsageRequest,
   GetDefaultQuotaSetRequest,
   GetQuotaClassSetRequest,
   GetQuotaSetRequest,
@@ -109,6 +110,7 @@ export const ASKS: readonly Ask[] = [
   ask(QuotasService.deleteQuotaSet, ({ projectId }) => DeleteQuotaSetRequest.create({ projectId })),
   ask(QuotasService.checkQuotas, ({ projectId }) => CheckQuotasRequest.create({ projectId })),
   ask(QuotasService.syncQuotas, ({ projectId }) => SyncQuotasRequest.create({ projectId })),
+  ask(QuotasService.explainUsage, ({ projectId }) => ExplainUsageRequest.create({ projectId })),
   ask(QuotasService.getQuotaClassSet, () => GetQuotaClassSetRequest.create({ className: 'gold' })),
   ask(QuotasService.updateQuotaClassSet, () =>
     UpdateQuotaClassSetRequest.create({ className: 'gold', limits: toUnlimited }),
