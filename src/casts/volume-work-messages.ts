@@ -118,7 +118,8 @@ export function manageOnVolume(volume: Volume, ref: ReadonlyMap<string, string>)
 }
 
 /** Where work that was handed to a volume service takes room, `host@backend#pool`; undefined: nowhere. Throws for bytes that are no such message. */
-export function placeOfRoom({ method, payload }: CastMessage): string | undefined {
+export function placeOfRoom({ binary, method, payload }: CastMessage): string | undefined {
+  if (binary !== 'cinder-volume') return undefined;
   switch (method) {
     case 'CreateVolume':
       return placeIn(CreateVolumeRequest.decode(payload).volume);

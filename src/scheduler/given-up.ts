@@ -1,5 +1,5 @@
 import { placeOfRoom } from '../casts/volume-work-messages.js';
-import type { ReadyWorker } from '../db/workers.js';
+import type { CastMessage, ReadyWorker } from '../db/workers.js';
 import type { Claims } from './claims.js';
 
 /**
@@ -10,7 +10,15 @@ export async function releaseGivenUp(
   claims: Pick<Claims, 'release'>,
   { resourceId, epoch, message }: Pick<ReadyWorker, 'resourceId' | 'epoch' | 'message'>,
 ): Promise<void> {
-  const place = placeOfRoom(message);
+  const place = readable(message);
   // the hand-over gave the row the next epoch
   if (place !== undefined) await claims.release({ volumeId: resourceId, epoch: epoch - 1 }, place);
+}
+
+function readable(message: CastMessage): string | undefined {
+  try {
+    return placeOfRoom(message);
+  } catch {
+    return undefined; // whoever wrote it has claimed nothing that we could know of
+  }
 }
