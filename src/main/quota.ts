@@ -32,7 +32,7 @@ export interface QuotaEngine {
 /** Connects to the configured Redis, or starts a private one. Throws when it cannot be used. */
 export async function quotaEngine({ config, log, store, telemetry, reloads }: Foundation): Promise<QuotaEngine> {
   const observers = quotaObservers(telemetry.metrics);
-  const { connection: redis, close } = await openRedis(config, log, reloads, observers.redis.onCall);
+  const { connection: redis, close } = await openRedis(config, { log, reloads, ...observers.redis });
   telemetry.metrics.quota.redisUp.from(() => [[redis.usable ? 1 : 0]]);
   telemetry.readiness.add('redis', async () => {
     const trouble = redis.trouble();

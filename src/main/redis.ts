@@ -17,21 +17,22 @@ export interface OpenRedis {
   readonly close: () => Promise<void>;
 }
 
+/** What comes with the configuration. */
+export interface OpenRedisOptions extends Omit<RedisConnectionOptions, 'access' | 'log'> {
+  readonly log: Log;
+  readonly reloads: Reloads;
+}
+
 /**
  * Connects to the configured Redis, be it one server, Sentinels or a cluster, or starts a private one. Throws an Error that
  * says why it cannot be used, or which option names a file that cannot be.
  */
-export async function openRedis(
-  config: Config,
-  log: Log,
-  reloads: Reloads,
-  onCall: NonNullable<RedisConnectionOptions['onCall']>,
-): Promise<OpenRedis> {
+export async function openRedis(config: Config, { reloads, ...given }: OpenRedisOptions): Promise<OpenRedis> {
+  const { log } = given;
   const files = usesTls(config) ? tlsFiles(config, log, reloads) : undefined;
   const auth = credentials(config.redisUsername, config.redisPassword);
   const options: RedisConnectionOptions = {
-    log,
-    onCall,
+    ...given,
     access: { ...(auth && { auth }), ...(files && { tls: () => files.value }) },
   };
   const ends: (() => Promise<void> | void)[] = [() => files?.close()];

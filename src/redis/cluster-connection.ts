@@ -1,6 +1,7 @@
+import { askOnce } from './client.js';
 import { anyKeyOf, attemptUntilAnswered, NoAnswer, type RedisConnection, TryAgain } from './connection.js';
 import { type Deadline, deadlineIn, isOver, pause, within } from './deadline.js';
-import { type Access, type Address, addressOf, clientOf } from './endpoint.js';
+import { type Access, type Address, addressOf } from './endpoint.js';
 import type { Incarnation } from './incarnation.js';
 import type { Script, ScriptArgs } from './script.js';
 import { type ConnectionOptions, ServerConnection } from './server-connection.js';
@@ -10,6 +11,8 @@ import { type NodeView, ownersBySlot, viewOf } from './topology.js';
 /** Replies of a node that does not own a slot any more, or that does not know who owns what. */
 const NOT_THE_OWNER = /^(MOVED|CLUSTERDOWN)\b/;
 const LOOK_AGAIN_MS = 50;
+/** Between two rounds of asking nodes that do not answer. */
+const LOST_PAUSE_MS = 200;
 const PATROL_MS = 1_000;
 /** How long nodes are waited for that are slower to say what they know. */
 const VIEW_PATIENCE_MS = 500;
@@ -33,6 +36,8 @@ export class ClusterConnection implements RedisConnection {
   #looking: Promise<void> | undefined;
   /** Slots that a node has disowned since the last look. */
   #doubted = new Set<number>();
+  /** Nodes that were asked in vain, and why. */
+  readonly #silent = new Map<string, string>();
   readonly #closing = new AbortController();
   /** Looks for a way out of trouble also when nobody asks: who sees trouble may not ask at all. */
   readonly #patrol: NodeJS.Timeout;
@@ -52,16 +57,16 @@ export class ClusterConnection implements RedisConnection {
 
   trouble(key?: string): string | undefined {
     if (key !== undefined) return this.#troubleOf(slotOf(key));
+    if (this.#slots.length === 0) {
+      const [silent = ''] = [...this.#silent].map(([name, reason]) => `; ${name}: ${reason}`);
+      return `no node of the cluster answers${silent}`;
+    }
     for (const [name, node] of this.#nodes) {
       const trouble = node.trouble();
       if (trouble !== undefined) return `node ${name}: ${trouble}`;
     }
     const orphan = this.#slots.indexOf(undefined);
-    return this.#slots.length === 0
-      ? 'no node of the cluster answers'
-      : orphan < 0
-        ? undefined
-        : this.#troubleOf(orphan);
+    return orphan < 0 ? undefined : this.#troubleOf(orphan);
   }
 
   /** What only an operator can mend at some node. */
@@ -137,6 +142,7 @@ export class ClusterConnection implements RedisConnection {
     if (views.length === 0) views = await this.#viewsOfStrangers();
     if (views.length === 0 || this.#closing.signal.aborted) {
       for (const slot of doubted) this.#doubted.add(slot);
+      await pause(LOST_PAUSE_MS, { at: Infinity, signal: this.#closing.signal });
       return;
     }
     this.#known = views.flatMap(({ nodes }) => nodes);
@@ -173,20 +179,20 @@ export class ClusterConnection implements RedisConnection {
 
   /** Asks a node over a connection of this moment. */
   async #scout(address: Address): Promise<NodeView | undefined> {
-    const client = clientOf(address, this.#access, {
-      lazyConnect: true,
-      connectTimeout: SCOUT_PATIENCE_MS,
-      retryStrategy: null,
-    });
-    client.on('error', (error: Error) =>
-      this.#options.log.warn('redis node cannot be asked', { node: nameOf(address), reason: error.message }),
-    );
+    const deadline = deadlineIn(SCOUT_PATIENCE_MS, this.#closing.signal);
     try {
-      const view = client.connect().then(() => viewOf(client, address));
-      return await within(view, deadlineIn(SCOUT_PATIENCE_MS, this.#closing.signal));
-    } finally {
-      client.disconnect();
+      const view = await askOnce(address, this.#access, (client) => viewOf(client, address), deadline);
+      this.#silent.delete(nameOf(address));
+      return view;
+    } catch (error) {
+      this.#isSilent(nameOf(address), (error as Error).message);
+      return undefined;
     }
+  }
+
+  #isSilent(node: string, reason: string): void {
+    if (this.#silent.get(node) !== reason) this.#options.log.warn('redis node cannot be asked', { node, reason });
+    this.#silent.set(node, reason);
   }
 
   #troubleOf(slot: number): string | undefined {

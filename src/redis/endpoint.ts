@@ -1,5 +1,3 @@
-import { Redis, type RedisOptions } from 'ioredis';
-
 /** Host and port of a server. */
 export interface Address {
   readonly host: string;
@@ -63,50 +61,4 @@ export function endpointOf(url: string, access: Access = {}): { readonly endpoin
 export function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':');
   return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(colon + 1)) };
-}
-
-/** A client that connects to an endpoint, under manners of its own. */
-export function clientOf(endpoint: Endpoint, access: Access, manners: RedisOptions): Redis {
-  // its own ready check knows less than ours, and would wait where we want to know
-  const common = { enableReadyCheck: false, enableOfflineQueue: false, disableClientInfo: true };
-  return new Redis({ ...common, ...accessOptions(endpoint, access), ...manners, replyMapping: 'legacy' });
-}
-
-/** Where it is and how to get in. */
-function accessOptions(endpoint: Endpoint, { auth, tls }: Access): RedisOptions {
-  const credentials = {
-    ...(auth?.username !== undefined && { username: auth.username }),
-    ...(auth?.password !== undefined && { password: auth.password }),
-  };
-  if ('socket' in endpoint) return { path: endpoint.socket, ...credentials };
-  const secure = tls && liveTls(tls);
-  if (!('sentinels' in endpoint)) return { ...endpoint, ...credentials, ...(secure && { tls: secure }) };
-  const { sentinels, masterName, sentinelAuth } = endpoint;
-  return {
-    sentinels: sentinels.map((address) => ({ ...address })),
-    name: masterName,
-    role: 'master',
-    ...credentials,
-    ...(sentinelAuth?.username !== undefined && { sentinelUsername: sentinelAuth.username }),
-    ...(sentinelAuth?.password !== undefined && { sentinelPassword: sentinelAuth.password }),
-    ...(secure && { tls: secure, sentinelTLS: secure, enableTLSForSentinelMode: true }),
-  };
-}
-
-/** The client copies these at each connection: what is read then is what was renewed meanwhile. */
-function liveTls(read: () => TlsMaterial): NonNullable<RedisOptions['tls']> {
-  const { serverName } = read();
-  return {
-    minVersion: 'TLSv1.2',
-    ...(serverName !== undefined && { servername: serverName }),
-    get ca() {
-      return read().ca;
-    },
-    get cert() {
-      return read().cert;
-    },
-    get key() {
-      return read().key;
-    },
-  };
 }

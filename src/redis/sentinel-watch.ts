@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import { type Access, clientOf, type Endpoint } from './endpoint.js';
+import { clientOf } from './client.js';
+import type { Access, Endpoint } from './endpoint.js';
 
 const MAX_BACK_OFF_MS = 5_000;
 const PATIENCE_MS = 2_000;

@@ -1,8 +1,9 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Log } from '../log/log.js';
+import { clientOf } from './client.js';
 import { attemptUntilAnswered, type CallOutcome, NoAnswer, type RedisConnection, TryAgain } from './connection.js';
 import { type Deadline, deadlineIn, isOver, pause, within } from './deadline.js';
-import { type Access, clientOf, type Endpoint } from './endpoint.js';
+import type { Access, Endpoint } from './endpoint.js';
 import { Gate } from './gate.js';
 import { Incarnation, inspect, type ServerMode } from './incarnation.js';
 import type { Script, ScriptArgs, ScriptText } from './script.js';
@@ -29,6 +30,8 @@ const REFUSED_PAUSE_MS = 500;
 
 /** Replies after which the same call may succeed: nothing was done, and an operator or a failover is about to help. */
 const PASSING = /^(NOSCRIPT|READONLY|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|OOM|MISCONF|NOREPLICAS)\b/;
+/** Replies to somebody who is not let in. */
+const DENIED = /^(WRONGPASS|NOAUTH|NOPERM)\b/;
 /** Replies that show that the server is not the one we thought it was. */
 const ANOTHER_SERVER = /^(NOSCRIPT|READONLY|MASTERDOWN)\b/;
 
@@ -94,9 +97,10 @@ export class ServerConnection implements RedisConnection {
     return this.#refusal;
   }
 
-  /** A refusal that only an operator can lift: waiting is of no use. */
+  /** What only an operator can mend: waiting is of no use. */
   get hopeless(): string | undefined {
-    return this.#refusalPasses ? undefined : this.#refusal;
+    if (this.#refusal !== undefined) return this.#refusalPasses ? undefined : this.#refusal;
+    return DENIED.test(this.#lastError ?? '') ? this.#lastError : undefined;
   }
 
   trouble(): string | undefined {
@@ -256,8 +260,6 @@ function manners(replyTimeoutMs = REPLY_TIMEOUT_MS): RedisOptions {
     maxRetriesPerRequest: 0,
     socketTimeout: replyTimeoutMs,
     connectTimeout: replyTimeoutMs,
-    disconnectTimeout: replyTimeoutMs,
-    sentinelCommandTimeout: replyTimeoutMs,
     connectionName: 'cinder-grpc',
     retryStrategy: (attempt: number) =>
       Math.min(20 * 2 ** Math.min(attempt, 10), MAX_BACK_OFF_MS) * (0.8 + Math.random() * 0.4),

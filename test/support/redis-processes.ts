@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,6 +11,8 @@ import { eventually, folderFor, freePort, REDIS_SERVER } from './redis.js';
 /** A `redis-server` of this test's own that can be killed, stopped in its tracks and started again on what it has. */
 export interface RedisProcess {
   readonly port: number;
+  /** 0: it speaks no TLS. */
+  readonly tlsPort: number;
   readonly folder: string;
   /** As the default user, for what tests do to it. */
   readonly admin: Redis;
@@ -21,14 +23,29 @@ export interface RedisProcess {
   resume(): void;
 }
 
+/** Whether the program was built to speak TLS: else it does not know the setting that comes first. */
+export const hasTls = spawnSync(REDIS_SERVER, ['--tls-port', '0', '--no-such-setting', '0'], {
+  encoding: 'utf8',
+}).stderr.includes('no-such-setting');
+
 /** Settings by name, e.g. `{ 'min-replicas-to-write': 1 }`. */
 export type Settings = Readonly<Record<string, string | number>>;
 
-/** Starts a server on a port. */
-export async function redisProcessFor(t: ExecutionContext, settings: Settings = {}): Promise<RedisProcess> {
-  const [folder, port] = [await folderFor(t), await freePort()];
+/** Starts a server on a port, and on another for TLS if it is to speak that. */
+export async function redisProcessFor(
+  t: ExecutionContext,
+  settings: Settings = {},
+  { isTls = false } = {},
+): Promise<RedisProcess> {
+  const [folder, port, tlsPort] = [await folderFor(t), await freePort(), isTls ? await freePort() : 0];
   const auth = { ...(settings['requirepass'] !== undefined && { password: String(settings['requirepass']) }) };
-  const server = new Server(port, folder, argumentsOf({ ...QUIET, dir: folder, port, ...settings }), auth);
+  const server = new Server(
+    port,
+    folder,
+    argumentsOf({ ...QUIET, dir: folder, port, ...(isTls && { 'tls-port': tlsPort }), ...settings }),
+    auth,
+    tlsPort,
+  );
   t.teardown(() => server.close());
   await server.start();
   return server;
@@ -64,14 +81,22 @@ export async function sentinelFor(
 /** The primaries of a cluster, a third of the slots each, and replicas of the first. */
 export async function clusterFor(
   t: ExecutionContext,
-  { replicas = 0, settings = {} }: { readonly replicas?: number; readonly settings?: Settings } = {},
+  {
+    replicas = 0,
+    settings = {},
+    isTls = false,
+  }: { readonly replicas?: number; readonly settings?: Settings; readonly isTls?: boolean } = {},
 ): Promise<readonly RedisProcess[]> {
   const nodes = await Promise.all(
     Array.from({ length: 3 + replicas }, async () =>
-      redisProcessFor(t, {
-        ...{ 'cluster-enabled': 'yes', 'cluster-port': await freePort(), 'cluster-node-timeout': 1_000 },
-        ...{ 'cluster-config-file': 'nodes.conf', 'cluster-require-full-coverage': 'no', ...settings },
-      }),
+      redisProcessFor(
+        t,
+        {
+          ...{ 'cluster-enabled': 'yes', 'cluster-port': await freePort(), 'cluster-node-timeout': 1_000 },
+          ...{ 'cluster-config-file': 'nodes.conf', 'cluster-require-full-coverage': 'no', ...settings },
+        },
+        { isTls },
+      ),
     ),
   );
   const [first, second, third, ...others] = nodes;
@@ -82,7 +107,7 @@ export async function clusterFor(
   for (const [index, node] of nodes.entries()) await node.admin.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
   for (const node of nodes.slice(1)) {
     const [, bus = ''] = await node.admin.config('GET', 'cluster-port');
-    await first.admin.call('CLUSTER', 'MEET', '127.0.0.1', node.port, bus);
+    await first.admin.call('CLUSTER', 'MEET', '127.0.0.1', isTls ? node.tlsPort : node.port, bus);
   }
   await eventually('the nodes know each other', async () => {
     const infos = await Promise.all(nodes.map(({ admin }) => admin.cluster('INFO')));
@@ -134,13 +159,21 @@ const SUPERVISOR =
 
 class Server implements RedisProcess {
   readonly port: number;
+  readonly tlsPort: number;
   readonly folder: string;
   readonly admin: Redis;
   readonly #arguments: readonly string[];
   #shell: ChildProcessByStdio<Writable, Readable, null> | undefined;
   #pid = 0;
 
-  constructor(port: number, folder: string, args: readonly string[], auth: { readonly password?: string }) {
+  constructor(
+    port: number,
+    folder: string,
+    args: readonly string[],
+    auth: { readonly password?: string },
+    tlsPort = 0,
+  ) {
+    this.tlsPort = tlsPort;
     this.port = port;
     this.folder = folder;
     this.#arguments = args;
