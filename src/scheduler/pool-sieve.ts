@@ -1,10 +1,10 @@
-import { ASK_EACH } from './filters/filter.js';
 import type { Filter } from './filters/index.js';
 import type { Opinion } from './opinion.js';
 import type { PlacementRequest } from './placement-request.js';
 import type { Pool } from './pool-state.js';
-import { NO, UNKNOWN, YES, type PoolTable } from './pool-table.js';
+import type { PoolTable } from './pool-table.js';
 import type { FilterTally } from './refusal.js';
+import { sift, type Sift, tally } from './sift.js';
 import { unusable } from './unusable.js';
 import type { Weigher } from './weighers/index.js';
 import type { WeightHandler } from './weight-handlers/index.js';
@@ -59,11 +59,9 @@ export class PoolSieve {
     const sifts: Sift[] = [];
     let rows = this.#rows.subarray(0, pools.length);
     for (const filter of this.#filters) {
-      const verdicts = this.#verdicts.subarray(0, rows.length);
-      judge(filter, table, rows, request, verdicts);
-      const sift = keepThePassed(filter, rows, verdicts, quotedRejections);
-      sifts.push(sift);
-      rows = rows.subarray(0, sift.passedCount);
+      const sifted = sift({ filter, table, rows, request }, this.#verdicts.subarray(0, rows.length), quotedRejections);
+      sifts.push(sifted);
+      rows = rows.subarray(0, sifted.passedCount);
     }
     const weights = this.#weigh(table, rows, request);
     const poolAt = (index: number): Pool => pools[rows[index] as number] as Pool; // asked for indexes of rows only
@@ -82,7 +80,7 @@ export class PoolSieve {
       eachFilter(tell) {
         for (const { filter, poolCount, passedCount } of sifts) tell(filter.name, poolCount, poolCount - passedCount);
       },
-      tallies: () => sifts.map((sift) => tally(sift, pools, request)),
+      tallies: () => sifts.map((sifted) => tally(sifted, pools, request)),
     };
   }
 
@@ -129,80 +127,6 @@ function inOrder(values: Float64Array, order: Uint32Array): Float64Array {
   return result;
 }
 
-interface Sift {
-  readonly filter: Filter;
-  readonly poolCount: number;
-  readonly passedCount: number;
-  /** Rows of the first that were rejected. */
-  readonly quoted: readonly number[];
-}
-
-/** What a filter says of each row: YES or NO. */
-function judge(
-  filter: Filter,
-  table: PoolTable,
-  rows: Uint32Array,
-  request: PlacementRequest,
-  verdicts: Uint8Array,
-): void {
-  const ask = (row: number): number => {
-    const pool = table.pools[row] as Pool; // of the table
-    try {
-      return filter.passes(pool, request) ? YES : NO;
-    } catch (error) {
-      throw unusable(error, pool.backendId, filter.name);
-    }
-  };
-  const shortcut = filter.shortcut?.(request) ?? ASK_EACH;
-  if (shortcut.kind === 'all') verdicts.fill(YES);
-  else if (shortcut.kind === 'standing') {
-    recall(table.answers(`${filter.name} ${shortcut.key}`), rows, ask, verdicts);
-  } else if (shortcut.kind === 'least') {
-    const exempt = shortcut.exempt === null ? undefined : table.rowOf(shortcut.exempt);
-    compare(table.column(shortcut.column), shortcut.least, exempt ?? -1, rows, ask, verdicts);
-  } else {
-    for (let index = 0; index < rows.length; index += 1) verdicts[index] = ask(rows[index] as number);
-  }
-}
-
-function recall(answers: Uint8Array, rows: Uint32Array, ask: (row: number) => number, verdicts: Uint8Array): void {
-  for (let index = 0; index < rows.length; index += 1) {
-    const row = rows[index] as number;
-    if (answers[row] === UNKNOWN) answers[row] = ask(row);
-    verdicts[index] = answers[row] as number;
-  }
-}
-
-function compare(
-  column: Float64Array,
-  least: number,
-  exempt: number,
-  rows: Uint32Array,
-  ask: (row: number) => number,
-  verdicts: Uint8Array,
-): void {
-  for (let index = 0; index < rows.length; index += 1) {
-    const row = rows[index] as number;
-    const value = column[row] as number;
-    if (Number.isNaN(value)) verdicts[index] = ask(row);
-    else verdicts[index] = value >= least || row === exempt ? YES : NO;
-  }
-}
-
-/** Moves the rows that pass to the front, in their order. */
-function keepThePassed(filter: Filter, rows: Uint32Array, verdicts: Uint8Array, quotes: number): Sift {
-  const quoted: number[] = [];
-  let passedCount = 0;
-  for (let index = 0; index < rows.length; index += 1) {
-    const [row, verdict] = [rows[index] as number, verdicts[index] as number];
-    if (quoted.length < quotes && verdict === NO) quoted.push(row);
-    // without a branch: which pools pass is as good as random, and a processor that guesses wrong waits
-    rows[passedCount] = row;
-    passedCount += verdict & YES;
-  }
-  return { filter, poolCount: rows.length, passedCount, quoted };
-}
-
 function weighInto(
   weigher: Weigher,
   table: PoolTable,
@@ -222,22 +146,4 @@ function weighInto(
   } catch (error) {
     throw unusable(error, table.pools[rows[index] ?? -1]?.backendId ?? '', weigher.name);
   }
-}
-
-function tally(
-  { filter, poolCount, passedCount, quoted }: Sift,
-  pools: readonly Pool[],
-  request: PlacementRequest,
-): FilterTally {
-  const examples = quoted.map((row) => {
-    const pool = pools[row] as Pool; // of the table
-    return { pool: pool.backendId, reason: filter.reason(pool, request) };
-  });
-  return {
-    filter: filter.name,
-    poolCount,
-    rejectedCount: poolCount - passedCount,
-    complaint: filter.complaint,
-    examples,
-  };
 }

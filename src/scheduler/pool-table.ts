@@ -7,7 +7,7 @@ import type { Pool } from './pool-state.js';
  */
 export type Column = (typeof COLUMNS)[number];
 
-/** No answer yet, yes, and no; the lowest bit alone tells whether it is yes. */
+/** No answer yet, as in a new array; yes; and no. The lowest bit alone tells whether it is yes. */
 export const UNKNOWN = 0;
 export const YES = 1;
 export const NO = 2;
@@ -52,10 +52,8 @@ export class PoolTable {
   answers(key: string): Uint8Array {
     const known = this.#answers.get(key);
     if (known === undefined && this.#answers.size >= MAX_REMEMBERED) {
-      for (const oldest of this.#answers.keys()) {
-        this.#answers.delete(oldest);
-        break;
-      }
+      const [oldest = ''] = this.#answers.keys();
+      this.#answers.delete(oldest);
     }
     const answers = known ?? new Uint8Array(this.pools.length);
     this.#answers.delete(key); // so that it is set anew as the youngest
@@ -106,7 +104,7 @@ export class PoolTable {
 
 const COLUMNS = ['thinRoom', 'thickRoom', 'thinFree', 'thickFree', 'allocated'] as const;
 
-/** What stands at a row's former place; 0 for those that had none. */
+/** What stood at each row's former place; 0, which is UNKNOWN, for those that had none. */
 function move<T extends Float64Array | Uint8Array>(former: Int32Array, from: T, to: T): T {
   for (let row = 0; row < former.length; row += 1) to[row] = from[former[row] as number] ?? 0;
   return to;

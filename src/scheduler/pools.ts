@@ -2,8 +2,9 @@ import { BackendState } from './backend-state.js';
 import { capacityNotice, type CapacityNotice } from './capacity-usage.js';
 import { provisionedCapacity } from './capacity.js';
 import { changedPools } from './changed-pools.js';
+import { PoolIndex } from './pool-index.js';
 import type { PoolState } from './pool-state.js';
-import { PoolTable } from './pool-table.js';
+import type { PoolTable } from './pool-table.js';
 import { operand } from './python/number.js';
 import { get, type ValueMap } from './python/value.js';
 import { checkReport, reportKey, type CapabilityReport } from './report.js';
@@ -45,7 +46,7 @@ export class Pools {
   #isStale = true;
   /** Backends with other reports or services than the table has seen. */
   readonly #renewed = new Set<BackendState>();
-  #index: PoolIndex = { table: new PoolTable([]), pools: [], backends: [] };
+  #index = new PoolIndex([]);
   /** Whether no pool came or went since the index was made. */
   #isIndexed = true;
 
@@ -111,7 +112,7 @@ export class Pools {
 
   /** A pool by `backendId`, as it stands. */
   find(backendId: string): PoolState | undefined {
-    return this.#at(backendId)?.pool;
+    return this.#indexed().at(backendId)?.pool;
   }
 
   /** Takes room for a volume that was just placed; answers whether the pool is known. Throws UnusableCapability. */
@@ -167,7 +168,7 @@ export class Pools {
   }
 
   #take(backendId: string, sizeGib: number): PoolState | undefined {
-    const found = this.#at(backendId);
+    const found = this.#indexed().at(backendId);
     if (found === undefined) return undefined;
     try {
       found.pool.take(sizeGib);
@@ -252,27 +253,10 @@ export class Pools {
   }
 
   #indexed(): PoolIndex {
-    if (this.#isIndexed) return this.#index;
-    const backends = [...this.#backends.values()].flatMap((backend) => [...backend.pools.values()].map(() => backend));
-    const pools = [...this.#backends.values()].flatMap((backend) => [...backend.pools.values()]);
-    this.#index = { table: new PoolTable(pools, this.#index.table), pools, backends };
+    if (!this.#isIndexed) this.#index = new PoolIndex(this.#backends.values(), this.#index);
     this.#isIndexed = true;
     return this.#index;
   }
-
-  #at(backendId: string): { readonly pool: PoolState; readonly backend: BackendState } | undefined {
-    const { table, pools, backends } = this.#indexed();
-    const row = table.rowOf(backendId) ?? -1;
-    const [pool, backend] = [pools[row], backends[row]];
-    return pool && backend && { pool, backend };
-  }
-}
-
-interface PoolIndex {
-  readonly table: PoolTable;
-  /** Of each row. */
-  readonly pools: readonly PoolState[];
-  readonly backends: readonly BackendState[];
 }
 
 function orNone<T>(list: readonly T[]): readonly T[] | undefined {

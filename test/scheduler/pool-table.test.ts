@@ -4,11 +4,13 @@ import type { FilterProperties, RequestSpec } from '#src/objects/request-spec.js
 import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { type Filter, filtersByName } from '#src/scheduler/filters/index.js';
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
+import { NO, UNKNOWN, YES } from '#src/scheduler/pool-table.js';
 import { Pools } from '#src/scheduler/pools.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
 import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
 import { type Weigher, weighersByName } from '#src/scheduler/weighers/index.js';
 import { weigherParts } from '../replay/scheduler/weighers.js';
+import { decisionMaker } from './deciding.js';
 
 const HOSTS = ['h0@b', 'h1@b', 'h2@b'];
 const POOLS = ['p', 'q', 'r', 's'];
@@ -30,6 +32,40 @@ test('what stands ready of the pools decides as if each pool were asked, whateve
     { numRuns: 300, endOnFailure: true },
   );
   t.true(placed > 100 && failed > 20, 'the cases are worth something');
+});
+
+test('answers to the 256 kinds of request that were asked for last are remembered', (t) => {
+  const { pools } = decisionMaker({ 'h@b': {} });
+  const table = pools.table();
+  const others = (name: string, count: number): void => {
+    for (let index = 0; index < count; index += 1) table.answers(`${name} ${index}`);
+  };
+  table.answers('kept')[0] = YES;
+  others('a', 255);
+  t.is(table.answers('kept')[0], YES, 'and is the youngest again');
+  others('b', 255);
+  t.is(table.answers('kept')[0], YES);
+  others('c', 256);
+  t.is(table.answers('kept')[0], UNKNOWN);
+});
+
+test('a pool that comes or goes leaves what is known of the others', (t) => {
+  const { pools } = decisionMaker({ 'h@b': {}, 'g@b': {} });
+  pools.table().answers('kind').set([YES, NO]);
+  const pool = { pool_name: 'p', total_capacity_gb: 100, free_capacity_gb: 10 };
+  const more = { pools: [{ ...pool, pool_name: 'new', free_capacity_gb: 3 }, pool] };
+  pools.report({ host: 'h@b', clusterName: null, timestamp: 2, capabilities: more });
+  const table = pools.table();
+  t.deepEqual(
+    table.pools.map(({ backendId }) => backendId),
+    ['h@b#p', 'h@b#new', 'g@b#p'],
+  );
+  t.deepEqual(
+    [...table.answers('kind')],
+    [UNKNOWN, UNKNOWN, NO],
+    'of the backend that reported nothing is known any more',
+  );
+  t.deepEqual([...table.column('thickRoom')], [10, 3, 10]);
 });
 
 /** Anything a driver may send for a number; mostly numbers. */
@@ -125,7 +161,9 @@ function world({ filters: names, weighers: weigherNames, multiplier }: Setting, 
   const pools = new Pools({ maxOverSubscriptionRatio: '20.0', now: () => now });
   const filters = filtersByName(names, { functions: new Functions() });
   const weighers = weighersByName(weigherNames, weigherParts({ capacity_weight_multiplier: multiplier }));
+  const counted: (readonly [filter: string, seen: number, rejected: number])[] = [];
   const scheduler = new FilterScheduler({
+    observer: { decided: () => undefined, filtered: (...filtered) => counted.push(filtered) },
     ...{ pools, maxAttempts: 9, weightHandler: weightHandlerByName(DEFAULT_WEIGHT_HANDLER, () => 0) },
     filters: isReady ? filters : filters.map(withoutShortcut),
     weighers: isReady ? weighers : weighers.map(withoutColumn),
@@ -167,8 +205,9 @@ function world({ filters: names, weighers: weigherNames, multiplier }: Setting, 
       case 'choose': {
         const attempt = scheduler.begin(specOf(each.request), propertiesOf(each.request), surroundings);
         const choice = scheduler.choose(attempt, new Set(), each.spares);
-        if ('refusal' in choice) return choice;
-        return { placement: choice.placement, spares: choice.spares.map(({ backendId }) => backendId) };
+        const counts = counted.splice(0);
+        if ('refusal' in choice) return { ...choice, counts };
+        return { placement: choice.placement, counts, spares: choice.spares.map(({ backendId }) => backendId) };
       }
     }
   };

@@ -27,5 +27,7 @@ export type Shortcut =
   /** Yes where the column has `least` or more, and of the pool called `exempt`. */
   | { readonly kind: 'least'; readonly column: Column; readonly least: number; readonly exempt: string | null };
 
+/** No shortcut. */
 export const ASK_EACH: Shortcut = { kind: 'none' };
+/** Nothing is asked. */
 export const ALL_PASS: Shortcut = { kind: 'all' };
