@@ -23,9 +23,15 @@ export interface Sieved {
   tallies(): readonly FilterTally[];
 }
 
+/** A pool that passed. */
+interface Ranked {
+  readonly pool: Pool;
+  readonly weight: number;
+}
+
 /** The pools that passed, best first; equals stay in the pools' order. To be read as `Sieved`. */
 export interface Ranking {
-  readonly candidates: readonly { readonly pool: Pool; readonly weight: number }[];
+  readonly candidates: readonly Ranked[];
   /** What each weigher thinks of the candidates, in their order. Throws UnusableCapability. */
   opinions(): readonly Opinion[];
 }
@@ -72,8 +78,13 @@ export class PoolSieve {
         this.#handler.shortlist(weights, (index) => mayTake(poolAt(index)), count).map(poolAt),
       ranked: () => {
         const order = this.#handler.rank(weights);
+        const candidates: Ranked[] = [];
+        for (let at = 0; at < order.length; at += 1) {
+          const index = order[at] as number; // of weights
+          candidates.push({ pool: poolAt(index), weight: weights[index] as number });
+        }
         return {
-          candidates: [...order].map((index) => ({ pool: poolAt(index), weight: weights[index] as number })),
+          candidates,
           opinions: () => this.#weighers.map((weigher) => this.#opinion(weigher, table, rows, request, order)),
         };
       },
