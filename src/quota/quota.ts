@@ -73,6 +73,8 @@ export type Look<T> = (token: string) => Promise<T | undefined>;
 
 const DEFAULT_TTL_MS = 600_000;
 const RETRY_PAUSE_MS = 20;
+/** Fields that a script is asked for at once: it cannot take more than some thousands. */
+const MAX_FIELDS = 1_000;
 
 /** For how long a settled reservation is remembered, ms. Rule: docs/protocols.md §Q, G. */
 export const graceMsOf = (ttlMs = DEFAULT_TTL_MS): number => 2 * ttlMs;
@@ -179,18 +181,23 @@ export class Quota {
     return this.#settle(ref.projectId, ref.id, this.#parts.scripts.release, args, deadline, look);
   }
 
-  /** What a project uses and has reserved of the resources, by their keys. */
+  /** What a project uses and has reserved of the resources, by their keys; a thousand of them are of one moment. */
   async usage(
     projectId: string,
     resources: readonly string[],
     deadline: Deadline,
   ): Promise<ReadonlyMap<string, Usage>> {
     checkNames({ projectId });
-    const args = { ...this.#common(projectId), fields: resources.map(fieldOf) };
-    const rows = await unavailable(this.#ask(projectId, this.#parts.scripts.usage, keysOf(projectId), args, deadline));
-    return new Map(
-      resources.map((resource, i) => [resource, { inUse: rows[i]?.[0] ?? 0, reserved: rows[i]?.[1] ?? 0 }]),
-    );
+    const usage = new Map<string, Usage>();
+    for (let from = 0; from < resources.length; from += MAX_FIELDS) {
+      const some = resources.slice(from, from + MAX_FIELDS);
+      const args = { ...this.#common(projectId), fields: some.map(fieldOf) };
+      const asked = this.#ask(projectId, this.#parts.scripts.usage, keysOf(projectId), args, deadline);
+      for (const [i, [inUse, reserved]] of (await unavailable(asked)).entries()) {
+        usage.set(some[i] ?? '', { inUse, reserved });
+      }
+    }
+    return usage;
   }
 
   /** A project's live reservations, holds first, then by deadline: at most `count` of each. */

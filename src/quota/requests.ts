@@ -6,6 +6,11 @@ import { type Amounts, isCounted, MAX_AMOUNT } from './resources.js';
 /** The longest a reservation may live, ms: a year. */
 export const MAX_TTL_MS = 365 * 86_400_000;
 
+/** The most resources of one reservation: far more than any request needs, and far fewer than a script can take. */
+const MAX_RESOURCES = 300;
+/** Characters of an unknown resource that are repeated to who asked. Rule: cinder/db/models.py, Quota.resource. */
+const MAX_RESOURCE_LENGTH = 300;
+
 /** What names a project's or a reservation's keys. */
 interface Named {
   readonly projectId: string;
@@ -28,7 +33,10 @@ export function checkReservation(asked: Required<Named> & { readonly deltas: Amo
     throw new Fault('InvalidReservationExpiration', { expire: String(ttlMs) });
   }
   const unknown = Object.keys(deltas).filter((resource) => !isCounted(resource));
-  if (unknown.length > 0) throw new Fault('QuotaResourceUnknown', { unknown: unknown.sort() });
+  if (unknown.length > 0) {
+    const named = unknown.sort().map((resource) => resource.slice(0, MAX_RESOURCE_LENGTH));
+    throw new Fault('QuotaResourceUnknown', { unknown: named.slice(0, MAX_RESOURCES) });
+  }
   refuse([...namesIn(asked), ...amountsIn(deltas, -MAX_AMOUNT)]);
 }
 
@@ -46,7 +54,9 @@ function namesIn({ projectId, id }: Named): FieldViolation[] {
 
 function amountsIn(deltas: Amounts, min: number): FieldViolation[] {
   const amounts = Object.entries(deltas);
-  if (amounts.length === 0) return [{ field: 'deltas', description: 'must name at least one resource' }];
+  if (amounts.length === 0 || amounts.length > MAX_RESOURCES) {
+    return [{ field: 'deltas', description: `must name 1 to ${MAX_RESOURCES} resources` }];
+  }
   return amounts
     .filter(([, amount]) => !Number.isInteger(amount) || amount < min || amount > MAX_AMOUNT)
     .map(([resource]) => ({

@@ -37,6 +37,8 @@ const BAD: readonly (readonly [what: string, asked: Asked, error: string, names:
   ],
   ['a poisonous resource', { deltas: { constructor: 1 } }, 'QuotaResourceUnknown', ['constructor']],
   ['nothing', { deltas: {} }, 'InvalidInput', ['deltas']],
+  ['more resources than any request has', { deltas: ofTypes(301) }, 'InvalidInput', ['deltas']],
+  ['a resource of a megabyte', { deltas: { ['x'.repeat(2 ** 20)]: 1 } }, 'QuotaResourceUnknown', ['x'.repeat(300)]],
   [
     'fractions and amounts beyond all limits',
     { deltas: { volumes: 0.5, gigabytes: 2 ** 31, backups: -(2 ** 31), groups: NaN } },
@@ -92,6 +94,16 @@ test.serial('what would name keys of nobody is refused by every operation', asyn
   t.deepEqual(await keys(), before);
 });
 
+test('as many resources as a reservation may have are reserved and committed in one', async (t) => {
+  const { quota } = await bench(t);
+  const ref = { id: randomUUID(), projectId: newProject() };
+  const deltas = ofTypes(300);
+  t.is((await quota.reserve(ref.projectId, deltas, { id: ref.id, deadline: soon() })).answer, 'reserved');
+  t.is(await quota.commit(ref, soon()), 'committed');
+  const usage = await quota.usage(ref.projectId, Object.keys(deltas), soon());
+  t.true([...usage.values()].every(({ inUse, reserved }) => inUse === 1 && reserved === 0));
+});
+
 test('an id that is known stays what it was', async (t) => {
   const { quota } = await bench(t);
   const projectId = newProject();
@@ -116,4 +128,8 @@ async function bench(t: ExecutionContext) {
 function named(fault: Fault | undefined): readonly string[] {
   const facts = fault?.facts as { unknown?: string[]; violations?: { field: string }[]; expire?: string };
   return facts.unknown ?? facts.violations?.map(({ field }) => field) ?? [facts.expire ?? ''];
+}
+
+function ofTypes(count: number): Amounts {
+  return Object.fromEntries(Array.from({ length: count }, () => [`volumes_${randomUUID()}`, 1]));
 }

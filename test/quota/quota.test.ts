@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { Fault } from '#src/errors/fault.js';
 import type { Store } from '#src/db/store.js';
+import { PER_TYPE, typeKey } from '#src/quota/resources.js';
 import { loadQuotaScripts } from '#src/quota/scripts.js';
 import { deadlineIn } from '#src/redis/deadline.js';
 import { Creation, engineOf, figures, projectWith, soon } from '../support/quota.js';
+import { volume } from '../support/quota-records.js';
 import { connect, eventually, newProject, recordingLog, redisFor, redisServerFor } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
 
@@ -79,6 +81,20 @@ test('usage of another incarnation is not believed, though its keys are all ther
   t.is(await figures(engine, projectId), '7/0 10/0 1/0 10/0', 'within one incarnation the cache is believed');
   await client.call('SHUTDOWN').catch(() => undefined);
   t.is(await figures(engine, projectId), '1/0 10/0 1/0 10/0');
+});
+
+test('a project of thousands of volume types is counted, and shown whole', async (t) => {
+  const store = await sqliteStore(t);
+  const engine = engineOf(await redisFor(t), store);
+  const projectId = await projectWith(store);
+  const types = Array.from({ length: 3_000 }, () => randomUUID());
+  const some = types.slice(0, 200);
+  await store.apply(some.flatMap((volumeTypeId) => volume({ projectId, sizeGib: 2, volumeTypeId }).steps));
+  const keys = types.flatMap((type) => PER_TYPE.map((resource) => typeKey(resource, type)));
+  const usage = await engine.quota.usage(projectId, ['volumes', ...keys], soon());
+  t.is(usage.size, 9_001);
+  t.is(usage.get('volumes')?.inUse, 200);
+  t.true(types.every((type, i) => usage.get(typeKey('gigabytes', type))?.inUse === (i < some.length ? 2 : 0)));
 });
 
 test('a project is rebuilt once for all who wait for it', async (t) => {

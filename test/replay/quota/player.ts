@@ -35,8 +35,10 @@ interface Reserve {
 }
 
 /** What an operation answered, and the usage after it. */
-export interface Step extends Partial<OverFacts> {
+export interface Step extends Partial<Omit<OverFacts, 'quotas'>> {
   readonly outcome: string;
+  /** Limits; of a show with what is used of them. */
+  readonly quotas?: Readonly<Record<string, number | (UsageRow & { readonly limit: number })>>;
   readonly error?: string;
   readonly id?: number;
   readonly unknown?: readonly string[];
@@ -131,7 +133,7 @@ export class Player {
         await clock.advance(op.op === 'expire' ? op.seconds : 0);
         return { outcome: 'ok', now: clock.now, expired: await this.#swept() };
       case 'show':
-        return { outcome: 'ok', quotas: await world.show(op.project, op.quota_class) } as unknown as Step; // with usage too
+        return { outcome: 'ok', quotas: await world.show(op.project, op.quota_class) };
       case 'refresh':
         for (const name of op.resources) this.#negative.delete(`${op.project} ${name}`);
         return done(world.refresh(op.project, op.resources));

@@ -67,7 +67,7 @@ async function asWeMean(differs: string, player: Player, wanted: Step, came: Ste
   const { word } = player;
   switch (differs) {
     case 'commit-after-expiry': {
-      if (wanted.live_before) return differing('expired', word);
+      if (wanted.live_before) return [...differing('expired', word), ...(await player.holdsNothingExpired())];
       return [...differing(wanted, came), ...differing(true, ['expired', 'unknown'].includes(word))];
     }
     case 'rollback-after-expiry':

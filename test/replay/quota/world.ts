@@ -282,7 +282,7 @@ const UNLIMITED = Object.fromEntries(RESOURCES.map((name) => [name, -1])) as unk
 
 const USED = [
   ...(['volumes', 'snapshots', 'backups', 'groups'] as const),
-  ...(['volume_types', 'quota_limits', 'quota_classes', 'quota_settlements'] as const),
+  ...(['volume_types', 'quota_limits', 'quota_classes', 'quota_settlements', 'quota_projects'] as const),
 ] satisfies readonly (keyof Schema)[];
 
 /** Takes everything away that a case works on, the type that every installation has included. */
