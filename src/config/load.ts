@@ -5,7 +5,7 @@ import { parse, TomlError } from 'smol-toml';
 
 import { backendEnvironment, type BackendOptions, type Given, type ParseFunction, readBackend } from './backends.js';
 import { asTable, environmentName, type Option, type Source, type Surroundings } from './option.js';
-import { adjusted, broken, doubtful } from './rules.js';
+import { adjusted, broken, doubtful, unasked } from './rules.js';
 import { SCHEMA, type Config, type OptionField } from './schema.js';
 import { didYouMean } from './suggest.js';
 
@@ -87,7 +87,12 @@ export function loadConfig({
     sources,
     backendSources,
     file: file?.path,
-    warnings: [...warnings, ...doubtful(config), ...unusedTables(tables, config.enabledBackends)],
+    warnings: [
+      ...warnings,
+      ...doubtful(config),
+      ...unasked(config, backends),
+      ...unusedTables(tables, config.enabledBackends),
+    ],
   };
 }
 

@@ -1,3 +1,4 @@
+import type { BackendOptions } from './backends.js';
 import { isLoopback } from './listen.js';
 import type { Config } from './schema.js';
 
@@ -40,6 +41,25 @@ export function doubtful(config: Omit<Config, 'backends'>): readonly string[] {
     ...plain.map(
       ([option]) => `${option} is beyond loopback without internal_tls_cert_file: the secret passes in plain text.`,
     ),
+  ];
+}
+
+/** What backends say and no scheduler with this configuration asks. */
+export function unasked(
+  { schedulerDefaultFilters, schedulerDefaultWeighers }: Omit<Config, 'backends'>,
+  backends: readonly BackendOptions[],
+): readonly string[] {
+  const isSet = (field: 'filterFunction' | 'goodnessFunction'): boolean =>
+    backends.some((backend) => backend[field] !== undefined);
+  return [
+    ...(isSet('filterFunction') && !schedulerDefaultFilters.includes('DriverFilter')
+      ? ['filter_function decides only where a scheduler asks it: scheduler_default_filters has no DriverFilter here.']
+      : []),
+    ...(isSet('goodnessFunction') && !schedulerDefaultWeighers.includes('GoodnessWeigher')
+      ? [
+          'goodness_function decides only where a scheduler asks it: scheduler_default_weighers has no GoodnessWeigher here.',
+        ]
+      : []),
   ];
 }
 

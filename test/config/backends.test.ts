@@ -108,6 +108,16 @@ test('a backend has functions of its own, or those of the whole', async (t) => {
   );
 });
 
+test('functions that no scheduler asks are warned of', async (t) => {
+  const functions = '[backends.file]\nfilter_function = "1"\ngoodness_function = "1"';
+  t.deepEqual((await load(t, functions)).warnings, [
+    'filter_function decides only where a scheduler asks it: scheduler_default_filters has no DriverFilter here.',
+    'goodness_function decides only where a scheduler asks it: scheduler_default_weighers has no GoodnessWeigher here.',
+  ]);
+  const asked = 'scheduler_default_filters = ["DriverFilter"]\nscheduler_default_weighers = ["GoodnessWeigher"]\n';
+  t.deepEqual((await load(t, asked + functions)).warnings, []);
+});
+
 test('mistakes in a backend are told together, each with its full name', async (t) => {
   const error = await t.throwsAsync<ConfigError>(
     load(
