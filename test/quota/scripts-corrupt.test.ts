@@ -58,7 +58,7 @@ type Filled = Awaited<ReturnType<Awaited<ReturnType<typeof project>>['fill']>>;
 /** Which keys a script leaves alone when nothing is due: it answers then, as if they were sound. */
 const UNUSED: Readonly<Record<string, readonly string[]>> = {
   'reserve of reserved': ['pinned', 'tombstone'],
-  'reserve of held': ['deadlines', 'tombstone'],
+  'reserve of held': ['deadlines'],
   'reserve of committed': ['deadlines'],
   ...Object.fromEntries(
     ['commit', 'rollback', 'revoke', 'hold'].flatMap((script) =>

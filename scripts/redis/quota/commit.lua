@@ -13,13 +13,13 @@
 
 local id = ARGV[3]
 local books = ledger()
-local refused = books.refusal()
+local refused = books.refusal(now)
 if refused then return refused end
 
 local word, text = books.find(id)
-if word ~= 'reserved' and word ~= 'held' then return { word, alarm } end
+if word ~= 'reserved' and word ~= 'held' then return { word, books.alarm } end
 local fields, amounts = books.take(id, word, text)
 books.add(usage, fields, amounts, 1)
 books.write('SET', tombstone, 'committed', 'PX', keep)
 books.flush()
-return { 'committed', alarm }
+return { 'committed', books.alarm }

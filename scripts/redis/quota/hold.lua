@@ -14,13 +14,13 @@
 
 local id = ARGV[3]
 local books = ledger()
-local refused = books.refusal()
+local refused = books.refusal(now)
 if refused then return refused end
 
 local word, text = books.find(id)
-if word ~= 'reserved' then return { word, alarm } end
+if word ~= 'reserved' then return { word, books.alarm } end
 local fields, amounts = books.take(id, word, text)
 books.write('HSET', pinned, id, text)
 books.add(pinned, fields, amounts, 1)
 books.flush()
-return { 'held', alarm }
+return { 'held', books.alarm }

@@ -21,18 +21,23 @@
 -- script reads and decides first and writes last, deadlines before all else, for it may not have read them: after that
 -- nothing can fail.
 
-local MAX_RECLAIMED = 200
-
 local call = redis.call
 local usage, held, deadlines, pinned, tombstone = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local tombstones, keep = ARGV[1], ARGV[2]
 
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local alarm = ''
 
--- Everything but the way of an ordinary reservation: making these functions costs as much as a few commands.
+-- Everything but the way of an ordinary reservation, which does not even want these functions made. For the same reason the
+-- names above are repeated: a variable that is shared with a function costs each call of the script.
 local function ledger()
+  local call = redis.call
+  local usage, held, deadlines, pinned, tombstone = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+  local tombstones, keep = ARGV[1], ARGV[2]
+  local MAX_RECLAIMED = 200
+
+  local books = { alarm = '' }
+
   local function corrupt(key) error({ err = 'CORRUPT ' .. key }, 0) end
 
   local writes = {}
@@ -84,7 +89,7 @@ local function ledger()
       local sum = value + changes[i]
       if sum < 0 then
         local where = key == usage and ' in use' or key == held and ' reserved' or ' on hold'
-        alarm = alarm .. (alarm == '' and '' or ',') .. string.sub(mine[i], 3) .. where
+        books.alarm = books.alarm .. (books.alarm == '' and '' or ',') .. string.sub(mine[i], 3) .. where
         sum = 0
       end
       if sum == 0 and key == pinned then
@@ -99,7 +104,7 @@ local function ledger()
 
   -- Gives back what is due; true if more is due than one call may give back. It is an act of its own, which is not undone
   -- if the script fails afterwards; so it looks at all keys first.
-  local function reclaim()
+  local function reclaim(now)
     for i, kind in ipairs({ 'hash', 'hash', 'zset', 'hash', 'string' }) do
       local is = KEYS[i] and call('TYPE', KEYS[i]).ok
       if is and is ~= kind and is ~= 'none' then error({ err = 'WRONGTYPE ' .. KEYS[i] .. ' is a ' .. is }, 0) end
@@ -135,11 +140,11 @@ local function ledger()
   end
 
   -- What every script does first: the answer of one that must not decide, else nil.
-  local function refusal()
+  local function refusal(now)
     local state = call('HMGET', usage, 'tok', 'lease')
     if state[1] ~= TOK or state[2] then return { 'rebuild', '' } end
     local due = call('HGET', held, 'due')
-    if due and (tonumber(due) or now) <= now and reclaim() then return { 'again', alarm } end
+    if due and (tonumber(due) or now) <= now and reclaim(now) then return { 'again', books.alarm } end
   end
 
   -- Where a reservation is: "reserved" or "held" with its text, else the word of its tombstone, else "unknown". Reads all
@@ -164,9 +169,9 @@ local function ledger()
     return fields, amounts
   end
 
-  return {
-    corrupt = corrupt, parse = parse, sums = sums, add = add, write = write, flush = flush, reclaim = reclaim,
-    refusal = refusal, find = find, take = take,
-  }
+  books.corrupt, books.parse, books.sums, books.add = corrupt, parse, sums, add
+  books.write, books.flush, books.reclaim, books.refusal = write, flush, reclaim, refusal
+  books.find, books.take = find, take
+  return books
 end
 

@@ -12,7 +12,7 @@
 
 local count = tonumber(ARGV[3])
 local books = ledger()
-local refused = books.refusal()
+local refused = books.refusal(now)
 if refused then return refused end
 
 local rows = {}
@@ -24,4 +24,4 @@ local live = call('ZRANGEBYSCORE', deadlines, '-inf', '+inf', 'WITHSCORES', 'LIM
 for i = 1, #live, 2 do
   rows[#rows + 1] = { live[i], live[i + 1], call('HGET', held, live[i]) or books.corrupt(deadlines) }
 end
-return { 'list', alarm, rows }
+return { 'list', books.alarm, rows }

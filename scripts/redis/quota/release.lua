@@ -15,14 +15,14 @@
 
 local text, deadline = ARGV[3], tonumber(ARGV[4])
 local books = ledger()
-local refused = books.refusal()
+local refused = books.refusal(now)
 if refused then return refused end
 
-if now >= deadline then return { 'late', alarm } end
+if now >= deadline then return { 'late', books.alarm } end
 local word = call('GET', tombstone)
-if word then return { word, alarm } end
+if word then return { word, books.alarm } end
 local fields, amounts = books.parse(text, usage)
 books.add(usage, fields, amounts, -1)
 books.write('SET', tombstone, 'released', 'PXAT', deadline + 1000)
 books.flush()
-return { 'released', alarm }
+return { 'released', books.alarm }

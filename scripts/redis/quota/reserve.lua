@@ -29,9 +29,13 @@ local last = FIRST + count - 1
 
 local used = call('HMGET', usage, 'tok', 'lease', unpack(ARGV, FIRST, last))
 if used[1] ~= TOK or used[2] then return { 'rebuild', '' } end
+local alarm = ''
 local promised = call('HMGET', held, 'due', 'until', id, unpack(ARGV, FIRST, last))
 if promised[1] and (tonumber(promised[1]) or now) <= now then
-  if ledger().reclaim() then return { 'again', alarm } end
+  local books = ledger()
+  local is_more = books.reclaim(now)
+  alarm = books.alarm
+  if is_more then return { 'again', alarm } end
   promised = call('HMGET', held, 'due', 'until', id, unpack(ARGV, FIRST, last))
 end
 local due, vanishes, known = promised[1], promised[2], promised[3]
@@ -40,22 +44,23 @@ if known then
   if without_note(known) ~= without_note(text) then return { 'differs', alarm } end
   return { 'reserved', alarm, call('ZSCORE', deadlines, id) or ledger().corrupt(deadlines) }
 end
-local on_hold = {}
-if call('EXISTS', pinned) == 1 then
+local on_hold
+if call('EXISTS', pinned, tombstone) > 0 then
   on_hold = call('HMGET', pinned, id, unpack(ARGV, FIRST, last))
-  if on_hold[1] then return { 'settled', alarm, 'held' } end
+  local word = call('GET', tombstone)
+  if on_hold[1] or word then return { 'settled', alarm, on_hold[1] and 'held' or word } end
 end
-local word = call('GET', tombstone)
-if word then return { 'settled', alarm, word } end
 
 local over, overflow, sums = nil, nil, {}
 for i = 1, count do
   local field, asked, limit = ARGV[last - count + i], tonumber(ARGV[last + i]), tonumber(ARGV[last + count + i])
   local in_use, reserved = tonumber(used[2 + i] or 0) or -1, tonumber(promised[3 + i] or 0) or -1
-  local waiting = reserved + (tonumber(on_hold[1 + i] or 0) or -1)
+  local waiting = reserved
+  if on_hold then waiting = reserved + (tonumber(on_hold[1 + i] or 0) or -1) end
   local sum = in_use + waiting
   if in_use < 0 or reserved < 0 or waiting < reserved or sum % 1 ~= 0 or sum > 2 ^ 53 then
-    for _, key in ipairs({ usage, held, pinned }) do ledger().sums(key, { field }) end
+    local books = ledger() -- says which key is corrupt
+    for _, key in ipairs({ usage, held, pinned }) do books.sums(key, { field }) end
   end
   sum = sum + asked
   if asked > 0 and sum > MAX_TRACKED then

@@ -15,7 +15,7 @@
 
 local id, committed = ARGV[3], ARGV[4]
 local books = ledger()
-local refused = books.refusal()
+local refused = books.refusal(now)
 if refused then return refused end
 
 local word, text = books.find(id)
@@ -27,8 +27,8 @@ elseif word == 'committed' then
   books.add(usage, fields, amounts, -1)
   word = 'revoked'
 else
-  return { word, alarm }
+  return { word, books.alarm }
 end
 books.write('SET', tombstone, word, 'PX', keep)
 books.flush()
-return { word, alarm }
+return { word, books.alarm }

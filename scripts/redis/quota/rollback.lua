@@ -14,12 +14,12 @@
 
 local id = ARGV[3]
 local books = ledger()
-local refused = books.refusal()
+local refused = books.refusal(now)
 if refused then return refused end
 
 local word, text = books.find(id)
-if word ~= 'reserved' then return { word, alarm } end
+if word ~= 'reserved' then return { word, books.alarm } end
 books.take(id, word, text)
 books.write('SET', tombstone, 'rolledback', 'PX', keep)
 books.flush()
-return { 'rolledback', alarm }
+return { 'rolledback', books.alarm }

@@ -12,10 +12,10 @@
 
 local fields = { unpack(ARGV, 3) }
 local books = ledger()
-local refused = books.refusal()
+local refused = books.refusal(now)
 if refused then return refused end
 
 local in_use, reserved, on_hold = books.sums(usage, fields), books.sums(held, fields), books.sums(pinned, fields)
 local rows = {}
 for i = 1, #fields do rows[i] = { in_use[i], reserved[i] + on_hold[i] } end
-return { 'usage', alarm, rows }
+return { 'usage', books.alarm, rows }
