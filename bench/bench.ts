@@ -7,6 +7,7 @@ import { decision } from './decision.js';
 import { getVolume } from './get-volume.js';
 import { listVolumesBench } from './list-volumes.js';
 import { memory } from './memory.js';
+import { quotaBench } from './quota.js';
 import type { Figure } from './support/figures.js';
 
 /** One figure, or a few that belong together. */
@@ -16,7 +17,16 @@ export interface Bench {
   run(report: (what: string, figure: Figure, text: string) => void): Promise<void>;
 }
 
-const BENCHES: readonly Bench[] = [claimsBench, cli, createVolume, decision, getVolume, listVolumesBench, memory];
+const BENCHES: readonly Bench[] = [
+  claimsBench,
+  cli,
+  createVolume,
+  decision,
+  getVolume,
+  listVolumesBench,
+  memory,
+  quotaBench,
+];
 
 const [name] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const bench = BENCHES.find((candidate) => candidate.name === name);
