@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { encodeAmounts, withNote } from '#src/quota/amounts-text.js';
 import type { Amounts } from '#src/quota/resources.js';
 import { fieldOf, keysOf, loadQuotaScripts } from '#src/quota/scripts.js';
+import { shortId } from '#src/quota/short-id.js';
 import { connectRedis } from '#src/redis/connect.js';
 import { deadlineIn } from '#src/redis/deadline.js';
 import { startPrivateServer } from '#src/redis/private-server.js';
@@ -76,14 +77,14 @@ export class QuotaLoad {
 
   /** Reserves; answers the id. */
   async reserve(projectId: string, deltas: Amounts, { ttlMs = TTL_MS, keepMs = 2 * TTL_MS } = {}): Promise<string> {
-    const id = randomUUID();
+    const id = shortId(randomUUID());
     const entries = Object.entries(deltas).sort(([a], [b]) => (a < b ? -1 : 1));
     const { said } = await this.redis.run(
       this.#scripts.reserve,
       this.#about(projectId, id),
       {
         ...{ tombstones: keysOf(projectId).tombstones, keep: keepMs, id, ttl: ttlMs },
-        text: withNote(encodeAmounts(deltas), `req-${id}`),
+        text: withNote(encodeAmounts(deltas), `req-${randomUUID()}`),
         asked: [...entries.map(([name]) => fieldOf(name)), ...entries.map(([, n]) => n), ...entries.map(() => -1)],
       },
       this.#soon(),

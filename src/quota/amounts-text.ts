@@ -1,4 +1,6 @@
+import { isUuid } from '../objects/ids.js';
 import { type Amounts, sortedAmounts } from './resources.js';
+import { longId, shortId } from './short-id.js';
 
 /** Letters for the names of resources, as in scripts/redis/quota/ledger.lua. */
 const LETTERS: ReadonlyMap<string, string> = new Map([
@@ -27,14 +29,21 @@ export function encodeAmounts(amounts: Amounts): string {
   return [...words].map(([type, items]) => items + type).join(' ');
 }
 
-/** Amounts in that form with a word of who made them, cut at 64 characters; it does not count when they are compared. */
+/**
+ * Amounts in that form with a word of who made them, cut at 64 characters; it does not count when they are compared. The
+ * id of a request is kept in short.
+ */
 export function withNote(text: string, note: string): string {
-  return note === '' ? text : `${text}|${note.slice(0, MAX_NOTE)}`;
+  if (note === '') return text;
+  const [, uuid = ''] = /^req-(.*)$/.exec(note) ?? [];
+  return isUuid(uuid) ? `${text}|#${shortId(uuid)}` : `${text}|${note.slice(0, MAX_NOTE)}`;
 }
 
 /** Reads what a script had stored. */
 export function decodeAmounts(text: string): { readonly deltas: [resource: string, amount: number][]; note: string } {
-  const [amounts = '', ...note] = text.split('|');
+  const [amounts = '', ...rest] = text.split('|');
+  const note = rest.join('|');
+  const [, request] = /^#(.{22})$/.exec(note) ?? [];
   const deltas = amounts.split(' ').flatMap((word) => {
     const [, items = '', type = ''] = /^([^_]*)(.*)$/.exec(word) ?? [];
     return [...items.matchAll(/([a-zA-Z])(-?\d+)/g)].map(([, letter = '', amount]): [string, number] => [
@@ -42,7 +51,7 @@ export function decodeAmounts(text: string): { readonly deltas: [resource: strin
       Number(amount),
     ]);
   });
-  return { deltas, note: note.join('|') };
+  return { deltas, note: request === undefined ? note : `req-${longId(request)}` };
 }
 
 /** `gigabytes_<type>` → `g`, `_<type>`. */

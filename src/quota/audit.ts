@@ -7,6 +7,7 @@ import type { Incarnation } from '../redis/incarnation.js';
 import { decodeAmounts } from './amounts-text.js';
 import { orUnavailable } from './or-unavailable.js';
 import { type AuditPage, keysOf, type QuotaScripts, type Word } from './scripts.js';
+import { longId, shortId } from './short-id.js';
 
 /** What an audit works with. */
 export interface AuditParts {
@@ -109,7 +110,7 @@ async function attempt(
       books.push(book);
     }
     const ids = records.settlements.map(({ id }) => id);
-    const ended = await end(ids, deadline);
+    const ended = await end(ids.map(shortId), deadline);
     isOpen = true;
     if (ended.answer === 'lost') return undefined;
     const inUse = sumsIn(ended.sums);
@@ -139,7 +140,7 @@ async function readBook(
       if (field.startsWith('i:') || NEITHER.has(field)) continue;
       const { deltas, note } = decodeAmounts(value);
       if (deltas.length === 0) return { corrupt: key };
-      entries.set(field, { id: field, deltas, note, expiresAt: deadline });
+      entries.set(field, { id: longId(field), deltas, note, expiresAt: deadline });
     }
     ({ cursor } = read);
   } while (cursor !== '0');

@@ -10,6 +10,7 @@ import { encodeAmounts, withNote } from './amounts-text.js';
 import { checkNames, checkRelease, checkReservation } from './requests.js';
 import { type Amounts, sortedAmounts } from './resources.js';
 import { corruptionIn, fieldOf, keysOf, type Live, type QuotaScripts, type Reply, type Word } from './scripts.js';
+import { shortId } from './short-id.js';
 
 /** What the quota engine works with. */
 export interface QuotaParts {
@@ -222,8 +223,9 @@ export class Quota {
   ): Promise<R | T> {
     checkNames({ projectId, id });
     const keys = keysOf(projectId);
-    const args = { ...own, ...this.#common(projectId) } as ScriptArgs<A | 'tombstones' | 'keep'>;
-    return this.#ask(projectId, script, { ...keys, tombstone: keys.tombstones + id }, args, deadline, look);
+    const short = shortId(id);
+    const args = { ...own, id: short, ...this.#common(projectId) } as ScriptArgs<A | 'tombstones' | 'keep'>;
+    return this.#ask(projectId, script, { ...keys, tombstone: keys.tombstones + short }, args, deadline, look);
   }
 
   /** As `#decide`, and says how it ended. */

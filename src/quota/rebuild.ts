@@ -8,6 +8,7 @@ import type { Incarnation } from '../redis/incarnation.js';
 import { encodeAmounts } from './amounts-text.js';
 import type { SnapshotOptions } from './deltas/snapshot.js';
 import { keysOf, type QuotaScripts } from './scripts.js';
+import { shortId } from './short-id.js';
 import { sumsOf } from './sums.js';
 
 /** What a rebuild works with. */
@@ -127,7 +128,9 @@ export class Rebuild {
 }
 
 function holdsOf({ settlements }: ProjectRecords): [id: string, text: string][] {
-  return settlements.filter(({ state }) => state === 'held').map(({ id, deltas }) => [id, encodeAmounts(deltas)]);
+  return settlements
+    .filter(({ state }) => state === 'held')
+    .map(({ id, deltas }) => [shortId(id), encodeAmounts(deltas)]);
 }
 
 /** What each settlement's script must find. One that was opened while we counted counts as disowned. */
@@ -135,8 +138,8 @@ function settledOf({ settlements }: ProjectRecords): [id: string, word: string, 
   return settlements
     .filter(({ state }) => state !== 'held')
     .map(({ id, kind, state, until }) => {
-      if (kind === 'release') return [id, 'released', until ?? 0];
-      return [id, state === 'final' ? 'committed' : 'revoked', 0];
+      if (kind === 'release') return [shortId(id), 'released', until ?? 0];
+      return [shortId(id), state === 'final' ? 'committed' : 'revoked', 0];
     });
 }
 

@@ -1,6 +1,7 @@
 import type { Over } from '../errors/catalogue.js';
 import { loadScript } from '../redis/script.js';
 import { decodeAmounts } from './amounts-text.js';
+import { longId } from './short-id.js';
 
 /** What became of a reservation. `reserved` and `held` are alive, the others final; `unknown`: nothing is known of it. */
 export type Word = 'reserved' | 'held' | 'committed' | 'rolledback' | 'revoked' | 'expired' | 'released' | 'unknown';
@@ -226,5 +227,5 @@ function toOver([field, limit, inUse, reserved, asked]: OverRow): Over {
 }
 
 function toLive([id, expiresAt, text]: LiveRow): Live {
-  return { id, expiresAt: Number(expiresAt), ...decodeAmounts(text) };
+  return { id: longId(id), expiresAt: Number(expiresAt), ...decodeAmounts(text) };
 }

@@ -5,6 +5,7 @@ import { Fault } from '#src/errors/fault.js';
 import { audit } from '#src/quota/audit.js';
 import { type Difference } from '#src/quota/differences.js';
 import { keysOf } from '#src/quota/scripts.js';
+import { shortId } from '#src/quota/short-id.js';
 import { deadlineIn } from '#src/redis/deadline.js';
 import { CHARGED_VOLUMES, Creation, type Engine, engineOf, figures, projectWith, soon } from '../support/quota.js';
 import { connect, recordingLog, redisFor, redisServerFor } from '../support/redis.js';
@@ -139,7 +140,7 @@ test('a hold that the records do not know of, and a reservation that never ends,
   const [held, endless] = [randomUUID(), randomUUID()];
   for (const id of [held, endless]) await engine.quota.reserve(projectId, { volumes: 1 }, { id, deadline: soon() });
   await engine.quota.hold({ id: held, projectId }, soon());
-  await client.zrem(deadlines, endless);
+  await client.zrem(deadlines, shortId(endless));
   t.deepEqual(inWords(await look(engine, projectId)), ['volumes reserved: 0, not 2']);
 });
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import { corruptionIn, keysOf } from '#src/quota/scripts.js';
+import { shortId } from '#src/quota/short-id.js';
 import { engineOf, projectWith, soon } from '../support/quota.js';
 import { eventually, recordingLog, redisFor } from '../support/redis.js';
 import { sqliteStore } from '../support/sql.js';
@@ -26,7 +27,7 @@ async function project(t: ExecutionContext) {
     await quota.commit(committed, soon());
     if (isDue) {
       const { id } = await reserve(60_000);
-      await client.zadd(keys.deadlines, 1, id);
+      await client.zadd(keys.deadlines, 1, shortId(id));
       await client.hset(keys.held, 'due', 1);
     }
     const args = { tombstones: keys.tombstones, keep: 60_000 };
@@ -42,7 +43,10 @@ async function project(t: ExecutionContext) {
       usage: () => redis.run(scripts.usage, keys, { ...args, fields: ['i:volumes'] }, soon()),
       list: () => redis.run(scripts.list, keys, { ...args, count: 10 }, soon()),
     };
-    const ids = { new: randomUUID(), reserved: reserved.id, held: held.id, committed: committed.id };
+    const ids = {
+      ...{ new: shortId(randomUUID()), reserved: shortId(reserved.id) },
+      ...{ held: shortId(held.id), committed: shortId(committed.id) },
+    };
     const state = async () =>
       Promise.all((await client.keys(`{${projectId}}:*`)).sort().map((key) => client.dumpBuffer(key)));
     return { keys, calls, ids, state, about };

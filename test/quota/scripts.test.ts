@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { upsertLimit } from '#src/db/quota-limits.js';
 import { typeKey } from '#src/quota/resources.js';
 import { keysOf } from '#src/quota/scripts.js';
+import { shortId } from '#src/quota/short-id.js';
 import { engineOf, projectWith, soon } from '../support/quota.js';
 import { eventually, recordingLog, redisFor, SILENT } from '../support/redis.js';
 import { sqliteStore } from '../support/sql.js';
@@ -112,7 +113,7 @@ test('a release after its last moment is refused, and its tombstone outlives tha
   t.is(await usage(), '1/0 5/0');
   const until = Date.now() + 30_000;
   await quota.release({ ...release, until }, soon());
-  t.is(await client.pexpiretime(keys.tombstones + release.id), until + 1_000);
+  t.is(await client.pexpiretime(keys.tombstones + shortId(release.id)), until + 1_000);
 });
 
 test('a release of more than is in use sets the sums to 0 and raises an alarm', async (t) => {
@@ -319,7 +320,7 @@ test('sums and deadlines vanish at the same instant, after the last deadline, an
   const vanishing = async () => [await client.pexpiretime(keys.held), await client.pexpiretime(keys.deadlines)];
   const long = await reserve(randomUUID(), AMOUNTS, 9_000);
   const [held, deadlines] = await vanishing();
-  const deadline = Number(await client.zscore(keys.deadlines, long.id));
+  const deadline = Number(await client.zscore(keys.deadlines, shortId(long.id)));
   t.true(Number(held) >= deadline + 20_000);
   t.is(deadlines, held);
 
@@ -331,7 +332,7 @@ test('sums and deadlines vanish at the same instant, after the last deadline, an
   const last = await reserve(randomUUID(), AMOUNTS, 1_000);
   const [sums, renewed] = await vanishing();
   t.is(renewed, sums, 'a new set of deadlines vanishes with the sums it belongs to');
-  t.true(Number(sums) >= Number(await client.zscore(keys.deadlines, last.id)) + 20_000);
+  t.true(Number(sums) >= Number(await client.zscore(keys.deadlines, shortId(last.id))) + 20_000);
 });
 
 test('a call gives back at most 200 due reservations, and callers see all of them given back', async (t) => {
