@@ -28,45 +28,73 @@ export interface DiagnosisOptions {
 
 /**
  * Looks at everything that the checks compare, page by page. A suspect becomes a finding when a second look at the same part
- * shows it unchanged: what was only on its way is not reported. Throws what a check throws, and the signal's reason.
+ * shows it unchanged: what was only on its way is not reported. The second looks follow together, so that a diagnosis waits
+ * once, and a repair once for each check: what it mends, the next check must see. Throws what a check throws, and the
+ * signal's reason.
  */
 export async function* diagnose(checks: readonly Check[], options: DiagnosisOptions): AsyncGenerator<Said> {
-  const { signal } = options;
+  const { signal, repair } = options;
+  const suspicious: Suspicious[] = [];
   for (const { subject, look } of checks) {
     let count = 0;
     for (let after: string | undefined = ''; after !== undefined;) {
-      signal.throwIfAborted();
-      const { page, confirmed } = await lookTwice(look, after, options);
+      const page = await seen(look, after, options);
       count += page.examined;
-      for (const suspect of confirmed) yield { finding: await found(suspect, options) };
+      if (page.isBlind) yield* mended(page.suspects, options);
+      else if (page.suspects.length > 0) suspicious.push({ look, after, page, at: performance.now() });
+      if (suspicious.length >= MOST_WAITING) yield* findings(suspicious.splice(0), options);
       after = page.last;
     }
     yield { examined: { subject, count } };
+    if (repair) yield* findings(suspicious.splice(0), options);
+  }
+  yield* findings(suspicious, options);
+  signal.throwIfAborted();
+}
+
+/** A page with suspects that waits for its second look. */
+interface Suspicious {
+  readonly look: Check['look'];
+  readonly after: string;
+  readonly page: Page;
+  /** Of the first look, ms by the process's clock. */
+  readonly at: number;
+}
+
+/** Pages with suspects that are kept until their second look. */
+const MOST_WAITING = 32;
+/** Looks at what cannot be looked at, before that is what is said. */
+const MOST_LOOKS = 2;
+
+/** The first look at a page; what was blind for a moment is looked at again. */
+async function seen(look: Check['look'], after: string, { confirmAfterMs, signal }: DiagnosisOptions): Promise<Page> {
+  for (let nth = 1; ; nth += 1) {
+    signal.throwIfAborted();
+    const page = await look({ after }, signal);
+    if (!page.isBlind || nth === MOST_LOOKS) return page;
+    await wait(confirmAfterMs, signal);
   }
 }
 
-/** Looks that are begun anew because the one before was blind, and no longer is. */
-const MOST_LOOKS = 3;
-
-/** A page, and those suspects in it that a second look shows unchanged, as that look shows them. */
-async function lookTwice(
-  look: Check['look'],
-  after: string,
-  { confirmAfterMs, signal }: DiagnosisOptions,
-): Promise<{ readonly page: Page; readonly confirmed: readonly Suspect[] }> {
-  let page = await look({ after }, signal);
-  for (let nth = 1; page.suspects.length > 0; nth += 1) {
-    await pause(confirmAfterMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+async function* findings(suspicious: readonly Suspicious[], options: DiagnosisOptions): AsyncGenerator<Said> {
+  const { confirmAfterMs, signal } = options;
+  for (const { look, after, page, at } of suspicious) {
+    await wait(at + confirmAfterMs - performance.now(), signal);
     const again = await look(page.last === undefined ? { after } : { after, until: page.last }, signal);
-    if (page.isBlind && !again.isBlind && nth < MOST_LOOKS) {
-      page = await look({ after }, signal);
-      continue;
-    }
-    if (page.isBlind) return { page, confirmed: page.suspects };
     const before = new Set(page.suspects.map(identity));
-    return { page, confirmed: again.suspects.filter((suspect) => before.has(identity(suspect))) };
+    yield* mended(
+      again.suspects.filter((suspect) => before.has(identity(suspect))),
+      options,
+    );
   }
-  return { page, confirmed: [] };
+}
+
+async function* mended(confirmed: readonly Suspect[], options: DiagnosisOptions): AsyncGenerator<Said> {
+  for (const suspect of confirmed) yield { finding: await found(suspect, options) };
+}
+
+async function wait(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms > 0) await pause(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 function identity({ kind, resource, sign }: Suspect): string {

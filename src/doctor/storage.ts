@@ -1,5 +1,3 @@
-import { backendsWithRecords } from '../db/backend-records.js';
-import { isUp, servicesOf } from '../db/services.js';
 import type { Store } from '../db/store.js';
 import { isFault } from '../errors/fault.js';
 import {
@@ -12,6 +10,7 @@ import {
 } from '../gen/cinder/volume/v3/volume_manager.js';
 import type { RequestContext } from '../objects/request-context.js';
 import { ChangedMeanwhile, type Check, checkOfLists, type Page, type Range, type Suspect } from './check.js';
+import { backendsToLookAt } from './backends.js';
 import type { FindingKind } from './kinds.js';
 
 /** How the call of a backend is made. */
@@ -53,16 +52,9 @@ const ANSWER_WITHIN_MS = 300_000;
 export function storageCheck(parts: StorageCheckParts): Check {
   return checkOfLists(
     'storage',
-    () => backendsToLookAt(parts),
+    () => backendsToLookAt(parts.store, parts.downAfterMs),
     (backend, range, signal) => lookAt(parts, backend, range, signal),
   );
-}
-
-/** A backend that was stopped in good order and has nothing on record may be gone for good. */
-async function backendsToLookAt({ store, downAfterMs }: StorageCheckParts): Promise<readonly string[]> {
-  const [services, recorded] = await Promise.all([servicesOf(store, 'cinder-volume'), backendsWithRecords(store)]);
-  const expected = services.filter((service) => isUp(service, downAfterMs) || !service.stopped);
-  return [...new Set([...expected.map(({ host }) => host), ...recorded])].toSorted();
 }
 
 async function lookAt(parts: StorageCheckParts, backend: string, range: Range, signal: AbortSignal): Promise<Page> {

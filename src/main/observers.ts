@@ -154,6 +154,8 @@ export function claimMetrics({ scheduler }: Metrics, log: Pick<LeveledLog, 'warn
     release: warning('release'),
     fold: warning('fold'),
     outstanding: warning('outstanding'),
+    list: warning('list'),
+    recount: warning('recount'),
   };
   return {
     claimed: (answer) => scheduler.claims.with(answer).inc(),

@@ -220,7 +220,7 @@ export async function scheduler(
 }
 
 /** Undefined where capacity decides nothing: no filter compares it, so nobody may lose a pool over it. */
-function claimsOf({ config, log, telemetry }: Foundation, redis: RedisConnection): Claims | undefined {
+export function claimsOf({ config, log, telemetry }: Foundation, redis: RedisConnection): Claims | undefined {
   if (!config.schedulerDefaultFilters.includes('CapacityFilter')) return undefined;
   return new Claims({
     redis,

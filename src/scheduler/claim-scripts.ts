@@ -17,6 +17,26 @@ export interface Outstanding {
   readonly gibByPool: ReadonlyMap<string, number>;
 }
 
+/** Every claim on a backend. */
+export interface ClaimBook {
+  /** How many there are. */
+  readonly count: number;
+  /** They, or as many as were asked for. */
+  readonly claims: readonly ListedClaim[];
+  /** Pools whose sum is not what their claims add up to. */
+  readonly differences: readonly { readonly pool: string; readonly takenGib: number; readonly claimedGib: number }[];
+}
+
+/** One of them. */
+export interface ListedClaim {
+  readonly volumeId: string;
+  readonly epoch: number;
+  readonly pool: string;
+  readonly gib: number;
+  /** Until it ends by itself, ms. */
+  readonly leftMs: number;
+}
+
 const KEYS = ['claims', 'deadlines', 'taken', 'figures'] as const;
 
 /** Loads the scripts of `scripts/redis/claims`. Throws when a header does not agree with its use here. */
@@ -49,6 +69,34 @@ export function loadClaimScripts() {
         const [endedCount, expiredCount] = reply as [number, number];
         return { endedCount, expiredCount };
       },
+    }),
+    list: loadScript({
+      file: file('list'),
+      prelude,
+      keys: KEYS,
+      args: ['keep', 'most'],
+      decode: (reply): ClaimBook => {
+        const [count, listed, differ] = reply as [number, string, string];
+        const rows = <Row>(json: string) => (json === '' ? [] : (JSON.parse(json) as Row[]));
+        return {
+          count,
+          claims: rows<[string, number, string, number, number]>(listed).map(
+            ([volumeId, epoch, pool, gib, leftMs]) => ({
+              ...{ volumeId, epoch, pool, gib, leftMs },
+            }),
+          ),
+          differences: rows<[string, number, number]>(differ).map(([pool, takenGib, claimedGib]) => ({
+            ...{ pool, takenGib, claimedGib },
+          })),
+        };
+      },
+    }),
+    recount: loadScript({
+      file: file('recount'),
+      prelude,
+      keys: KEYS,
+      args: ['keep'],
+      decode: (reply) => reply as number,
     }),
     outstanding: loadScript({
       file: file('outstanding'),

@@ -2,7 +2,7 @@ import { backendOf, poolOf } from '../objects/backend-name.js';
 import type { RedisConnection } from '../redis/connection.js';
 import { deadlineIn } from '../redis/deadline.js';
 import { listedPools } from './changed-pools.js';
-import { claimKeysOf, type ClaimReply, type ClaimScripts } from './claim-scripts.js';
+import { type ClaimBook, claimKeysOf, type ClaimReply, type ClaimScripts } from './claim-scripts.js';
 import type { Pool } from './pool-state.js';
 import { poolName, reportKey, type CapabilityReport } from './report.js';
 import { reportedRoom, type Room } from './reported-room.js';
@@ -34,7 +34,7 @@ export interface ClaimObserver {
 }
 
 /** What is asked of Redis. */
-export type ClaimCall = 'claim' | 'release' | 'fold' | 'outstanding';
+export type ClaimCall = 'claim' | 'release' | 'fold' | 'outstanding' | 'list' | 'recount';
 
 export interface ClaimsOptions {
   readonly redis: RedisConnection;
@@ -54,6 +54,8 @@ export interface ClaimsOptions {
 const PATIENCE_MS = 1_000;
 /** Claims a script ends at once, so that it stays short. */
 const MOST_FOLDED = 500;
+/** Claims of a backend that are told; more are only counted. */
+const MOST_LISTED = 10_000;
 /** The keys outlive the last claim by so many report periods: by then no scheduler decides by an older report. */
 const KEPT_PERIODS = 60;
 
@@ -165,6 +167,22 @@ export class Claims {
       count: found.reduce((sum, { claimCount }) => sum + claimCount, 0),
       gib: gibs.reduce((sum, gib) => sum + gib, 0),
     };
+  }
+
+  /** The claims on a backend; undefined when Redis does not say. Never throws. */
+  list(backend: string): Promise<ClaimBook | undefined> {
+    const { redis, scripts } = this.#options;
+    const args = { keep: this.#keepMs, most: MOST_LISTED };
+    return this.#ask('list', [backend], (deadline) => redis.run(scripts.list, claimKeysOf(backend), args, deadline));
+  }
+
+  /** Adds the claims on a backend up anew; false when Redis did not answer. Never throws. Safe to repeat. */
+  async recount(backend: string): Promise<boolean> {
+    const { redis, scripts } = this.#options;
+    const done = await this.#ask('recount', [backend], (deadline) =>
+      redis.run(scripts.recount, claimKeysOf(backend), { keep: this.#keepMs }, deadline),
+    );
+    return done !== undefined;
   }
 
   async #claim(

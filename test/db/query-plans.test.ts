@@ -3,7 +3,7 @@ import test from 'ava';
 import Database from 'libsql';
 import { ageOfNext, readEvents } from '#src/db/events.js';
 import { backendsWithRecords, recordsBetween, recordsNamed, workAt } from '#src/db/backend-records.js';
-import { settlementFacts, transientFacts, workFacts } from '#src/db/diagnosis.js';
+import { claimantFacts, settlementFacts, transientFacts, workFacts } from '#src/db/diagnosis.js';
 import { findIdempotency } from '#src/db/idempotency.js';
 import { listMessages } from '#src/db/messages.js';
 import { migrate } from '#src/db/migrate.js';
@@ -125,3 +125,4 @@ test("a backend's records are gone through", isIndexed, (s) => recordsBetween(s,
 test('records of files are found', isIndexed, (s) => recordsNamed(s, 'b', ['i']), /volumes_by_name_on_storage/);
 test('work on files is found', isIndexed, (s) => workAt(s, 'b', ['i']), /resource_type=\? AND resource_id=\?/);
 test('backends with records are found', isIndexed, (s) => backendsWithRecords(s), /volumes_in_all_by_host.*host>\?/);
+test('those who have claimed room are found', isIndexed, (s) => claimantFacts(s, ['i']), /SEARCH volumes .*id=\?/);

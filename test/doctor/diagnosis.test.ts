@@ -17,7 +17,10 @@ test('a suspect is a finding when a second look shows it with the same sign', as
     said.flatMap((each) => ('finding' in each ? [each.finding.resource] : [])),
     ['stays'],
   );
-  t.deepEqual(said.at(-1), { examined: { subject: 'work', count: 3 } });
+  t.deepEqual(
+    said.filter((each) => 'examined' in each),
+    [{ examined: { subject: 'work', count: 3 } }],
+  );
 });
 
 test('what shows up only at the second look is not a finding yet', async (t) => {
@@ -53,7 +56,19 @@ test('the second look is at the same part, however many things are in it by then
     },
   };
   t.is(findings(await all(diagnose([check], LOOK))).length, 1);
-  t.deepEqual(ranges, [{ after: '' }, { after: '', until: 'a' }, { after: 'a' }]);
+  t.deepEqual(ranges, [{ after: '' }, { after: 'a' }, { after: '', until: 'a' }]);
+});
+
+test('a diagnosis waits once for all its suspects, and a repair for those of each check', async (t) => {
+  const checks = ['a', 'b', 'c', 'd'].map((name) => checkOf([{ examined: 1, suspects: [suspect(name)] }]));
+  const took = async (repair: boolean): Promise<number> => {
+    const begun = performance.now();
+    t.is(findings(await all(diagnose(checks, { repair, confirmAfterMs: 100, signal: EVER }))).length, 4);
+    return performance.now() - begun;
+  };
+  const [look, repair] = [await took(false), await took(true)];
+  t.true(look >= 99 && look < repair, `${look} ms, ${repair} ms`);
+  t.true(repair >= 396, `${repair} ms`);
 });
 
 test('a repair is done once, and only when it is asked for', async (t) => {
@@ -107,7 +122,10 @@ test('what could not be looked at, and then can, is looked at after all', async 
     findings(said).map(({ resource }) => resource),
     ['wrong'],
   );
-  t.deepEqual(said.at(-1), { examined: { subject: 'work', count: 5 } });
+  t.deepEqual(
+    said.filter((each) => 'examined' in each),
+    [{ examined: { subject: 'work', count: 5 } }],
+  );
 
   const never = await all(diagnose([checkOf([blind])], LOOK));
   t.deepEqual(

@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { claimKeysOf } from '#src/scheduler/claim-scripts.js';
 import type { Claims } from '#src/scheduler/claims.js';
 import type { IncludedClaim } from '#src/scheduler/report.js';
 import { claimsOver, newBackend, poolAs, reportFrom } from '../support/claims.js';
@@ -38,6 +39,45 @@ test('what grows a volume is claimed beside the claim that made it', async (t) =
   t.like(await claims.claim({ volumeId: 'v', epoch: 2 }, pool, 4, false), { answer: 'won' });
   t.like(await claims.claim({ volumeId: 'v', epoch: 5 }, pool, 6, false), { answer: 'won', claimedGib: 10 });
   t.like(await claims.claim({ volumeId: 'w', epoch: 2 }, pool, 1, false), { answer: 'lost', claimedGib: 10 });
+});
+
+test('the claims on a backend are told one by one, with the pools whose sum is another', async (t) => {
+  const backend = newBackend();
+  const redis = await redisFor(t);
+  const claims = claimsOver(redis, { workMs: 60_000, reportIntervalMs: 10_000 });
+  t.deepEqual(await claims.list(backend), { count: 0, claims: [], differences: [] });
+  await claims.claim({ volumeId: 'v', epoch: 2 }, poolAs(backend, 'p', 100, 1), 4, false);
+  await claims.claim({ volumeId: 'v', epoch: 5 }, poolAs(backend, 'p', 100, 1), 2, false);
+  await claims.claim({ volumeId: 'w', epoch: 1 }, poolAs(backend, 'q', 100, 1), 1, false);
+
+  const book = await claims.list(backend);
+  t.is(book?.count, 3);
+  t.deepEqual(book?.claims.map(({ volumeId, epoch, pool, gib }) => [volumeId, epoch, pool, gib]).toSorted(), [
+    ['v', 2, 'p', 4],
+    ['v', 5, 'p', 2],
+    ['w', 1, 'q', 1],
+  ]);
+  for (const { leftMs } of book?.claims ?? []) t.true(leftMs > 70_000 && leftMs <= 80_000, String(leftMs));
+  t.deepEqual(book?.differences, []);
+
+  const { taken } = claimKeysOf(backend);
+  await redis.client.hincrby(taken, 'p', 3);
+  await redis.client.hdel(taken, 'q');
+  await redis.client.hset(taken, 'r', 9);
+  t.deepEqual(
+    (await claims.list(backend))?.differences.toSorted((a, b) => (a.pool < b.pool ? -1 : 1)),
+    [
+      { pool: 'p', takenGib: 9, claimedGib: 6 },
+      { pool: 'q', takenGib: 0, claimedGib: 1 },
+      { pool: 'r', takenGib: 9, claimedGib: 0 },
+    ],
+  );
+
+  t.true(await claims.recount(backend));
+  t.true(await claims.recount(backend));
+  t.deepEqual((await claims.list(backend))?.differences, []);
+  t.deepEqual(await claims.outstanding([backend]), { count: 3, gib: 7 });
+  t.true((await redis.client.pttl(taken)) > 0, 'the sums vanish with the rest');
 });
 
 test('a thin volume may have the room that over-subscription gives, a thick one what is free', async (t) => {

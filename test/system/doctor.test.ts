@@ -1,0 +1,227 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import test from 'ava';
+import { insertHold, markHeld } from '#src/db/quota-settlements.js';
+import { statement } from '#src/db/statement.js';
+import type { Step, Store } from '#src/db/store.js';
+import { openStore } from '#src/db/open-store.js';
+import { placeVolume } from '#src/db/volume-transitions.js';
+import { insertStagedWorker, type NewWorker, putReadyWorker } from '#src/db/workers.js';
+import { KINDS } from '#src/doctor/kinds.js';
+import { GIB } from '#src/drivers/driver.js';
+import { keysOf } from '#src/quota/scripts.js';
+import { claimKeysOf } from '#src/scheduler/claim-scripts.js';
+import { CONTEXT } from '../casts/rows.js';
+import { claimsOver, poolAs } from '../support/claims.js';
+import { cli } from '../support/cli.js';
+import { type Client, type Installation, installationFor } from '../support/installation.js';
+import { connect, redisUrlFor } from '../support/redis.js';
+import { postgresTest, postgresUrl } from '../support/sql.js';
+import { recorded } from '../support/volumes.js';
+
+/** What a process of this test thinks is dead, left or due, is so within seconds. */
+const IMPATIENT = {
+  ...{ CINDER_REPORT_INTERVAL: '1', CINDER_SERVICE_DOWN_TIME: '4', CINDER_API_FLOW_DEADLINE: '4' },
+  ...{ CINDER_RESERVATION_EXPIRE: '20', CINDER_BACKEND_STATS_POLLING_INTERVAL: '3' },
+  CINDER_QUOTA_RECONCILE_INTERVAL: '0', // it would mend what is to be found
+};
+
+test('a system that is at work is found to be right, again and again, and is left as it is', async (t) => {
+  const installation = await installationFor(t, { ...IMPATIENT, CINDER_QUOTA_VOLUMES: '200' });
+  const clients = ['a', 'b', 'c'].map((project) => installation.client(project, 'admin'));
+  const stopping = new AbortController();
+  const load = Promise.all(clients.map((client) => keepBusy(client, stopping.signal)));
+  try {
+    for (let look = 1; look <= 6; look += 1) {
+      const { code, found, stderr } = await doctor(installation, ...(look % 2 === 0 ? ['--repair'] : []));
+      t.deepEqual(found, [], `look ${look}`);
+      t.is(code, 0);
+      t.regex(stderr, /Looked at: work \d+, volumes \d+, settlements \d+, storage \d+, claims \d+, quota \d+\./);
+    }
+  } finally {
+    stopping.abort();
+  }
+  const counts = await load;
+  t.true(Math.min(...counts) > 3, `volumes made meanwhile: ${counts.join()}`);
+});
+
+test('what nobody knows cannot be looked at, and who is no administrator sees nothing', async (t) => {
+  const installation = await installationFor(t);
+  const bad = await doctor(installation, '--only', 'everything');
+  t.is(bad.code, 1);
+  t.regex(bad.stderr, /--only\[0\]: must be a subject/);
+  const member = await cli(['doctor'], { environment: { CINDER_API: installation.address, CINDER_PROJECT_ID: 'p' } });
+  t.is(member.code, 1);
+  t.regex(member.stderr, /POLICY_NOT_AUTHORIZED/);
+  const some = await doctor(installation, '--only', 'work', '--only', 'storage');
+  t.regex(some.stderr, /^Looked at: work 0, storage 0\. Found 0, mended 0, left 0\.$/m);
+});
+
+postgresTest('whatever can be wrong is found by its name, and what is safe to mend is mended', async (t) => {
+  const [databaseUrl, redisUrl] = await Promise.all([postgresUrl(t), redisUrlFor(t)]);
+  const installation = await installationFor(t, {
+    ...{ ...IMPATIENT, CINDER_DATABASE_URL: databaseUrl, CINDER_REDIS_URL: redisUrl },
+  });
+  const store = await openStore(databaseUrl);
+  t.teardown(() => store.close());
+  const redis = await connect(t, redisUrl);
+  const client = installation.client();
+  const [lost = '', small = '', deleting = '', working = ''] = await available(client, 4);
+  t.deepEqual((await doctor(installation)).found, []);
+
+  // records and files
+  await rm(installation.volumeFile(lost));
+  await truncate(installation.volumeFile(small), GIB / 2);
+  const [stray, halfMade] = [randomUUID(), randomUUID()];
+  await writeFile(installation.volumeFile(stray), 'somebody may want this');
+  await writeFile(join(dirname(installation.volumeFile(stray)), `.volume-${halfMade}.3`), '');
+  // statuses and rows of work
+  await write(store, setStatus.with({ id: deleting, status: 'deleting' }));
+  await store.apply([insertStagedWorker(work(working), 'nobody')]);
+  const gone = randomUUID();
+  await store.apply([insertStagedWorker(work(gone), 'nobody')]);
+  const [undecided = '', orphaned = '', waiting = ''] = (await Promise.all([1, 2, 3].map(() => recorded(store)))).map(
+    ({ id }) => id,
+  );
+  await store.apply([insertStagedWorker(work(undecided), 'nobody')]);
+  for (const id of [orphaned, waiting]) {
+    await store.apply([
+      placeVolume({ id, host: 'node9@file#pool', clusterName: null, availabilityZone: 'nova' }),
+      putReadyWorker({ ...work(id), target: 'node9@file' }),
+    ]);
+    await write(store, ageWork.with({ id, ms: 60_000 }));
+  }
+  await write(store, claimDead.with({ id: orphaned }));
+  // quota and claims
+  await redis.client.hincrby(keysOf('demo').usage, 'i:volumes', 5);
+  const [release, hold] = [randomUUID(), randomUUID()];
+  await write(store, leftRelease.with({ id: release, resource: randomUUID() }));
+  const held = { projectId: 'held', deltas: { volumes: 1 }, resourceType: 'Volume', resourceId: randomUUID() };
+  await store.apply([insertHold({ id: hold, ...held }), markHeld(hold)]);
+  const claimant = randomUUID();
+  await claimsOver(redis).claim(
+    ...[{ volumeId: claimant, epoch: 1 }, poolAs('node1@file', 'pool', 100, Date.now()), 1, false],
+  );
+  await redis.client.hincrby(claimKeysOf('node1@file').taken, 'pool', 7);
+
+  const wrong = [
+    ['backend_silent', 'node9@file'],
+    ['claim_without_work', claimant],
+    ['claims_differ', 'node1@file#pool'],
+    ['file_of_other_size', small],
+    ['file_without_record', stray],
+    ['half_made_file_left', halfMade],
+    ['hold_without_work', hold],
+    ['quota_differs', 'demo'],
+    ['record_without_file', lost],
+    ['settlement_left', release],
+    ['status_without_work', deleting],
+    ['work_of_dead_owner', orphaned],
+    ['work_of_other_status', working],
+    ['work_without_resource', gone],
+    ['work_without_service', waiting],
+    ['work_without_settlement', undecided],
+  ];
+  t.deepEqual(wrong.map(([kind]) => kind).toSorted(), Object.keys(KINDS).toSorted(), 'every kind is made');
+  const first = await doctor(installation);
+  t.deepEqual(first.found.toSorted(), wrong);
+  t.is(first.code, 1);
+  t.deepEqual((await doctor(installation)).found.toSorted(), wrong, 'a look changes nothing');
+
+  const left = wrong.filter(([kind]) => !KINDS[kind as keyof typeof KINDS].repairable);
+  const repair = await doctor(installation, '--repair');
+  t.deepEqual(repair.found.toSorted(), wrong);
+  t.deepEqual(repair.left.toSorted(), left);
+  t.is(repair.code, 1);
+  t.regex(repair.stderr, /Found 16, mended 10, left 6\./);
+  const quarantine = join(dirname(installation.volumeFile(stray)), '.quarantine');
+  t.deepEqual(await readdir(quarantine), [`volume-${stray}.1`]);
+  t.regex(installation.process.stderr(), /"message":"a repair"/);
+  t.deepEqual((await doctor(installation)).found.toSorted(), left);
+
+  // what an operator does
+  await writeFile(installation.volumeFile(lost), '');
+  for (const id of [lost, small]) await truncate(installation.volumeFile(id), GIB);
+  for (const id of [orphaned, waiting]) await write(store, destroy.with({ id }));
+  await write(store, forgetSettlement.with({ id: release }));
+  t.is((await doctor(installation, '--repair')).code, 0, 'their rows went with the volumes');
+  t.deepEqual((await doctor(installation)).found, []);
+});
+
+/** What the command line finds: kind and resource, and of these what is left. */
+async function doctor(installation: Installation, ...options: readonly string[]) {
+  const environment = { CINDER_API: installation.address, CINDER_PROJECT_ID: 'operators', CINDER_ROLES: 'admin' };
+  const { code, stdout, stderr } = await cli(['doctor', '-f', 'json', ...options], { environment });
+  const rows = (stdout === '' ? [] : JSON.parse(stdout)) as { Kind: string; Resource: string; Repaired: boolean }[];
+  const pairs = (some: typeof rows) => some.map(({ Kind, Resource }) => [Kind, Resource]);
+  return { code, stderr, found: pairs(rows), left: pairs(rows.filter(({ Repaired }) => !Repaired)) };
+}
+
+/** Makes, clones and deletes volumes until it is told to stop, and lets them end. Answers how many were made. */
+async function keepBusy(client: Client, signal: AbortSignal): Promise<number> {
+  let count = 0;
+  while (!signal.aborted) {
+    const { id } = await client.create();
+    await client.available(id);
+    const clone = await client.create({ sourceVolumeId: id });
+    const other = await client.create();
+    await client.available(clone.id);
+    await Promise.all([id, clone.id].map((each) => client.delete(each)));
+    await client.delete(other.id, { force: true });
+    count += 3;
+    await delay(5);
+  }
+  return count;
+}
+
+async function available(client: Client, count: number): Promise<readonly string[]> {
+  const made = await Promise.all(Array.from({ length: count }, () => client.create()));
+  await Promise.all(made.map(({ id }) => client.available(id)));
+  return made.map(({ id }) => id);
+}
+
+function work(resourceId: string): NewWorker {
+  const message = { binary: 'cinder-volume', method: 'CreateVolume', payload: Buffer.alloc(0) } as const;
+  return {
+    ...{ resourceType: 'Volume', resourceId, status: 'creating', target: null, context: CONTEXT },
+    message: { ...message, payloadVersion: '3.0' },
+  };
+}
+
+async function write(store: Store, change: Step['statement']): Promise<void> {
+  await store.apply([{ statement: change, rows: 1 }]);
+}
+
+const setStatus = statement<{ id: string; status: string }>()(({ db }, p) =>
+  db.updateTable('volumes').set({ status: p.status }).where('id', '=', p.id),
+);
+
+const ageWork = statement<{ id: string; ms: number }>()(({ db }, p) =>
+  db
+    .updateTable('workers')
+    .set((eb) => ({ updated_at: eb('updated_at', '-', p.ms) }))
+    .where('resource_id', '=', p.id),
+);
+
+const claimDead = statement<{ id: string }>()(({ db }, p) =>
+  db.updateTable('workers').set({ state: 'claimed', owner: 'nobody' }).where('resource_id', '=', p.id),
+);
+
+const destroy = statement<{ id: string }>()(({ db, now }, p) =>
+  db.updateTable('volumes').set({ status: 'deleted', deleted_at: now }).where('id', '=', p.id),
+);
+
+/** A release that nobody may take: as of a process whose Redis is away. */
+const leftRelease = statement<{ id: string; resource: string }>()(({ db }, p) =>
+  db.insertInto('quota_settlements').values({
+    ...{ id: p.id, project_id: 'left', kind: 'release', state: 'open', deltas: '{"volumes":1}' },
+    ...{ resource_type: 'Volume', resource_id: p.resource, until: 1, lease_owner: 'nobody' },
+    ...{ lease_until: 4_000_000_000_000, created_at: 1 },
+  }),
+);
+
+const forgetSettlement = statement<{ id: string }>()(({ db }, p) =>
+  db.deleteFrom('quota_settlements').where('id', '=', p.id),
+);
