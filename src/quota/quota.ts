@@ -5,6 +5,7 @@ import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connection.js
 import { type Deadline, isOver, pause } from '../redis/deadline.js';
 import type { Script, ScriptArgs } from '../redis/script.js';
 import type { Limits } from './limits.js';
+import { orUnavailable } from './or-unavailable.js';
 import type { Rebuild } from './rebuild.js';
 import { encodeAmounts, withNote } from './amounts-text.js';
 import { checkNames, checkRelease, checkReservation } from './requests.js';
@@ -128,7 +129,7 @@ export class Quota {
       token = read;
       return undefined;
     };
-    const reply = await unavailable(this.#settle(projectId, id, scripts.reserve, args, deadline, remember));
+    const reply = await orUnavailable(this.#settle(projectId, id, scripts.reserve, args, deadline, remember));
     switch (reply.answer) {
       case 'reserved':
         return { answer: 'reserved', reservation: { id, projectId, deltas, expiresAt: reply.expiresAt, token } };
@@ -194,7 +195,7 @@ export class Quota {
       const some = resources.slice(from, from + MAX_FIELDS);
       const args = { ...this.#common(projectId), fields: some.map(fieldOf) };
       const asked = this.#ask(projectId, this.#parts.scripts.usage, keysOf(projectId), args, deadline);
-      for (const [i, [inUse, reserved]] of (await unavailable(asked)).entries()) {
+      for (const [i, [inUse, reserved]] of (await orUnavailable(asked)).entries()) {
         usage.set(some[i] ?? '', { inUse, reserved });
       }
     }
@@ -205,7 +206,7 @@ export class Quota {
   async list(projectId: string, count: number, deadline: Deadline): Promise<readonly Live[]> {
     checkNames({ projectId });
     const args = { ...this.#common(projectId), count };
-    return unavailable(this.#ask(projectId, this.#parts.scripts.list, keysOf(projectId), args, deadline));
+    return orUnavailable(this.#ask(projectId, this.#parts.scripts.list, keysOf(projectId), args, deadline));
   }
 
   /** The incarnation of a project's server now, to be read before the records. Throws NoAnswer. */
@@ -290,14 +291,4 @@ function answerIn(said: unknown): string {
   if (typeof said === 'string') return said;
   const { answer } = Object(said) as { readonly answer?: unknown };
   return typeof answer === 'string' ? answer : 'read';
-}
-
-/** Before anything is decided, no answer means that nothing was made. */
-async function unavailable<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof NoAnswer) throw new Fault('QuotaUnavailable', { reason: error.message }, { cause: error });
-    throw error;
-  }
 }

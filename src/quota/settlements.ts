@@ -4,6 +4,7 @@ import { Fault } from '../errors/fault.js';
 import { InDoubt } from '../flow/in-doubt.js';
 import { NoAnswer } from '../redis/connection.js';
 import type { Deadline } from '../redis/deadline.js';
+import { orUnavailable } from './or-unavailable.js';
 import type { Look, Quota, ReservationRef } from './quota.js';
 import type { Rebuild } from './rebuild.js';
 import type { Word } from './scripts.js';
@@ -61,7 +62,7 @@ export class Settlements {
     const settled = await this.settle(ref, deadline);
     if (settled === 'undecided') throw new Error(`reservation ${ref.id} is to be undone, but its row does not say so`);
     if (settled !== 'gone') return settled;
-    await available(() => this.#parts.quota.rollback(ref, deadline));
+    await orUnavailable(this.#parts.quota.rollback(ref, deadline));
     return 'gone';
   }
 
@@ -70,18 +71,20 @@ export class Settlements {
    * revoked and stays. Safe to repeat. Throws Fault QuotaUnavailable; recovery then ends it.
    */
   async settle(ref: ReservationRef, deadline: Deadline): Promise<Settled> {
-    return available(async () => {
-      const token = await this.#parts.quota.token(ref.projectId, deadline);
-      const row = await findSettlement(this.#parts.store, ref.id);
-      if (!row) return 'gone';
-      if (row.kind !== 'release' && (row.state === 'open' || row.state === 'held')) return 'undecided';
-      const word = await this.#follow(row, deadline, this.#unchanged(row, token));
-      if (word === 'gone') return 'gone';
-      if (row.state === 'void') return 'undone';
-      if (word === 'unknown' || word === 'late') await this.#parts.rebuild.run(row.projectId, 'unknown', deadline);
-      await this.#parts.store.apply([deleteSettlement(row)]);
-      return 'settled';
-    });
+    return orUnavailable(this.#settle(ref, deadline));
+  }
+
+  async #settle(ref: ReservationRef, deadline: Deadline): Promise<Settled> {
+    const token = await this.#parts.quota.token(ref.projectId, deadline);
+    const row = await findSettlement(this.#parts.store, ref.id);
+    if (!row) return 'gone';
+    if (row.kind !== 'release' && (row.state === 'open' || row.state === 'held')) return 'undecided';
+    const word = await this.#follow(row, deadline, this.#unchanged(row, token));
+    if (word === 'gone') return 'gone';
+    if (row.state === 'void') return 'undone';
+    if (word === 'unknown' || word === 'late') await this.#parts.rebuild.run(row.projectId, 'unknown', deadline);
+    await this.#parts.store.apply([deleteSettlement(row)]);
+    return 'settled';
   }
 
   async #follow(row: Settlement, deadline: Deadline, look: Look<'gone'>): Promise<Word | 'late' | 'gone'> {
@@ -122,14 +125,5 @@ async function inDoubt<T>({ resourceId, id }: Undecided, decide: () => Promise<T
     const nobodyKnows = error instanceof NoAnswer || error instanceof Fault || error instanceof CommitUnknown;
     if (!nobodyKnows) throw error;
     throw new InDoubt(`reservation ${id} was not decided in time`, resourceId, { cause: error });
-  }
-}
-
-async function available<T>(act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (error instanceof NoAnswer) throw new Fault('QuotaUnavailable', { reason: error.message }, { cause: error });
-    throw error;
   }
 }

@@ -255,6 +255,19 @@ export class Client {
     });
   }
 
+  /** Where quota in Redis differs from the records, in all projects; none: they agree. For administrators. */
+  async quotaDifferences(): Promise<readonly string[]> {
+    const metadata = this.#metadata.clone();
+    metadata.set('x-roles', 'admin');
+    return new Promise((resolve, reject) => {
+      const request = { projectId: '', pageSize: 1_000, pageToken: '' };
+      this.#quotas.checkQuotas(request, metadata, { deadline: Date.now() + 20_000 }, (error, answer) => {
+        if (error) reject(error);
+        else resolve(answer.differences.map((each) => JSON.stringify(each)));
+      });
+    });
+  }
+
   /** Waits until the volume is available; throws when it ends otherwise. */
   async available(volumeId: string): Promise<Volume> {
     return until(async () => {
