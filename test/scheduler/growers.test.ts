@@ -138,21 +138,21 @@ for (const [what, { ask, pool, keepsGib }] of Object.entries(GROWERS)) {
   });
 }
 
-test('room is claimed while the work is under way', async (t) => {
-  const { world, claims, handedOn } = await installedWith(t);
-  const claimed: unknown[] = [];
-  const send = handedOn.push.bind(handedOn);
-  handedOn.push = (...rows) => {
-    void claims.outstanding(['h1@b', 'h2@b']).then((found) => claimed.push(found));
-    return send(...rows);
+test('room is claimed before the work is handed on, and given back when nobody does it', async (t) => {
+  const story: string[] = [];
+  const observer = {
+    claimed: (answer: string) => story.push(answer),
+    ended: (how: string, count: number) => story.push(`${count} ${how}`),
+    failed: (what: string) => story.push(`no answer to ${what}`),
   };
-  t.is(await GROWERS['a volume that grows']?.ask(world), 'agreed');
-  await nothingLeft(claims);
-  t.is(await GROWERS['a volume that is migrated']?.ask(world), 'agreed');
-  t.deepEqual(claimed, [
-    { count: 1, gib: 5 },
-    { count: 1, gib: 1 },
-  ]);
+  const claims = claimsOver(await connect(t, (await redisServerFor(t)).socket), { observer });
+  const { world, free } = await installedWith(t, claims);
+  for (const grower of ['a volume that grows', 'a volume that is migrated']) {
+    t.is(await GROWERS[grower]?.ask(world), 'agreed');
+    await nothingLeft(claims);
+  }
+  t.deepEqual(story, ['won', '1 released', 'won', '1 released']);
+  t.deepEqual([free('h1@b#p'), free('h2@b#p')], [5, 9], 'this scheduler counts both until the next report');
 });
 
 test('what takes no new room is agreed to, however full the pools', async (t) => {
@@ -181,7 +181,7 @@ async function nothingLeft(claims: Claims, butGib = 0): Promise<void> {
 async function installedWith(t: ExecutionContext, shared?: Claims) {
   const store = await sqliteStore(t);
   const claims = shared ?? claimsOver(await connect(t, (await redisServerFor(t)).socket));
-  const { client, sender, free, handedOn } = await installed(t, store, BACKENDS, { claims });
+  const { client, sender, free } = await installed(t, store, BACKENDS, { claims });
   const world: World = { store, client, send: (row) => sender.send(row) };
-  return { world, claims, free, handedOn };
+  return { world, claims, free };
 }
