@@ -4,6 +4,7 @@ import { CommitUnknown, type Store } from '../db/store.js';
 import type { Log } from '../log/log.js';
 import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connection.js';
 import { type Deadline, deadlineIn, isOver, pause, within } from '../redis/deadline.js';
+import { Gate } from '../redis/gate.js';
 import type { Incarnation } from '../redis/incarnation.js';
 import { encodeAmounts } from './amounts-text.js';
 import type { SnapshotOptions } from './deltas/snapshot.js';
@@ -24,6 +25,8 @@ export interface RebuildParts {
   readonly leaseMs?: number;
   /** When a rebuild gives up, ms; those who wait for it may do so earlier. @default 30000 */
   readonly timeoutMs?: number;
+  /** Projects that this process rebuilds at the same time; the others wait for their turn. @default 8 */
+  readonly atOnce?: number;
   readonly log: Pick<Log, 'info' | 'warn'>;
   /** Told of each rebuild that was done here, or was not; never throws. @default nobody */
   readonly onRebuild?: (reason: RebuildReason, outcome: 'rebuilt' | 'failed', elapsedMs: number) => void;
@@ -36,6 +39,9 @@ export interface RebuildParts {
 export type RebuildReason = 'stale' | 'unknown';
 
 const LOOK_AGAIN_MS = 20;
+const AT_ONCE = 8;
+/** Projects that may wait for their turn; of more, the callers come back. */
+const MAX_WAITING = 10_000;
 
 /**
  * Makes a project's sums in Redis what the records say. From its first step to its last no decision about the project is
@@ -44,13 +50,15 @@ const LOOK_AGAIN_MS = 20;
 export class Rebuild {
   readonly #parts: Required<RebuildParts>;
   readonly #running = new Map<string, Promise<void>>();
+  readonly #gate: Gate;
 
   constructor(parts: RebuildParts) {
     this.#parts = {
-      ...{ sums: { countSnapshotGib: true }, leaseMs: 5_000, timeoutMs: 30_000 },
+      ...{ sums: { countSnapshotGib: true }, leaseMs: 5_000, timeoutMs: 30_000, atOnce: AT_ONCE },
       onRebuild: () => undefined,
       ...parts,
     };
+    this.#gate = new Gate({ atOnce: this.#parts.atOnce, waiting: MAX_WAITING, what: 'a rebuild of quota' });
   }
 
   /**
@@ -92,6 +100,8 @@ export class Rebuild {
     let force = reason === 'stale' ? 0 : 1;
     while (!isOver(deadline)) {
       const incarnation = await redis.incarnation(usage, deadline);
+      // a turn is for the work alone: a project whose server is away must not keep others from theirs
+      await this.#gate.enter(deadline);
       try {
         const args = { owner, lease: leaseMs, force };
         const begin = await redis.attempt(incarnation, scripts.rebuildBegin, { usage }, args, deadline);
@@ -104,6 +114,8 @@ export class Rebuild {
       } catch (error) {
         if (!(error instanceof TryAgain) && !(error instanceof CommitUnknown)) throw error;
         owner = randomUUID();
+      } finally {
+        this.#gate.leave();
       }
       await pause(LOOK_AGAIN_MS, deadline);
     }

@@ -2,11 +2,12 @@ import { copyFile } from 'node:fs/promises';
 import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { deadlineIn } from '#src/redis/deadline.js';
+import type { Store } from '#src/db/store.js';
+import { deadlineIn, pause } from '#src/redis/deadline.js';
 import { Creation, engineOf, figures, projectWith, soon } from '../support/quota.js';
 import { Load } from '../support/quota-load.js';
 import { redisProcessFor, type RedisProcess } from '../support/redis-processes.js';
-import { connect, eventually } from '../support/redis.js';
+import { connect, eventually, newProject } from '../support/redis.js';
 import { sqliteStore } from '../support/sql.js';
 
 test('a primary without its replica refuses under min-replicas-to-write, and a caller may come back with the same id', async (t) => {
@@ -103,6 +104,25 @@ test('a server killed again and again under load leaves usage equal to the recor
   t.true(usage.startsWith(`${answered}/`), `${answered} were answered, ${usage} are there`);
 });
 
+test('a lost Redis is rebuilt a few projects at a time, and who needs no rebuild does not wait', async (t) => {
+  const server = await redisProcessFor(t);
+  const { store, most } = slow(await sqliteStore(t));
+  const engine = engineOf(await connect(t, `redis://127.0.0.1:${server.port}`), store);
+  const projects = Array.from({ length: 60 }, newProject);
+  const spared = newProject();
+  await server.admin.flushall();
+  await figures(engine, spared);
+
+  const lines: string[] = [];
+  const all = projects.map(async (project) => lines.push(await figures(engine, project)));
+  await eventually('some are rebuilt', () => lines.length > 0);
+  t.is(await figures(engine, spared), '0/0 0/0 0/0 0/0');
+  t.true(lines.length < projects.length, 'the spared one was answered before the last');
+  await Promise.all(all);
+  t.true(lines.every((line) => line === '0/0 0/0 0/0 0/0'));
+  t.is(most(), 8);
+});
+
 test('a connection that is cut before a reply comes costs a repetition and counts nothing twice', async (t) => {
   const server = await redisProcessFor(t);
   const cutter = await cutterFor(t, server.port);
@@ -126,6 +146,22 @@ test('a connection that is cut before a reply comes costs a repetition and count
   t.is(await figures(engine, project), '1/0 1/0 1/0 1/0');
   t.is(cutter.cuts, 3);
 });
+
+/** A store that takes its time, and how many asked it at the same time. */
+function slow(store: Store): { readonly store: Store; readonly most: () => number } {
+  let [asking, most] = [0, 0];
+  const slowed: Store = {
+    dialect: store.dialect,
+    read: (statement) => store.read(statement),
+    close: () => store.close(),
+    async apply(unit) {
+      most = Math.max(most, (asking += 1));
+      await pause(5, deadlineIn(1_000));
+      return store.apply(unit).finally(() => (asking -= 1));
+    },
+  };
+  return { store: slowed, most: () => most };
+}
 
 /** A quota engine on a server, and a project without limits. */
 async function world(t: ExecutionContext, server: RedisProcess) {
