@@ -28,6 +28,8 @@ interface Action extends Partial<OverFacts> {
 interface Expect {
   readonly outcome: string;
   readonly error?: string;
+  /** HTTP's: each of them is 413. */
+  readonly code?: number;
   readonly args?: Readonly<Record<string, unknown>>;
   readonly over?: OverFacts;
 }
@@ -160,8 +162,14 @@ function compared(expect: Expect, action: Action, fault: Fault | undefined): rea
   if (fault === undefined) return differing(expect, { outcome: 'ok' });
   const { over = [], ...args } = fault.facts as { readonly over?: readonly Over[] } & Record<string, unknown>;
   const facts = expect.over ?? (action.do === 'process' ? (action as OverFacts) : undefined);
-  const wanted = { error: expect.error, args: { ...expect.args }, overs: facts && [...facts.overs].sort() };
+  const wanted = {
+    error: expect.error,
+    code: expect.code,
+    args: { ...expect.args },
+    overs: facts && [...facts.overs].sort(),
+  };
   // without a size Cinder asks for nothing, and we for none
   if (wanted.args['requested'] === null) wanted.args['requested'] = 0;
-  return differing(wanted, { error: fault.name, args, overs: facts && over.map(({ resource }) => resource) });
+  const code = fault.code === 'RESOURCE_EXHAUSTED' ? 413 : 0;
+  return differing(wanted, { error: fault.name, code, args, overs: facts && over.map(({ resource }) => resource) });
 }

@@ -38,6 +38,12 @@ const SAME_FIGURES: readonly string[] = [
   'rollback-after-expiry',
 ];
 
+/** What Cinder takes and the product refuses, with its error: nothing is reserved. */
+const REFUSED: Readonly<Record<string, string>> = {
+  'ttl-not-positive': 'InvalidReservationExpiration',
+  'empty-deltas': 'InvalidInput',
+};
+
 /** How many of its operations a case is played for. */
 function endOf({ differs = '', differs_at: at = [], input, expect }: Sequence): number {
   const whole = input.ops.length;
@@ -47,7 +53,7 @@ function endOf({ differs = '', differs_at: at = [], input, expect }: Sequence): 
     return counted === undefined ? whole : counted + 1;
   }
   const [first = whole] = at;
-  return differs === 'expired-unswept' ? Math.min(first + 1, whole) : first;
+  return differs === 'expired-unswept' || differs in REFUSED ? Math.min(first + 1, whole) : first;
 }
 
 async function play(parts: Parts, one: Sequence): Promise<readonly string[]> {
@@ -77,7 +83,9 @@ async function asWeMean(differs: string, player: Player, wanted: Step, came: Ste
     case 'unknown-reservation':
     case 'foreign-project':
       return [...differing(wanted, came), ...differing('unknown', word)];
-    default:
-      return player.holdsNothingExpired();
+    default: {
+      const error = differs in REFUSED ? differing(REFUSED[differs], came.error) : [];
+      return [...error, ...(await player.holdsNothingExpired())];
+    }
   }
 }
