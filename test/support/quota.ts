@@ -27,6 +27,8 @@ export interface EngineOptions {
   readonly graceMs?: number;
   readonly leaseMs?: number;
   readonly log?: Log;
+  /** How old a limit may be, ms. @default 0 */
+  readonly limitsMaxAgeMs?: number;
   /** @default snapshots count towards gigabytes */
   readonly sums?: SnapshotOptions;
 }
@@ -37,7 +39,7 @@ export type Engine<R extends RedisConnection = ServerConnection> = ReturnType<ty
 export function engineOf<R extends RedisConnection>(redis: R, store: Store, options: EngineOptions = {}) {
   const { ttlMs = 60_000, log = SILENT, leaseMs = 5_000, sums = { countSnapshotGib: true } } = options;
   const scripts = loadQuotaScripts();
-  const limits = new Limits({ store, defaults: DEFAULT_LIMITS, maxAgeMs: 0 });
+  const limits = new Limits({ store, defaults: DEFAULT_LIMITS, maxAgeMs: options.limitsMaxAgeMs ?? 0 });
   const rebuild = new Rebuild({ redis, scripts, store, graceMs: graceMsOf(ttlMs), leaseMs, sums, log });
   const quota = new Quota({ redis, scripts, limits, rebuild, ttlMs, log });
   const settlements = new Settlements({ quota, rebuild, store });
