@@ -48,19 +48,20 @@ function lead({ reportedAt }: PoolState, { now, intervalMs }: Times): string | u
   return leadMs > intervalMs ? `reported ${seconds(leadMs)} s ahead of the scheduler's clock` : undefined;
 }
 
-/** A figure, and another one that it cannot exceed. */
-const BOUNDS = [
-  ['free_capacity_gb', 'total_capacity_gb'],
-  ['allocated_capacity_gb', 'provisioned_capacity_gb'],
-] as const;
+/** For so many reports in a row volumes on their way, which are allocated before they are provisioned, are no explanation. */
+const OVER_ALLOCATED_REPORTS = 3;
 
 function contradictions(pool: PoolState): string | undefined {
-  const beyond = BOUNDS.flatMap(([key, bound]) => {
-    const [value, limit] = [figure(pool, key), figure(pool, bound)];
-    return value > limit ? [`${key} ${value} is more than ${bound} ${limit}`] : [];
-  });
+  const [total, free] = [figure(pool, 'total_capacity_gb'), figure(pool, 'free_capacity_gb')];
+  const [allocated, provisioned] = [figure(pool, 'allocated_capacity_gb'), figure(pool, 'provisioned_capacity_gb')];
   const reserved = figure(pool, 'reserved_percentage');
-  return sentence(reserved > 100 ? [...beyond, `reserved_percentage ${reserved} is more than 100`] : beyond);
+  return sentence([
+    ...(free > total ? [`free_capacity_gb ${free} is more than total_capacity_gb ${total}`] : []),
+    ...(pool.timesOverAllocated >= OVER_ALLOCATED_REPORTS
+      ? [`allocated_capacity_gb ${allocated} is more than provisioned_capacity_gb ${provisioned}`]
+      : []),
+    ...(reserved > 100 ? [`reserved_percentage ${reserved} is more than 100`] : []),
+  ]);
 }
 
 const FIGURES = [

@@ -1,7 +1,7 @@
 import { withPool } from '../objects/backend-name.js';
 import { figure, isUnmeasured, maxOverSubscriptionRatio, provisionedCapacity } from './capacity.js';
 import { operand } from './python/number.js';
-import type { Value, ValueMap } from './python/value.js';
+import { get, type Value, type ValueMap } from './python/value.js';
 import type { VolumeService } from './volume-service.js';
 
 /**
@@ -65,9 +65,11 @@ export class PoolState implements Pool {
   goodnessFunction: Value = 0;
   updatedAt: number | null = null;
   /** When the capabilities were reported, ms. */
-  reportedAt = 0;
+  reportedAt = -Infinity;
   /** How often the report lists the pool; the last one counts. */
   timesListed = 1;
+  /** Reports in a row by which more is allocated than provisioned. */
+  timesOverAllocated = 0;
 
   constructor(host: string, clusterName: string | null, name: string, service: VolumeService) {
     this.name = name;
@@ -84,6 +86,8 @@ export class PoolState implements Pool {
   apply(capabilities: ValueMap, timestamp: number, service: VolumeService, globalRatio: string): void {
     this.capabilities = capabilities;
     this.service = service;
+    if (timestamp > this.reportedAt)
+      this.timesOverAllocated = isOverAllocated(capabilities) ? this.timesOverAllocated + 1 : 0;
     this.reportedAt = timestamp;
     if (this.updatedAt !== null && this.updatedAt > timestamp) return;
 
@@ -117,4 +121,12 @@ export class PoolState implements Pool {
     this.allocatedCapacityGb = allocated;
     this.provisionedCapacityGb = provisioned;
   }
+}
+
+function isOverAllocated(capabilities: ValueMap): boolean {
+  const [allocated, provisioned] = [
+    get(capabilities, 'allocated_capacity_gb'),
+    get(capabilities, 'provisioned_capacity_gb'),
+  ];
+  return typeof allocated === 'number' && typeof provisioned === 'number' && allocated > provisioned;
 }

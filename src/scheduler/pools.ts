@@ -60,12 +60,17 @@ export class Pools {
     this.#isStale = true;
   }
 
+  /** Throws InvalidInput for a report that makes no pools, or pools that cannot be compared. */
+  check(report: CapabilityReport): void {
+    checkReport(report, this.#options.maxOverSubscriptionRatio);
+  }
+
   /**
-   * Takes a report; answers whether it was taken, which one strictly older than the last is not. Throws InvalidInput for
-   * one that makes no pools. Safe to repeat.
+   * Takes a report; answers whether it was taken, which one strictly older than the last is not. Throws as `check`. Safe to
+   * repeat.
    */
   report(report: CapabilityReport): boolean {
-    checkReport(report, this.#options.maxOverSubscriptionRatio);
+    this.check(report);
     const key = reportKey(report);
     const stored = this.#reports.get(key);
     if (stored !== undefined && report.timestamp < stored.timestamp) return false;
@@ -81,12 +86,12 @@ export class Pools {
   }
 
   /**
-   * Takes a report for its changes; answers what is to be announced, undefined when nothing changed. Throws InvalidInput
-   * for a report that makes no pools, UnusableCapability for figures that cannot be summed up.
+   * Takes a report for its changes; answers what is to be announced, undefined when nothing changed. Throws as `check`, and
+   * UnusableCapability for figures that cannot be summed up.
    */
   notify(report: CapabilityReport): CapacityNotice | undefined {
+    this.check(report);
     const { maxOverSubscriptionRatio } = this.#options;
-    checkReport(report, maxOverSubscriptionRatio);
     const key = reportKey(report);
     const changed = this.#changes(key, report);
     if (changed === undefined) return undefined;

@@ -1,5 +1,8 @@
 import test from 'ava';
 import { UpdateServiceCapabilitiesRequest } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
+import { BackupServices } from '#src/scheduler/backup-services.js';
+import { updateServiceCapabilities } from '#src/scheduler/handlers/update-service-capabilities.js';
+import type { CapabilityReport } from '#src/scheduler/report.js';
 import { describeToOperator } from '#src/scheduler/refusal.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
 import { MAX_PARTS, MAX_POOLS_PER_PART, ReportParts } from '#src/scheduler/report-parts.js';
@@ -73,6 +76,26 @@ test('a name that JavaScript has a meaning for is a name, and reaches nothing el
   }
   t.is(place(60), 'odd@b#__proto__');
   t.false('free_capacity_gb' in {});
+});
+
+test('a report that is refused ends no claims, and one that is taken does', async (t) => {
+  const { pools } = two();
+  const folded: CapabilityReport[] = [];
+  const take = updateServiceCapabilities({
+    ...{ pools, backups: new BackupServices(), now: () => 3, onReport: () => undefined },
+    reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 10, now: () => 3 }),
+    claims: { fold: (report) => Promise.resolve(void folded.push(report)) },
+  });
+  const told = (free: unknown): Promise<unknown> => {
+    const capabilities = { pools: [{ ...SANE, pool_name: 'p', free_capacity_gb: free }] };
+    const includedClaims = [{ volumeId: 'v', epoch: 1, pool: 'p' }];
+    const request = { serviceName: 'volume', host: 'odd@b', capabilities, includedClaims };
+    return take(UpdateServiceCapabilitiesRequest.fromPartial(request), {} as Parameters<typeof take>[1]);
+  };
+  await t.throwsAsync(told('plenty'), { name: 'InvalidInput' });
+  t.is(folded.length, 0);
+  await told(49);
+  t.is(folded.length, 1);
 });
 
 test('a pool that is listed twice is one, as it is listed last', (t) => {

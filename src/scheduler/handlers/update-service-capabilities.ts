@@ -29,6 +29,7 @@ export function updateServiceCapabilities(
     if (request.serviceName !== 'volume') return {};
     const report = parts.reportParts.add(partOf(request, parts.now()));
     if (!report) return {};
+    parts.pools.check(report); // one that is refused ends no claims
     await parts.claims?.fold(report);
     if (parts.pools.report(report)) parts.onReport(report.host);
     return {};
