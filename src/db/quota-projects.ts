@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { listIn } from './json.js';
 import { statement } from './statement.js';
 import type { Step, Store } from './store.js';
 
@@ -27,11 +28,20 @@ export async function takeUnchecked(
   return (taken?.returned ?? []).map(({ project_id }) => project_id as string);
 }
 
+/** Puts back what was taken and not compared: whoever comes next takes it. */
+export function putBackUnchecked(projects: readonly string[]): Step {
+  return { statement: putBack.with({ projects: JSON.stringify(projects) }) };
+}
+
 const note = statement<{ project: string }>()(({ db, now }, p) =>
   db
     .insertInto('quota_projects')
     .values({ project_id: p.project, checked_at: now })
     .onConflict((conflict) => conflict.column('project_id').doNothing()),
+);
+
+const putBack = statement<{ projects: string }>()(({ db, dialect }, p) =>
+  db.updateTable('quota_projects').set({ checked_at: 0 }).where('project_id', 'in', listIn(dialect, p.projects)),
 );
 
 const list = statement<{ after: string; limit: number }>()(({ db }, p) =>

@@ -1,6 +1,5 @@
-import { takeUnchecked } from '../db/quota-projects.js';
+import { putBackUnchecked, takeUnchecked } from '../db/quota-projects.js';
 import type { Store } from '../db/store.js';
-import { Fault } from '../errors/fault.js';
 import type { Log } from '../log/log.js';
 import { type Deadline, deadlineIn, isOver, pause } from '../redis/deadline.js';
 import type { QuotaCheck } from './check.js';
@@ -8,7 +7,7 @@ import type { QuotaCheck } from './check.js';
 /** What the reconciler works with. */
 export interface ReconcilerParts {
   readonly store: Store;
-  readonly check: QuotaCheck;
+  readonly check: Pick<QuotaCheck, 'run'>;
   /** How often each project is compared, ms. */
   readonly intervalMs: number;
   /** Pause between rounds, ms, a fifth more or less. @default 10000 */
@@ -20,8 +19,10 @@ export interface ReconcilerParts {
 
 /** Projects of a round and process at most: with the usual period ten a second. */
 const MOST_A_ROUND = 100;
-/** Projects taken at once: what is taken and not reached waits for another interval. */
+/** Projects taken at once. */
 const TAKEN_AT_ONCE = 10;
+/** Failures in a row after which nobody can be expected to answer. */
+const MOST_FAILURES = 3;
 
 /**
  * Compares one project after the other with its records and mends what is wrong. Processes share the work: each takes the
@@ -54,12 +55,10 @@ export class Reconciler {
     try {
       while (count < MOST_A_ROUND) {
         const projects = await takeUnchecked(store, { minAgeMs: intervalMs, limit: TAKEN_AT_ONCE });
-        for (const projectId of projects) {
-          if (this.#stopping.signal.aborted) return count;
-          await this.#compare(projectId);
-          count += 1;
-        }
-        if (projects.length < TAKEN_AT_ONCE) break;
+        const compared = await this.#compareAll(projects);
+        count += compared;
+        if (compared < projects.length) await store.apply([putBackUnchecked(projects.slice(compared))]);
+        if (compared < TAKEN_AT_ONCE) break;
       }
     } catch (error) {
       log.warn('quota is not compared with the records at the moment', { error });
@@ -76,15 +75,27 @@ export class Reconciler {
     }
   }
 
-  /** What is wrong with one project must not keep the others; where nobody answers, the round is over. */
-  async #compare(projectId: string): Promise<void> {
+  /** Returns how many were tried: fewer than there are when nobody answers, or it is told to stop. */
+  async #compareAll(projects: readonly string[]): Promise<number> {
+    let failures = 0;
+    for (const [index, projectId] of projects.entries()) {
+      if (this.#stopping.signal.aborted || failures === MOST_FAILURES) return index;
+      failures = (await this.#compare(projectId)) ? 0 : failures + 1;
+    }
+    return projects.length;
+  }
+
+  /** What is wrong with one project must not keep the others: it waits for another interval. */
+  async #compare(projectId: string): Promise<boolean> {
     const { check, patienceMs, log } = this.#parts;
     try {
       await check.run(projectId, { by: 'reconciler', mend: true }, deadlineIn(patienceMs, this.#stopping.signal));
+      return true;
     } catch (error) {
-      if (this.#stopping.signal.aborted) return;
-      if (Fault.is(error, 'DatabaseUnavailable')) throw error;
-      log.warn("a project's quota could not be compared with the records", { projectId, error });
+      if (!this.#stopping.signal.aborted) {
+        log.warn("a project's quota could not be compared with the records", { projectId, error });
+      }
+      return false;
     }
   }
 }

@@ -86,6 +86,26 @@ test('it goes round by itself, and ends at once when it is told to', async (t) =
   t.is(await figures(engine, projectId), '6/0 10/0 1/0 10/0');
 });
 
+test('where nobody answers the round is over, and who was not reached is the next one', async (t) => {
+  const { engine, log } = await reconciling(t);
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  await engine.store.apply(names.map((name) => noteProject(name)));
+  await longAgo(engine.store);
+  const seen: string[] = [];
+  let isAway = true;
+  const check = {
+    run: (projectId: string) => {
+      seen.push(projectId);
+      return isAway ? Promise.reject(new Error('away')) : Promise.resolve([]);
+    },
+  };
+  const reconciler = new Reconciler({ store: engine.store, check, intervalMs: INTERVAL_MS, log });
+  t.is(await reconciler.round(), 3);
+  isAway = false;
+  t.is(await reconciler.round(), 3);
+  t.deepEqual(seen.toSorted(), names, 'each once');
+});
+
 test('a database that does not answer ends the round, not the reconciler', async (t) => {
   const { engine, log } = await reconciling(t);
   const down = { ...engine.store, apply: () => Promise.reject(new Error('down')) };

@@ -43,6 +43,26 @@ test('an operator finds what is wrong, sees what is right, and mends it', async 
   t.deepEqual(await client.usage(), { volumes: [1, 0], gigabytes: [2, 0] });
 });
 
+test('while volumes are made and deleted a check finds nothing, and no request fails for it', async (t) => {
+  const { client } = await booksFor(t, { CINDER_QUOTA_RECONCILE_INTERVAL: '1' });
+  let running = 3;
+  const comeAndGo = async () => {
+    for (let n = 0; n < 4; n++) {
+      const { id } = await client.create();
+      await client.available(id);
+      await client.delete(id);
+      await client.gone(id);
+    }
+    running -= 1;
+  };
+  const look = async () => {
+    while (running > 0) t.deepEqual(await client.quotaDifferences(), []);
+  };
+  await Promise.all([look(), ...Array.from({ length: running }, comeAndGo)]);
+  await until(async () => ((await client.usage()).volumes.join() === '1,0' ? true : undefined), 'all to be given back');
+  t.deepEqual(await client.quotaDifferences(), []);
+});
+
 test('what is wrong is mended without anybody asking, told in the log and counted', async (t) => {
   const { installation, client, spoil } = await booksFor(t, { CINDER_QUOTA_RECONCILE_INTERVAL: '1' });
   await spoil();

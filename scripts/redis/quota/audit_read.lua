@@ -28,12 +28,15 @@ end
 local page = redis.call('HSCAN', book, cursor, 'COUNT', 200)
 local fields = {}
 for i = 1, #page[2], 2 do fields[#fields + 1] = page[2][i] end
-local scores = #fields > 0 and redis.call('ZMSCORE', deadlines, unpack(fields)) or {}
+-- A small hash comes as a whole, and how small that is is a setting of the server.
 local entries = {}
-for i, field in ipairs(fields) do
-  entries[#entries + 1] = field
-  entries[#entries + 1] = page[2][2 * i]
-  entries[#entries + 1] = scores[i] or ''
+for from = 1, #fields, 1000 do
+  local some = { unpack(fields, from, math.min(from + 999, #fields)) }
+  for i, score in ipairs(redis.call('ZMSCORE', deadlines, unpack(some))) do
+    entries[#entries + 1] = some[i]
+    entries[#entries + 1] = page[2][2 * (from + i - 1)]
+    entries[#entries + 1] = score or ''
+  end
 end
 redis.call('HSET', usage, 'lease', owner .. ' ' .. string.format('%.0f', now + lease))
 return { 'page', page[1], entries }
