@@ -52,6 +52,8 @@ export class ServerConnection implements RedisConnection {
   #refusalPasses = false;
   #lastError: string | undefined;
   #asksAgain: NodeJS.Timeout | undefined;
+  /** The Sentinels have named another one since it was looked for. */
+  #isToLeave = false;
   #isClosed = false;
   /** Counts the connections that are gone. */
   #closes = 0;
@@ -67,7 +69,10 @@ export class ServerConnection implements RedisConnection {
     this.#mode = mode;
     this.#gate = new Gate({ atOnce: maxInFlight, waiting: MAX_WAITING, what: 'Redis' });
     this.#redis = clientOf(endpoint, access, manners(replyTimeoutMs));
-    this.#redis.on('ready', () => void this.#read());
+    this.#redis.on('ready', () => {
+      if (this.#isToLeave) this.#leave();
+      else void this.#read();
+    });
     this.#redis.on('close', () => {
       this.#closes += 1;
       this.#current = undefined;
@@ -75,10 +80,9 @@ export class ServerConnection implements RedisConnection {
     // only the message: a reply error also carries its command, which may be AUTH
     this.#redis.on('error', (error: Error) => this.#failed('redis connection', error.message));
     if ('sentinels' in endpoint) {
-      // asks the Sentinels again, whatever the server at hand still says of itself
       this.#watch = new SentinelWatch(endpoint, access, () => {
         this.#log.warn('redis has a new primary', { master: endpoint.masterName });
-        this.#redis.disconnect(true);
+        this.#leave();
       });
     }
   }
@@ -220,13 +224,20 @@ export class ServerConnection implements RedisConnection {
     }
   }
 
+  /** Asks the Sentinels again, whatever the server at hand says of itself. */
+  #leave(): void {
+    // a client that is told to disconnect while it still looks for a server ends for good
+    this.#isToLeave = this.#redis.status !== 'ready';
+    if (!this.#isToLeave) this.#redis.disconnect(true);
+  }
+
   #refuse(reason: string, passes: boolean): void {
     if (reason !== this.#refusal) this.#log.error('redis refused', { reason });
     this.#refusal = reason;
     this.#refusalPasses = passes;
     this.#current = undefined;
     if (this.#isClosed) return;
-    if (this.#watch) this.#redis.disconnect(true); // the Sentinels may know a better one
+    if (this.#watch) this.#leave(); // the Sentinels may know a better one
     clearTimeout(this.#asksAgain);
     this.#asksAgain = setTimeout(() => {
       if (this.#redis.status === 'ready' && !this.#current) void this.#read();

@@ -90,6 +90,22 @@ test('a client that still reaches the former primary is told of the new one by t
   await eventually('it was told again', () => told.length === 2);
 });
 
+test('a client that is told of a new primary while it looks for one finds it', async (t) => {
+  const { sentinel } = await watched(t);
+  const teller = await redisProcessFor(t, { requirepass: PASSWORDS.own });
+  const redis = await connect(t, sentinel, recordingLog(), teller.port);
+  const tell = () => teller.admin.publish('+switch-master', 'mymaster 127.0.0.1 1 127.0.0.1 2');
+  const before = await redis.incarnation('', soon());
+  await eventually('it listens', async () => (await teller.admin.pubsub('NUMSUB', '+switch-master'))[1] === 1);
+
+  sentinel.pause();
+  redis.client.disconnect(true);
+  await eventually('it asks the Sentinel', () => redis.client.status === 'connecting');
+  await tell();
+  sentinel.resume();
+  t.not(await redis.incarnation('', soon()), before);
+});
+
 /** A primary, its replica, and who watches them. */
 async function watched(t: ExecutionContext) {
   const primary = await redisProcessFor(t, LOCKED);
@@ -107,12 +123,17 @@ async function watched(t: ExecutionContext) {
   return { primary, replica, sentinel };
 }
 
-/** The first Sentinel that is named is away. */
-async function connect(t: ExecutionContext, sentinel: RedisProcess, log = recordingLog()): Promise<ServerConnection> {
+/** The first Sentinel that is named is away, unless a port says otherwise. */
+async function connect(
+  t: ExecutionContext,
+  sentinel: RedisProcess,
+  log = recordingLog(),
+  first?: number,
+): Promise<ServerConnection> {
   const redis = await connectRedis({
     endpoint: {
       sentinels: [
-        { host: '127.0.0.1', port: await freePort() },
+        { host: '127.0.0.1', port: first ?? (await freePort()) },
         { host: '127.0.0.1', port: sentinel.port },
       ],
       masterName: 'mymaster',
