@@ -13,8 +13,8 @@ const EVERY = ['project_id', 'user_id', 'status'] as const;
 const TIMES = ['created_at', 'updated_at'] as const;
 
 /**
- * Snapshots, backups and groups, what quota counts besides volumes, and the projects whose sums are in Redis. What a column means stands in `schema.ts`. Each has an
- * index with all that counting a project asks for, so that it needs no row.
+ * Snapshots, backups and groups, what quota counts besides volumes, and the projects whose sums are in Redis. What a column
+ * means stands in `schema.ts`. Each record has an index with all that counting a project asks for, so that it needs no row.
  */
 export async function createQuotaRecords(db: Kysely<Schema>, dialect: DialectName): Promise<void> {
   const text = TEXT[dialect];

@@ -21,7 +21,10 @@ export function snapshotAmounts(
   return { snapshots: 1, [typeKey('snapshots', volumeTypeId)]: 1, ...(countSnapshotGib && gigabytes) };
 }
 
-/** What the snapshots of a group use, of whatever types, in one reservation. Rule: cinder/volume/api.py, `create_snapshots_in_db`. */
+/**
+ * What the snapshots of a group use, of whatever types, in one reservation.
+ * Rule: cinder/volume/api.py, `create_snapshots_in_db`.
+ */
 export function groupSnapshotAmounts(
   members: readonly (CountedSnapshot & { readonly volumeTypeId: string })[],
   options: SnapshotOptions,
