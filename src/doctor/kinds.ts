@@ -29,7 +29,7 @@ export const KINDS = {
   work_without_settlement: {
     subject: 'work',
     repairable: true,
-    remedy: 'end the volume in error with a message for its owner, and count the quota anew',
+    remedy: 'end the volume in error, or in its former status, with a message for its owner; count the quota anew',
   },
   status_without_work: {
     subject: 'volumes',

@@ -14,8 +14,11 @@ export interface VolumeCheckParts extends MessageParts {
   readonly recount: (projectId: string, signal: AbortSignal) => Promise<void>;
 }
 
-/** Statuses in which there must be a row of work, and what that work is. */
-const WORK_IN = {
+/**
+ * Statuses in which there must be a row of work, and what that work is. Cinder has more transient ones; nothing here sets
+ * them.
+ */
+export const WORK_IN = {
   creating: 'create',
   downloading: 'create',
   deleting: 'delete',
@@ -25,7 +28,10 @@ const WORK_IN = {
   managing: 'manage',
 } as const satisfies Partial<Record<VolumeStatus, Work>>;
 
-export const WORKED_ON = Object.keys(WORK_IN) as readonly (keyof typeof WORK_IN)[];
+/** They. */
+export const WORKED_ON = Object.keys(WORK_IN) as readonly WorkedOn[];
+
+export type WorkedOn = keyof typeof WORK_IN;
 
 /** Volumes looked at together. */
 const PAGE = 500;
@@ -35,7 +41,7 @@ const LAST: VolumePlace = { createdAt: Number.MAX_SAFE_INTEGER, id: LAST_ID };
 /** Volumes in a transient status: each has its row of work. Rule: docs/protocols.md §W PROOF. */
 export function volumeCheck(parts: VolumeCheckParts): Check {
   return checkOfLists('volumes', WORKED_ON, async (list, { after, until }) => {
-    const status = list as keyof typeof WORK_IN; // the lists are these
+    const status = list as WorkedOn; // the lists are these
     const volumes = await transientFacts(parts.store, {
       ...{ status, limit: PAGE },
       ...{ after: placeOf(after, FIRST), until: placeOf(until ?? '', LAST) },
@@ -51,7 +57,7 @@ function placeOf(text: string, otherwise: VolumePlace): VolumePlace {
   return id === undefined ? otherwise : { createdAt: Number(createdAt), id };
 }
 
-function suspectOf(parts: VolumeCheckParts, volume: TransientFacts, status: keyof typeof WORK_IN): Suspect {
+function suspectOf(parts: VolumeCheckParts, volume: TransientFacts, status: WorkedOn): Suspect {
   const { id, projectId, userId, revision } = volume;
   const work: Work = WORK_IN[status];
   const context = { ...parts.context, projectId, userId };

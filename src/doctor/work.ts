@@ -1,9 +1,9 @@
-import { failVolume, type Failure, type MessageParts } from '../casts/fail-volume.js';
+import { ACTION_OF, failVolume, type MessageParts, type Work } from '../casts/fail-volume.js';
 import { LAST_ID, workFacts, type WorkFacts } from '../db/diagnosis.js';
 import { forgetCharges, idleVolume, removeWork } from '../db/repairs.js';
 import type { Store } from '../db/store.js';
 import { type Check, checkOfLists, type Suspect } from './check.js';
-import { WORKED_ON } from './volumes.js';
+import { WORK_IN, WORKED_ON, type WorkedOn } from './volumes.js';
 
 export interface WorkCheckParts extends MessageParts {
   readonly store: Store;
@@ -61,7 +61,7 @@ function problemOf(row: WorkFacts, downAfterMs: number): Problem | undefined {
 
 /** Whether the resource is in the status that the row answers for. Of other statuses the row says nothing exact. */
 function isExpected(status: string, resourceStatus: string): boolean {
-  if (status === resourceStatus || !WORKED_ON.some((each) => each === status)) return true;
+  if (status === resourceStatus || !isWorkedOn(status)) return true;
   return status === 'creating' && resourceStatus === 'downloading';
 }
 
@@ -73,7 +73,7 @@ function suspectOf(parts: WorkCheckParts, row: WorkFacts, problem: Problem): Sus
 
 function repairOf(parts: WorkCheckParts, row: WorkFacts, kind: Suspect['kind']): Suspect['repair'] {
   const { store } = parts;
-  const { resourceType, resourceId, revision, projectId } = row;
+  const { resourceType, resourceId, revision, projectId, status } = row;
   const unchanged = revision === null ? [] : [idleVolume({ id: resourceId, revision })];
   switch (kind) {
     case 'work_without_resource':
@@ -87,24 +87,25 @@ function repairOf(parts: WorkCheckParts, row: WorkFacts, kind: Suspect['kind']):
         return `the row was removed; the resource stays '${row.resourceStatus ?? ''}'`;
       };
     case 'work_without_settlement':
-      if (projectId === null) return undefined;
+      if (projectId === null || !isWorkedOn(status)) return undefined;
       return async (signal) => {
+        const work: Work = WORK_IN[status];
+        const failure = { work, reason: UNDECIDED, action: ACTION_OF[work], detail: 'UNKNOWN_ERROR' } as const;
         const end = [removeWork(row), ...unchanged, forgetCharges(resourceType, resourceId)];
-        await store.apply([...end, ...failVolume(parts, row, UNDECIDED)]);
+        await store.apply([...end, ...failVolume(parts, row, failure)]);
         await parts.recount(projectId, signal);
-        return 'the volume ended in error, and the quota of its project was counted anew';
+        return `the volume was taken out of '${status}', and the quota of its project was counted anew`;
       };
     default:
       return undefined;
   }
 }
 
-const UNDECIDED: Failure = {
-  work: 'create',
-  reason: 'Its quota could not be decided.',
-  action: 'SCHEDULE_ALLOCATE_VOLUME',
-  detail: 'UNKNOWN_ERROR',
-};
+const UNDECIDED = 'Its quota could not be decided.';
+
+function isWorkedOn(status: string): status is WorkedOn {
+  return WORKED_ON.some((each) => each === status);
+}
 
 function seconds(ms: number): string {
   return `${Math.round(ms / 1_000)} s`;

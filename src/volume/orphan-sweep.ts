@@ -117,15 +117,15 @@ export class OrphanSweep {
 
   async #look(backend: Backend) {
     const problems: StorageProblem[] = [];
-    let [after, examined] = ['', 0];
+    let [after, explained] = ['', 0];
     do {
       const range = { after, until: '' };
       const page = await lookAtStorage(this.#options.store, backend, range, this.#stopping.signal);
       problems.push(...page.problems.slice(0, MOST_KNOWN - problems.length));
-      [after, examined] = [page.last, page.examined];
+      explained += page.explained;
+      after = page.last;
     } while (after !== '');
-    // the last page is of all files
-    return { problems, explained: examined - problems.filter(isFile).length };
+    return { problems, explained };
   }
 
   #report({ name: backend }: Backend, news: readonly StorageProblem[]): void {

@@ -29,6 +29,8 @@ export interface StorageRange {
 /** What one look saw. */
 export interface StoragePage {
   readonly examined: number;
+  /** Of files: those that a record or work under way explains; of records 0. */
+  readonly explained: number;
   readonly problems: readonly StorageProblem[];
   /** Where the next page begins; empty: there is no more. */
   readonly last: string;
@@ -74,7 +76,12 @@ async function lookAtRecords(
       if (problem && !backend.isAtWorkOn(record.id)) problems.push(problem);
     });
   }
-  return { examined: records.length, problems, last: records.length < PAGE ? FILES : (records.at(-1)?.place ?? FILES) };
+  return {
+    examined: records.length,
+    explained: 0,
+    problems,
+    last: records.length < PAGE ? FILES : (records.at(-1)?.place ?? FILES),
+  };
 }
 
 function placeOf({ nameId, host }: PlacedRecord): { readonly id: string; readonly pool: string } {
@@ -99,15 +106,16 @@ function problemOf(record: PlacedRecord, sizeBytes: number | undefined): Storage
 
 async function lookAtFiles(store: Store, backend: Backend, signal: AbortSignal): Promise<StoragePage> {
   const problems: StorageProblem[] = [];
-  let examined = 0;
+  let [examined, explained] = [0, 0];
   for await (const names of backend.driver.inventory.list(signal)) {
     examined += names.length;
     const unexplained = await unexplainedIn(store, backend, names);
+    explained += names.length - unexplained.length;
     for (const name of unexplained) {
       if (problems.length < PAGE && !backend.isAtWorkOn(name.id)) problems.push(strayOf(name));
     }
   }
-  return { examined, problems, last: '' };
+  return { examined, explained, problems, last: '' };
 }
 
 function strayOf(name: StoredName): StorageProblem {

@@ -113,6 +113,17 @@ storesFor('work on a volume in another status loses its row, and the volume stay
   t.deepEqual((await diagnosed(store)).findings, []);
 });
 
+storesFor('an extension whose quota nobody will decide gives the volume back', async (t, store) => {
+  const { message } = await readyRow(store);
+  const { id } = await recorded(store, { status: 'extending' });
+  const worker = { resourceType: 'Volume', resourceId: id, status: 'extending', target: null, message } as const;
+  await store.apply([insertStagedWorker({ ...worker, context: CONTEXT }, 'writer')]);
+
+  t.like((await diagnosed(store, true)).findings, [{ kind: 'work_without_settlement', resource: id, repaired: true }]);
+  t.is((await findVolume(store, { id }))?.status, 'available');
+  t.is((await eventsOf(store, id)).at(-1), 'volume.extend.error');
+});
+
 storesFor(
   'a creation whose quota nobody will decide ends in error, and its project is counted anew',
   async (t, store) => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, rm, truncate, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { insertHold, markHeld } from '#src/db/quota-settlements.js';
@@ -16,7 +17,7 @@ import { claimKeysOf } from '#src/scheduler/claim-scripts.js';
 import { CONTEXT } from '../casts/rows.js';
 import { claimsOver, poolAs } from '../support/claims.js';
 import { cli } from '../support/cli.js';
-import { type Client, type Installation, installationFor } from '../support/installation.js';
+import { type Client, type Installation, installationFor, until } from '../support/installation.js';
 import { connect, redisUrlFor } from '../support/redis.js';
 import { postgresTest, postgresUrl } from '../support/sql.js';
 import { recorded } from '../support/volumes.js';
@@ -29,7 +30,10 @@ const IMPATIENT = {
 };
 
 test('a system that is at work is found to be right, again and again, and is left as it is', async (t) => {
-  const installation = await installationFor(t, { ...IMPATIENT, CINDER_QUOTA_VOLUMES: '200' });
+  const installation = await installationFor(t, {
+    ...{ ...IMPATIENT, CINDER_QUOTA_VOLUMES: '200' },
+    ...{ CINDER_ORPHAN_SWEEP_INTERVAL: '1', CINDER_ORPHAN_GRACE_TIME: '1' },
+  });
   const clients = ['a', 'b', 'c'].map((project) => installation.client(project, 'admin'));
   const stopping = new AbortController();
   const load = Promise.all(clients.map((client) => keepBusy(client, stopping.signal)));
@@ -45,6 +49,14 @@ test('a system that is at work is found to be right, again and again, and is lef
   }
   const counts = await load;
   t.true(Math.min(...counts) > 3, `volumes made meanwhile: ${counts.join()}`);
+
+  const stray = installation.volumeFile(randomUUID());
+  const quarantine = join(dirname(stray), '.quarantine');
+  t.false(existsSync(quarantine), 'nothing was put away meanwhile');
+  await writeFile(stray, 'somebody may want this');
+  await until(async () => (existsSync(stray) ? undefined : true), 'the file to be put away');
+  t.deepEqual(await readdir(quarantine), [`${basename(stray)}.1`]);
+  t.deepEqual((await doctor(installation)).found, []);
 });
 
 test('what nobody knows cannot be looked at, and who is no administrator sees nothing', async (t) => {
