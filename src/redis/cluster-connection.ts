@@ -1,7 +1,7 @@
 import { askOnce } from './client.js';
 import { anyKeyOf, attemptUntilAnswered, NoAnswer, type RedisConnection, TryAgain } from './connection.js';
 import { type Deadline, deadlineIn, isOver, pause, within } from './deadline.js';
-import { type Access, type Address, addressOf } from './endpoint.js';
+import { type Access, type Address, addressOf, nameOf } from './endpoint.js';
 import type { Incarnation } from './incarnation.js';
 import type { Script, ScriptArgs } from './script.js';
 import { type ConnectionOptions, ServerConnection } from './server-connection.js';
@@ -204,8 +204,4 @@ export class ClusterConnection implements RedisConnection {
 async function answers(asked: readonly Promise<NodeView | undefined>[]): Promise<NodeView[]> {
   const settled = await Promise.allSettled(asked);
   return settled.flatMap((each) => (each.status === 'fulfilled' && each.value ? [each.value] : []));
-}
-
-function nameOf({ host, port }: Address): string {
-  return `${host}:${port}`;
 }

@@ -62,3 +62,9 @@ export function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':');
   return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(colon + 1)) };
 }
+
+/** An endpoint's name for people: `HOST:PORT`, a path, or the Sentinels' name of it. */
+export function nameOf(endpoint: Endpoint): string {
+  if ('socket' in endpoint) return endpoint.socket;
+  return 'sentinels' in endpoint ? endpoint.masterName : `${endpoint.host}:${endpoint.port}`;
+}

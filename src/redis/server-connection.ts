@@ -3,7 +3,7 @@ import type { Log } from '../log/log.js';
 import { clientOf } from './client.js';
 import { attemptUntilAnswered, type CallOutcome, NoAnswer, type RedisConnection, TryAgain } from './connection.js';
 import { type Deadline, deadlineIn, isOver, pause, within } from './deadline.js';
-import type { Access, Endpoint } from './endpoint.js';
+import { type Access, type Endpoint, nameOf } from './endpoint.js';
 import { Gate } from './gate.js';
 import { Incarnation, inspect, type ServerMode } from './incarnation.js';
 import type { Script, ScriptArgs, ScriptText } from './script.js';
@@ -25,8 +25,8 @@ const MAX_BACK_OFF_MS = 2_000;
 const MAX_IN_FLIGHT = 1_024;
 const MAX_WAITING = 16_384;
 const LOOK_AGAIN_MS = 20;
-/** A server that may not be used is asked again, wanted or not: somebody may have mended it. */
-const REFUSED_PAUSE_MS = 500;
+/** After this a server that may not be used is asked again. */
+const ASK_AGAIN_MS = 500;
 
 /** Replies after which the same call may succeed: nothing was done, and an operator or a failover is about to help. */
 const PASSING = /^(NOSCRIPT|READONLY|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|OOM|MISCONF|NOREPLICAS)\b/;
@@ -41,6 +41,8 @@ const ANOTHER_SERVER = /^(NOSCRIPT|READONLY|MASTERDOWN)\b/;
  */
 export class ServerConnection implements RedisConnection {
   readonly #redis: Redis;
+  /** For the log. */
+  readonly #name: string;
   readonly #mode: ServerMode;
   readonly #log: ConnectionOptions['log'];
   readonly #onCall: NonNullable<ConnectionOptions['onCall']>;
@@ -67,6 +69,7 @@ export class ServerConnection implements RedisConnection {
     this.#log = log;
     this.#onCall = onCall;
     this.#mode = mode;
+    this.#name = nameOf(endpoint);
     this.#gate = new Gate({ atOnce: maxInFlight, waiting: MAX_WAITING, what: 'Redis' });
     this.#redis = clientOf(endpoint, access, manners(replyTimeoutMs));
     this.#redis.on('ready', () => {
@@ -81,7 +84,7 @@ export class ServerConnection implements RedisConnection {
     this.#redis.on('error', (error: Error) => this.#failed('redis connection', error.message));
     if ('sentinels' in endpoint) {
       this.#watch = new SentinelWatch(endpoint, access, () => {
-        this.#log.warn('redis has a new primary', { master: endpoint.masterName });
+        this.#log.warn('redis has a new primary', { server: this.#name });
         this.#leave();
       });
     }
@@ -194,7 +197,10 @@ export class ServerConnection implements RedisConnection {
 
   #judge(error: unknown, incarnation: Incarnation): unknown {
     if (error instanceof NoAnswer || error instanceof TryAgain || !(error instanceof Error)) return error;
-    if (ANOTHER_SERVER.test(error.message) && this.#current === incarnation) this.#current = undefined;
+    if (ANOTHER_SERVER.test(error.message) && this.#current === incarnation) {
+      this.#current = undefined;
+      void this.#read();
+    }
     const scriptFailed = error.name === 'ReplyError' && !PASSING.test(error.message);
     return scriptFailed ? error : new TryAgain(error.message, { cause: error });
   }
@@ -216,11 +222,14 @@ export class ServerConnection implements RedisConnection {
       }
       this.#refusal = this.#lastError = undefined;
       if (!seen.appendOnly)
-        this.#log.warn('redis keeps no append-only file: after a crash quota is rebuilt from the records');
+        this.#log.warn('redis keeps no append-only file: after a crash quota is rebuilt from the records', {
+          server: this.#name,
+        });
       this.#current = new Incarnation(seen.token);
-      this.#log.info('redis connected', { incarnation: seen.token });
+      this.#log.info('redis connected', { server: this.#name, incarnation: seen.token });
     } catch (error) {
       this.#failed('redis did not say who it is', error instanceof Error ? error.message : String(error));
+      this.#askAgain();
     }
   }
 
@@ -232,21 +241,27 @@ export class ServerConnection implements RedisConnection {
   }
 
   #refuse(reason: string, passes: boolean): void {
-    if (reason !== this.#refusal) this.#log.error('redis refused', { reason });
+    if (reason !== this.#refusal) this.#log.error('redis refused', { server: this.#name, reason });
     this.#refusal = reason;
     this.#refusalPasses = passes;
     this.#current = undefined;
-    if (this.#isClosed) return;
-    if (this.#watch) this.#leave(); // the Sentinels may know a better one
+    this.#askAgain();
+  }
+
+  /** Wanted or not: somebody may have mended the server, and who sees trouble may not ask at all. */
+  #askAgain(): void {
     clearTimeout(this.#asksAgain);
+    if (this.#isClosed) return;
     this.#asksAgain = setTimeout(() => {
-      if (this.#redis.status === 'ready' && !this.#current) void this.#read();
-    }, REFUSED_PAUSE_MS).unref();
+      if (this.#redis.status !== 'ready' || this.#current) return;
+      if (this.#watch) this.#leave();
+      else void this.#read();
+    }, ASK_AGAIN_MS).unref();
   }
 
   #failed(what: string, reason: string): void {
     this.#lastError = reason;
-    this.#log.warn(what, { reason });
+    this.#log.warn(what, { server: this.#name, reason });
   }
 }
 
