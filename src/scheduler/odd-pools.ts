@@ -1,4 +1,5 @@
-import { type Oddity, type OddityKind, ODDITY_KINDS, odditiesOf } from './oddities.js';
+import { type Oddity, type OddityKind, ODDITY_KINDS } from './odd-figures.js';
+import { odditiesOf } from './oddities.js';
 import type { Pools } from './pools.js';
 
 export interface OddPoolsOptions {
@@ -72,9 +73,11 @@ export class OddPools {
   #odd(): readonly { readonly pool: string; readonly oddities: readonly Oddity[] }[] {
     const { pools, now, intervalMs } = this.#options;
     const times = { now: now(), intervalMs };
-    return pools.list().flatMap((pool) => {
+    const odd: { readonly pool: string; readonly oddities: readonly Oddity[] }[] = [];
+    for (const pool of pools.list()) {
       const oddities = odditiesOf(pool, times);
-      return oddities.length === 0 ? [] : [{ pool: pool.backendId, oddities }];
-    });
+      if (oddities.length > 0) odd.push({ pool: pool.backendId, oddities });
+    }
+    return odd;
   }
 }

@@ -1,7 +1,8 @@
 import { withPool } from '../objects/backend-name.js';
 import { figure, isUnmeasured, maxOverSubscriptionRatio, provisionedCapacity } from './capacity.js';
+import { isOverAllocated, type Oddity, oddFigures } from './odd-figures.js';
 import { operand } from './python/number.js';
-import { get, type Value, type ValueMap } from './python/value.js';
+import type { Value, ValueMap } from './python/value.js';
 import type { VolumeService } from './volume-service.js';
 
 /**
@@ -68,8 +69,10 @@ export class PoolState implements Pool {
   reportedAt = -Infinity;
   /** How often the report lists the pool; the last one counts. */
   timesListed = 1;
+  /** What is strange about the figures as reported. */
+  oddFigures: readonly Oddity[] = [];
   /** Reports in a row by which more is allocated than provisioned. */
-  timesOverAllocated = 0;
+  #timesOverAllocated = 0;
 
   constructor(host: string, clusterName: string | null, name: string, service: VolumeService) {
     this.name = name;
@@ -84,10 +87,9 @@ export class PoolState implements Pool {
    * was made stay.
    */
   apply(capabilities: ValueMap, timestamp: number, service: VolumeService, globalRatio: string): void {
+    if (capabilities !== this.capabilities) this.#lookAt(capabilities, timestamp);
     this.capabilities = capabilities;
     this.service = service;
-    if (timestamp > this.reportedAt)
-      this.timesOverAllocated = isOverAllocated(capabilities) ? this.timesOverAllocated + 1 : 0;
     this.reportedAt = timestamp;
     if (this.updatedAt !== null && this.updatedAt > timestamp) return;
 
@@ -121,12 +123,10 @@ export class PoolState implements Pool {
     this.allocatedCapacityGb = allocated;
     this.provisionedCapacityGb = provisioned;
   }
-}
 
-function isOverAllocated(capabilities: ValueMap): boolean {
-  const [allocated, provisioned] = [
-    get(capabilities, 'allocated_capacity_gb'),
-    get(capabilities, 'provisioned_capacity_gb'),
-  ];
-  return typeof allocated === 'number' && typeof provisioned === 'number' && allocated > provisioned;
+  #lookAt(capabilities: ValueMap, timestamp: number): void {
+    const isNext = timestamp > this.reportedAt;
+    if (isNext) this.#timesOverAllocated = isOverAllocated(capabilities) ? this.#timesOverAllocated + 1 : 0;
+    this.oddFigures = oddFigures(capabilities, this.#timesOverAllocated);
+  }
 }

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { listPools } from '#src/api/handlers/list-pools.js';
 import { type OddPool, OddPools } from '#src/scheduler/odd-pools.js';
-import type { OddityKind } from '#src/scheduler/oddities.js';
+import type { OddityKind } from '#src/scheduler/odd-figures.js';
 import { Pools } from '#src/scheduler/pools.js';
 import { CONTEXT } from '../casts/rows.js';
 import { sqliteStore } from '../support/sql.js';
