@@ -2,7 +2,6 @@ import { type Expression, type RawBuilder, sql } from 'kysely';
 import type { RequestContext } from '../objects/request-context.js';
 import type { VolumeStatus } from '../objects/volume-status.js';
 import type { WorkersTable } from './schema.js';
-import { listIn } from './json.js';
 import type { Settlement } from './quota-settlements.js';
 import { statement } from './statement.js';
 import type { Store } from './store.js';
@@ -120,29 +119,6 @@ export async function settlementFacts(
     ...{ resourceType: row.resource_type, resourceId: row.resource_id },
     ...{ ageMs: Math.max(0, row.age_ms), hasWork: row.has_work === 1 },
   }));
-}
-
-/** What the records say of a volume that room is claimed for. */
-export interface ClaimantFacts {
-  readonly id: string;
-  /** Since its record was last written, ms. */
-  readonly unchangedMs: number;
-}
-
-/** Of these ids those of volumes that are on record, deleted ones too, and those that there is work on. */
-export async function claimantFacts(
-  store: Store,
-  ids: readonly string[],
-): Promise<{ readonly volumes: readonly ClaimantFacts[]; readonly atWork: ReadonlySet<string> }> {
-  const json = JSON.stringify(ids);
-  const [volumes, atWork] = await Promise.all([
-    store.read(claimants.with({ ids: json })),
-    store.read(workedOn.with({ ids: json })),
-  ]);
-  return {
-    volumes: volumes.map((row) => ({ id: row.id, unchangedMs: row.unchanged_ms })),
-    atWork: new Set(atWork.map((row) => row.resource_id)),
-  };
 }
 
 /** Behind every id there is. */
@@ -276,20 +252,4 @@ const settlements = statement<{ after: string; until: string; limit: number }>()
     .where('q.id', '<=', p.until)
     .orderBy('q.id')
     .limit(p.limit),
-);
-
-const claimants = statement<{ ids: string }>()(({ db, dialect, now }, p) =>
-  db
-    .selectFrom('volumes')
-    .select('id')
-    .select(sql<number>`${now} - coalesce(deleted_at, updated_at)`.as('unchanged_ms'))
-    .where('id', 'in', listIn(dialect, p.ids)),
-);
-
-const workedOn = statement<{ ids: string }>()(({ db, dialect }, p) =>
-  db
-    .selectFrom('workers')
-    .select('resource_id')
-    .where('resource_type', 'in', ['Volume', 'Snapshot'])
-    .where('resource_id', 'in', listIn(dialect, p.ids)),
 );

@@ -1,4 +1,4 @@
-import { claimantFacts } from '../db/diagnosis.js';
+import { claimantFacts } from '../db/claimants.js';
 import type { Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 import { backendsToLookAt } from './backends.js';
