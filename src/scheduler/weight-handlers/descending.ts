@@ -46,7 +46,7 @@ function sortByDigit(words: Uint32Array, shift: number, order: Uint32Array, next
   const starts = new Uint32Array(DIGITS + 1);
   const digitOf = (index: number): number => ((words[index] as number) >>> shift) & (DIGITS - 1);
   for (let index = 0; index < words.length; index += 1) (starts[digitOf(index) + 1] as number) += 1;
-  if (starts.includes(words.length)) return false; // all alike
+  if (starts[digitOf(0) + 1] === words.length) return false; // all are like the first
   for (let digit = 0; digit < DIGITS; digit += 1) (starts[digit + 1] as number) += starts[digit] as number;
   for (let at = 0; at < order.length; at += 1) {
     const index = order[at] as number;
