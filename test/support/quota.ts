@@ -51,10 +51,11 @@ export function engineOf<R extends RedisConnection>(redis: R, store: Store, opti
   return { redis, store, scripts, limits, rebuild, quota, settlements, recovery, check };
 }
 
-/** What recovery does to volumes. */
+/** What recovery does to volumes; a hold of a growth has no work of its own here, and its volume stays as it is. */
 export const CHARGED_VOLUMES: ChargedResources = {
-  forward: ({ resourceId }) => [readyStagedWorker({ resourceType: 'Volume', resourceId, epoch: 1 })],
-  destroy: ({ resourceId }) => destroyVolume(resourceId),
+  forward: ({ kind, resourceId }) =>
+    kind === 'hold' ? [] : [readyStagedWorker({ resourceType: 'Volume', resourceId, epoch: 1 })],
+  destroy: ({ kind, resourceId }) => (kind === 'hold' ? [] : destroyVolume(resourceId)),
 };
 
 const destroyVolume = (id: string): Step[] => [
@@ -74,7 +75,8 @@ export class Creation<R extends RedisConnection = ServerConnection> {
   constructor(
     readonly engine: Engine<R>,
     readonly projectId: string,
-    readonly sizeGib = 1,
+    /** As the record has it: it may grow. */
+    public sizeGib = 1,
   ) {}
 
   get charge() {
