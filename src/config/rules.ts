@@ -38,6 +38,7 @@ export function doubtful(config: Omit<Config, 'backends'>): readonly string[] {
           'api_listen is beyond loopback without tls_cert_file: tokens pass in plain text, unless a proxy in front ends TLS.',
         ]
       : []),
+    ...plainRedis(config),
     ...plain.map(
       ([option]) => `${option} is beyond loopback without internal_tls_cert_file: the secret passes in plain text.`,
     ),
@@ -61,6 +62,14 @@ export function unasked(
         ]
       : []),
   ];
+}
+
+function plainRedis({ redisUrl, redisPassword, redisTls, ...config }: Omit<Config, 'backends'>): readonly string[] {
+  const url = redisUrl !== undefined && URL.canParse(redisUrl) ? new URL(redisUrl) : undefined;
+  const hasPassword = redisPassword !== undefined || (url !== undefined && url.password !== '');
+  if (!hasPassword || redisTls || url?.protocol === 'rediss:') return [];
+  const places = [...(url ? [`${url.hostname}:0`] : []), ...config.redisSentinels, ...config.redisClusterNodes];
+  return places.every(isLoopback) ? [] : ['Redis is beyond loopback without TLS: its password passes in plain text.'];
 }
 
 function internalListeners({ schedulerListen, volumeListen }: Omit<Config, 'backends'>): readonly [string, string][] {

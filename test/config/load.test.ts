@@ -324,6 +324,16 @@ test('what passes in plain text beyond loopback is warned of at every start', (t
   );
   const encrypted = { ...beyond, ...internalTls('/a'), CINDER_TLS_CERT_FILE: '/c', CINDER_TLS_KEY_FILE: '/k' };
   t.deepEqual(loadConfig({ ...nobody, environment: encrypted }).warnings, []);
+
+  const warned = (more: Record<string, string>) =>
+    loadConfig({ ...nobody, environment: more }).warnings.filter((warning) =>
+      warning.startsWith('Redis is beyond loopback'),
+    );
+  t.is(warned({ CINDER_REDIS_URL: 'redis://:p@redis.example' }).length, 1);
+  t.is(warned({ CINDER_REDIS_SENTINELS: '127.0.0.1:1,s2:1', CINDER_REDIS_PASSWORD: 'p' }).length, 1);
+  t.deepEqual(warned({ CINDER_REDIS_URL: 'redis://:p@127.0.0.1' }), []);
+  t.deepEqual(warned({ CINDER_REDIS_URL: 'rediss://:p@redis.example' }), []);
+  t.deepEqual(warned({ CINDER_REDIS_URL: 'redis://redis.example' }), []);
 });
 
 const accepts = test.macro<[environment: Record<string, string>]>({

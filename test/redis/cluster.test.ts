@@ -84,7 +84,7 @@ test('a slot that moves under load has its project rebuilt, and no other notices
 });
 
 test('a primary that dies gives way to its replica: its projects are rebuilt, others never wait', async (t) => {
-  const nodes = await clusterFor(t, { replicas: 1 });
+  const nodes = await clusterFor(t, { replicas: 1, settings: { 'cluster-node-timeout': 2_000 } });
   const cluster = await connect(t, nodes);
   const engine = engineOf(cluster, await sqliteStore(t));
   const [orphan, other] = [await projectOn(0, engine.store), await projectOn(2, engine.store)];

@@ -80,6 +80,21 @@ test('a server that stops answering costs each caller its own deadline, then the
   await t.notThrowsAsync(redis.incarnation('', deadlineIn(10_000)));
 });
 
+test('a server is given so many calls at a time, and the others wait for their turn until their deadline', async (t) => {
+  const server = await redisServerFor(t);
+  const redis = await connectRedis({ url: server.socket, log: SILENT, maxInFlight: 1 });
+  t.teardown(() => redis.close());
+  const script = { name: 'one.lua', text: 'return 1', call: () => [1, 'k'] as [number, string], decode: Number };
+  const call = (timeoutMs: number) => redis.run(script, { k: 'k' }, {}, deadlineIn(timeoutMs));
+  await call(5_000);
+
+  await redis.client.client('PAUSE', 400, 'ALL');
+  const first = call(5_000);
+  const [, late] = await Promise.allSettled([call(5_000), call(100)]);
+  t.like(late, { status: 'rejected', reason: { name: 'NoAnswer', message: 'no turn for Redis in time' } });
+  t.is(await first, 1);
+});
+
 test('a caller who is aborted waits no longer', async (t) => {
   const server = await redisServerFor(t);
   const redis = await connect(t, server.socket);

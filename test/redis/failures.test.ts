@@ -156,7 +156,7 @@ function slow(store: Store): { readonly store: Store; readonly most: () => numbe
     close: () => store.close(),
     async apply(unit) {
       most = Math.max(most, (asking += 1));
-      await pause(5, deadlineIn(1_000));
+      await pause(20, deadlineIn(1_000));
       return store.apply(unit).finally(() => (asking -= 1));
     },
   };

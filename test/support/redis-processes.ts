@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,9 +24,7 @@ export interface RedisProcess {
 }
 
 /** Whether the program was built to speak TLS: else it does not know the setting that comes first. */
-export const hasTls = spawnSync(REDIS_SERVER, ['--tls-port', '0', '--no-such-setting', '0'], {
-  encoding: 'utf8',
-}).stderr.includes('no-such-setting');
+export const hasTls = knowsTls();
 
 /** Settings by name, e.g. `{ 'min-replicas-to-write': 1 }`. */
 export type Settings = Readonly<Record<string, string | number>>;
@@ -156,6 +154,15 @@ const QUIET = {
 // a pipe from this process: the shell sees its end even when the tests are killed, and then leaves nothing behind
 const SUPERVISOR =
   '"$@" </dev/null >/dev/null 2>&1 & pid=$!; echo $pid; read -r _; kill -KILL $pid 2>/dev/null; wait $pid';
+
+function knowsTls(): boolean {
+  try {
+    execFileSync(REDIS_SERVER, ['--tls-port', '0', '--no-such-setting', '0'], { stdio: 'pipe' });
+    return false;
+  } catch (error) {
+    return String(error).includes(">>> 'no-such-setting"); // the first that it does not know
+  }
+}
 
 class Server implements RedisProcess {
   readonly port: number;
