@@ -69,7 +69,13 @@ async function lookAt({ store, claims, reportIntervalMs }: ClaimCheckParts, back
       if (!(await claims.recount(backend))) throw unanswered();
       return 'the claims were added up anew';
     };
-    return { kind: 'claims_differ', resource: `${backend}#${pool}`, description, sign: `${takenGib}`, repair };
+    return {
+      kind: 'claims_differ',
+      resource: `${backend}#${pool}`,
+      description,
+      sign: String(takenGib - claimedGib),
+      repair,
+    };
   });
   return {
     examined: book.count,
