@@ -4,8 +4,10 @@ import { upsertLimit } from '#src/db/quota-limits.js';
 import { typeKey } from '#src/quota/resources.js';
 import { keysOf } from '#src/quota/scripts.js';
 import { shortId } from '#src/quota/short-id.js';
-import { engineOf, projectWith, soon } from '../support/quota.js';
-import { eventually, recordingLog, redisFor, SILENT } from '../support/redis.js';
+import { volumeAmounts } from '#src/quota/resources.js';
+import { connectRedis } from '#src/redis/connect.js';
+import { Creation, engineOf, projectWith, soon } from '../support/quota.js';
+import { eventually, recordingLog, redisFor, redisServerFor, SILENT } from '../support/redis.js';
 import { sqliteStore } from '../support/sql.js';
 
 const AMOUNTS = { volumes: 1, gigabytes: 5 };
@@ -349,4 +351,37 @@ test('a call gives back at most 200 due reservations, and callers see all of the
   t.is(await usage(), '0/0 0/0');
   t.is(await client.zcard(keys.deadlines), 0);
   t.is(await client.hlen(keys.held), 1, 'only the sum is left');
+});
+
+test('a creation asks Redis twice: to reserve, and to commit', async (t) => {
+  const server = await redisServerFor(t);
+  const calls: string[] = [];
+  const redis = await connectRedis({ url: server.socket, log: SILENT, onCall: (script) => void calls.push(script) });
+  t.teardown(() => redis.close());
+  const engine = engineOf(redis, await sqliteStore(t));
+  const projectId = await projectWith(engine.store);
+  await new Creation(engine, projectId).all();
+  calls.length = 0;
+  await new Creation(engine, projectId).all();
+  t.deepEqual(calls, ['reserve.lua', 'commit.lua']);
+});
+
+test('a live reservation of a volume takes at most 300 bytes, and the word of a settled one 220', async (t) => {
+  const COUNT = 2_000;
+  const { engine, projectId, client, keys, quota } = await bench(t);
+  const deltas = volumeAmounts({ sizeGib: 1_000, volumeTypeId: randomUUID() });
+  const refs = Array.from({ length: COUNT }, () => ({ id: randomUUID(), projectId, deltas }));
+  const note = `req-${randomUUID()}`;
+  await Promise.all(refs.map(({ id }) => quota.reserve(projectId, deltas, { id, deadline: soon(), note })));
+  const bytes = async (key: string) => (await client.memory('USAGE', key, 'SAMPLES', 0)) ?? Number.NaN;
+  const live = ((await bytes(keys.held)) + (await bytes(keys.deadlines))) / COUNT;
+  t.true(live <= 300, `${live} bytes`);
+  const [first] = refs;
+  if (!first) return t.fail();
+  await quota.commit(first, soon());
+  // its entry among the times to live, and its places in two tables that are half full
+  const tables = 32 + 2 * 16;
+  const word = (await bytes(keys.tombstones + shortId(first.id))) + tables;
+  t.true(word <= 220, `${word} bytes`);
+  t.is((await engine.quota.list(projectId, COUNT, soon())).length, COUNT - 1);
 });
