@@ -24,7 +24,7 @@ import {
 import { storesFor } from '../support/sql.js';
 import { newVolume, recorded } from '../support/volumes.js';
 
-const DOWN_MS = 10_000;
+const DOWN_MS = 60_000;
 const FLOW_MS = 10_000;
 
 storesFor('a system at work has nothing wrong', async (t, store) => {
