@@ -385,3 +385,19 @@ test('a live reservation of a volume takes at most 300 bytes, and the word of a 
   t.true(word <= 220, `${word} bytes`);
   t.is((await engine.quota.list(projectId, COUNT, soon())).length, COUNT - 1);
 });
+
+test('reservations of more resources than one command can name are given back at once', async (t) => {
+  const { quota, projectId, client, keys } = await bench(t);
+  const resources = Array.from({ length: 40 * 300 }, () => typeKey('volumes', randomUUID()));
+  for (let from = 0; from < resources.length; from += 300) {
+    const deltas = Object.fromEntries(resources.slice(from, from + 300).map((resource) => [resource, 1]));
+    await quota.reserve(projectId, deltas, { id: randomUUID(), deadline: soon(), ttlMs: 60_000 });
+  }
+  const [first = ''] = resources;
+  const reserved = async () => (await quota.usage(projectId, [first], soon())).get(first)?.reserved;
+  t.is(await reserved(), 1);
+  for (const id of await client.zrange(keys.deadlines, '0', '-1')) await client.zadd(keys.deadlines, 1, id);
+  await client.hset(keys.held, 'due', '1');
+  t.is(await reserved(), 0);
+  t.is(await client.zcard(keys.deadlines), 0);
+});

@@ -35,6 +35,7 @@ local function ledger()
   local usage, held, deadlines, pinned, tombstone = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
   local tombstones, keep = ARGV[1], ARGV[2]
   local MAX_RECLAIMED = 200
+  local MAX_UNPACKED = 1000 -- even, for it counts fields and their values too
 
   local books = { alarm = '' }
 
@@ -66,13 +67,16 @@ local function ledger()
     return fields, amounts
   end
 
-  -- The sums of one of the hashes, as numbers.
+  -- The sums of one of the hashes, as numbers. What is given back at once may name more fields than `unpack` can take.
   local function sums(key, fields)
-    local values = #fields > 0 and call('HMGET', key, unpack(fields)) or {}
-    for i = 1, #fields do
-      local sum = tonumber(values[i] or 0)
-      if not sum or sum < 0 or sum > 2 ^ 53 or sum % 1 ~= 0 then corrupt(key) end
-      values[i] = sum
+    local values = {}
+    for from = 1, #fields, MAX_UNPACKED do
+      local some = call('HMGET', key, unpack(fields, from, math.min(from + MAX_UNPACKED - 1, #fields)))
+      for i = 1, #some do
+        local sum = tonumber(some[i] or 0)
+        if not sum or sum < 0 or sum > 2 ^ 53 or sum % 1 ~= 0 then corrupt(key) end
+        values[#values + 1] = sum
+      end
     end
     return values
   end
@@ -99,7 +103,9 @@ local function ledger()
         stored[#stored + 1] = string.format('%d', sum)
       end
     end
-    if #stored > 0 then write('HSET', key, unpack(stored)) end
+    for from = 1, #stored, MAX_UNPACKED do
+      write('HSET', key, unpack(stored, from, math.min(from + MAX_UNPACKED - 1, #stored)))
+    end
   end
 
   -- Gives back what is due; true if more is due than one call may give back. It is an act of its own, which is not undone
