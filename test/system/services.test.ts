@@ -16,6 +16,7 @@ const TWO_ZONES = {
   CINDER_BACKENDS_BIG_CAPACITY_GIB: '1000',
   CINDER_BACKENDS_SMALL_CAPACITY_GIB: '50',
   CINDER_BACKENDS_SMALL_AVAILABILITY_ZONE: 'attic',
+  CINDER_QUOTA_VOLUMES: '-1',
 };
 
 test('a disabled backend gets no new volumes until it is enabled again, and keeps those it has', async (t) => {
