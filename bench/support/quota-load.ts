@@ -23,6 +23,7 @@ const SILENT = { info: () => undefined, warn: () => undefined, error: () => unde
 export class QuotaLoad {
   readonly #close: () => Promise<void>;
   readonly #scripts = loadQuotaScripts();
+  readonly #words = new Map<Amounts, { readonly amounts: string; readonly asked: readonly (string | number)[] }>();
   #floor = '';
 
   private constructor(
@@ -77,16 +78,15 @@ export class QuotaLoad {
 
   /** Reserves; answers the id. */
   async reserve(projectId: string, deltas: Amounts, { ttlMs = TTL_MS, keepMs = 2 * TTL_MS } = {}): Promise<string> {
-    const id = shortId(randomUUID());
-    const entries = Object.entries(deltas).sort(([a], [b]) => (a < b ? -1 : 1));
+    const uuid = randomUUID();
+    const id = shortId(uuid);
+    const { tombstones, ...keys } = keysOf(projectId);
+    const { amounts, asked } = this.#wordsFor(deltas);
+    const text = withNote(amounts, `req-${uuid}`);
     const { said } = await this.redis.run(
       this.#scripts.reserve,
-      this.#about(projectId, id),
-      {
-        ...{ tombstones: keysOf(projectId).tombstones, keep: keepMs, id, ttl: ttlMs },
-        text: withNote(encodeAmounts(deltas), `req-${randomUUID()}`),
-        asked: [...entries.map(([name]) => fieldOf(name)), ...entries.map(([, n]) => n), ...entries.map(() => -1)],
-      },
+      { ...keys, tombstone: tombstones + id },
+      { tombstones, keep: keepMs, id, ttl: ttlMs, text, asked },
       this.#soon(),
     );
     if (said?.answer !== 'reserved') throw new Error(`not reserved: ${JSON.stringify(said)}`);
@@ -118,6 +118,18 @@ export class QuotaLoad {
   #about(projectId: string, id: string) {
     const { tombstones, ...keys } = keysOf(projectId);
     return { ...keys, tombstone: tombstones + id };
+  }
+
+  /** What a script is told of amounts, made once: it is the script that is measured, as the floor is. */
+  #wordsFor(deltas: Amounts) {
+    let words = this.#words.get(deltas);
+    if (!words) {
+      const entries = Object.entries(deltas).sort(([a], [b]) => (a < b ? -1 : 1));
+      const asked = [...entries.map(([name]) => fieldOf(name)), ...entries.map(([, n]) => n), ...entries.map(() => -1)];
+      words = { amounts: encodeAmounts(deltas), asked };
+      this.#words.set(deltas, words);
+    }
+    return words;
   }
 
   #soon() {
