@@ -1,6 +1,6 @@
-import { sql } from 'kysely';
+import { type ExpressionBuilder, sql } from 'kysely';
 import { listIn } from './json.js';
-import type { QuotaSettlementsTable } from './schema.js';
+import type { QuotaSettlementsTable, Schema } from './schema.js';
 import { statement } from './statement.js';
 import type { Step, Store } from './store.js';
 
@@ -93,17 +93,24 @@ export async function findSettlements(store: Store, ids: readonly string[]): Pro
 /** Who looks for rows that were left behind, and how old they must be. */
 export interface Recovery {
   readonly owner: string;
-  /** ms, by the database's clock. */
+  /** How old a row is that its flow must have left behind, ms by the database's clock. */
   readonly minAgeMs: number;
+  /** Heartbeat age at which the process of a flow counts as dead, ms. */
+  readonly downAfterMs: number;
   /** For how long nobody else takes them, ms. */
   readonly leaseMs: number;
   readonly limit: number;
 }
 
-/** Takes rows that their flow has left behind, oldest first. `held` rows belong to work that goes on. */
+/**
+ * Takes rows that their flow has left behind, oldest first: old ones, and at once those whose staged work is of a process that
+ * has died or was started anew at its address. To take one of a flow that goes on is harmless: whoever is first decides.
+ * `held` rows belong to work that goes on.
+ */
 export async function takeRecoverable(store: Store, recovery: Recovery): Promise<readonly Settlement[]> {
-  const { owner, minAgeMs, leaseMs, limit } = recovery;
-  const [done] = await store.apply([{ statement: take.with({ owner, age: minAgeMs, lease: leaseMs, limit }) }]);
+  const { owner, minAgeMs, downAfterMs, leaseMs, limit } = recovery;
+  const query = { owner, age: minAgeMs, down: downAfterMs, lease: leaseMs, limit };
+  const [done] = await store.apply([{ statement: take.with(query) }]);
   return (done?.returned ?? []).map((row) => toSettlement(row as unknown as QuotaSettlementsTable));
 }
 
@@ -234,11 +241,42 @@ const findAll = statement<{ ids: string }>()(({ db, dialect }, p) =>
   db.selectFrom('quota_settlements').selectAll().where('id', 'in', listIn(dialect, p.ids)),
 );
 
-const take = statement<{ owner: string; age: number; lease: number; limit: number }>()(({ db, dialect, now }, p) => {
+interface Take {
+  readonly owner: string;
+  readonly age: number;
+  readonly down: number;
+  readonly lease: number;
+  readonly limit: number;
+}
+
+const take = statement<Take>()(({ db, dialect, now }, p) => {
+  const ofTheDead = (outer: ExpressionBuilder<Schema, 'quota_settlements'>) =>
+    outer
+      .selectFrom('workers as w')
+      .innerJoin('processes as p', 'p.incarnation', 'w.owner')
+      .select('w.owner')
+      .whereRef('w.resource_type', '=', 'quota_settlements.resource_type')
+      .whereRef('w.resource_id', '=', 'quota_settlements.resource_id')
+      .where('w.state', '=', 'staged')
+      .where((eb) =>
+        eb.or([
+          eb('p.stopped_at', 'is not', null),
+          eb('p.heartbeat_at', '<', sql<number>`${now} - ${p.down}`),
+          eb.exists(
+            eb
+              .selectFrom('processes as newer')
+              .select('newer.incarnation')
+              .whereRef('newer.binary', '=', 'p.binary')
+              .whereRef('newer.host', '=', 'p.host')
+              .whereRef('newer.endpoint', '=', 'p.endpoint')
+              .whereRef('newer.started_at', '>', 'p.started_at'),
+          ),
+        ]),
+      );
   const due = db
     .selectFrom('quota_settlements')
     .select('id')
-    .where('created_at', '<=', sql<number>`${now} - ${p.age}`)
+    .where((eb) => eb.or([eb('created_at', '<=', sql<number>`${now} - ${p.age}`), eb.exists(ofTheDead(eb))]))
     .where('lease_until', '<=', now)
     .where('state', '<>', 'held')
     .orderBy('created_at')

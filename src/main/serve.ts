@@ -125,6 +125,7 @@ function background(
     resources: chargedResources,
     owner: randomUUID(),
     flowDeadlineMs: config.apiFlowDeadlineMs,
+    downAfterMs: config.serviceDownTimeMs,
     log,
     ...quotaObservers(telemetry.metrics).recovery,
   });

@@ -30,6 +30,8 @@ export interface RecoveryParts {
   readonly owner: string;
   /** The longest a flow may take, ms. Rows twice as old are left behind. */
   readonly flowDeadlineMs: number;
+  /** `service_down_time`, ms: rows of flows whose process is dead are not waited for. @default 60000 */
+  readonly downAfterMs?: number;
   /** Pause between rounds, ms. @default 5000 */
   readonly periodMs?: number;
   /** For how long a row taken is left to us, ms. @default 30000 */
@@ -51,7 +53,7 @@ export class Recovery {
   #running: Promise<void> | undefined;
 
   constructor(parts: RecoveryParts) {
-    this.#parts = { periodMs: 5_000, leaseMs: 30_000, onRow: () => undefined, ...parts };
+    this.#parts = { downAfterMs: 60_000, periodMs: 5_000, leaseMs: 30_000, onRow: () => undefined, ...parts };
   }
 
   /** Sweeps now and every period until `stop`. */
@@ -67,10 +69,10 @@ export class Recovery {
 
   /** One round. Returns how many rows were taken, 0 if there was no time for all of them; never throws. */
   async sweep(): Promise<number> {
-    const { store, owner, flowDeadlineMs, leaseMs, log } = this.#parts;
+    const { store, owner, flowDeadlineMs, downAfterMs, leaseMs, log } = this.#parts;
     const deadline = deadlineIn(leaseMs / 2, this.#stopping.signal);
     try {
-      const query = { owner, minAgeMs: 2 * flowDeadlineMs, leaseMs, limit: ROUND };
+      const query = { owner, minAgeMs: 2 * flowDeadlineMs, downAfterMs, leaseMs, limit: ROUND };
       const rows = await takeRecoverable(store, query);
       for (const row of rows) {
         if (isOver(deadline)) return 0;

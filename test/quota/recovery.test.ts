@@ -10,10 +10,13 @@ import {
   markVoid,
   takeRecoverable,
 } from '#src/db/quota-settlements.js';
+import { type ProcessRecord, putProcess, stopProcess } from '#src/db/processes.js';
 import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { findVolume } from '#src/db/volumes.js';
+import { databaseNow } from '#src/db/worker-cleanup.js';
 import { Recovery } from '#src/quota/recovery.js';
+import { silent } from '../casts/rows.js';
 import { CHARGED_VOLUMES, Creation, type Engine, engineOf, figures, projectWith, soon } from '../support/quota.js';
 import { connect, eventually, newProject, redisFor, redisServerFor, SILENT } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
@@ -192,13 +195,50 @@ storesFor('a row is taken by one process at a time, when it is old enough', asyn
   const row = { projectId: newProject(), deltas: { volumes: 1 }, resourceType: 'Volume', resourceId: randomUUID() };
   for (const id of ids) await store.apply([insertCharge({ ...row, id })]);
   const take = async (owner: string, minAgeMs: number, leaseMs: number, limit: number) =>
-    (await takeRecoverable(store, { owner, minAgeMs, leaseMs, limit })).map(({ id }) => id).sort();
+    (await takeRecoverable(store, { owner, minAgeMs, downAfterMs: 60_000, leaseMs, limit })).map(({ id }) => id).sort();
 
   t.deepEqual(await take('a', 60_000, 60_000, 10), []);
   const [first, second] = await Promise.all([take('a', 0, 60_000, 2), take('b', 0, 60_000, 2)]);
   t.deepEqual([...first, ...second].sort(), [...ids].sort());
   t.deepEqual(await take('c', 0, 60_000, 10), []);
 });
+
+/** What may become of the process of a flow, and whether its row is taken before it is old. */
+const FATES: Record<string, { readonly taken: boolean; readonly befall: (store: Store) => Promise<unknown> }> = {
+  'is alive': { taken: false, befall: async () => undefined },
+  'was not heard of for long': { taken: true, befall: (store) => silent(store, OWNER, 61_000) },
+  'has stopped': { taken: true, befall: (store) => store.apply([stopProcess(OWNER)]) },
+  'was started anew at its address': {
+    taken: true,
+    befall: (store) => store.apply([putProcess(run('newer', ADDRESS))]),
+  },
+  'has a neighbour': { taken: false, befall: (store) => store.apply([putProcess(run('newer', '127.0.0.1:2'))]) },
+};
+
+for (const [what, { taken, befall }] of Object.entries(FATES)) {
+  storesFor(
+    `a young row whose process ${what} is ${taken ? 'taken at once' : 'left to its flow'}`,
+    async (t, store) => {
+      const engine = engineOf(await redisFor(t), store);
+      const creation = new Creation(engine, await projectWith(store));
+      await creation.reserve();
+      await store.apply([putProcess(run(OWNER, ADDRESS))]);
+      await creation.tx1(OWNER);
+      const begun = await databaseNow(store);
+      await eventually('the clock moves on', async () => (await databaseNow(store)) > begun);
+      await befall(store);
+      const query = { owner: 'me', minAgeMs: 60_000, downAfterMs: 60_000, leaseMs: 60_000, limit: 10 };
+      t.is((await takeRecoverable(store, query)).length, taken ? 1 : 0);
+    },
+  );
+}
+
+const OWNER = 'an-api';
+const ADDRESS = '127.0.0.1:1';
+
+function run(incarnation: string, endpoint: string): ProcessRecord {
+  return { incarnation, endpoint, binary: 'cinder-api', host: 'h', rpcVersion: '', objectVersion: '1.39' };
+}
 
 storesFor('two recoveries at once end every row once', async (t, store) => {
   const engine = engineOf(await redisFor(t), store);

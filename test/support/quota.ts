@@ -96,11 +96,11 @@ export class Creation<R extends RedisConnection = ServerConnection> {
     return reply.answer;
   }
 
-  async tx1(): Promise<void> {
+  async tx1(owner = 'this-process'): Promise<void> {
     const key = { projectId: this.projectId, userId: 'user', rpc: 'CreateVolume', key: this.volumeId };
     await this.engine.store.apply([
       ...insertVolume(newVolume(this.volumeId, this.projectId, this.sizeGib)),
-      insertStagedWorker(stagedWorker(this.volumeId, this.projectId), 'this-process'),
+      insertStagedWorker(stagedWorker(this.volumeId, this.projectId), owner),
       insertCharge(this.charge),
       insertIdempotency(key, { requestHash: '0'.repeat(64), resourceId: this.volumeId }),
     ]);
