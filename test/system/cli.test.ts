@@ -2,7 +2,7 @@ import test from 'ava';
 
 import { newProject } from '../support/api.js';
 import { cli, type CliResult } from '../support/cli.js';
-import { sharedInstallation } from '../support/installation.js';
+import { sharedInstallation, until } from '../support/installation.js';
 import { CLI, processFor } from '../support/process.js';
 
 const installation = sharedInstallation();
@@ -188,6 +188,8 @@ test.serial('a service is disabled with a reason, and enabled again', async (t) 
   t.is(await admin(list), 'disabled new disks\n');
   await admin('service set --enable node1@file cinder-volume');
   t.is(await admin(list), 'enabled \n');
+  // schedulers see it within a second; the tests after this one need its pool
+  await until(async () => ((await admin('pool list -f value')) === '' ? undefined : true), 'the pool to be back');
 });
 
 test('bad input is told by the options that were typed', async (t) => {
