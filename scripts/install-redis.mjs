@@ -1,5 +1,6 @@
 // usage: node scripts/install-redis.mjs    brings a redis-server and prints its path
 
+import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -48,7 +49,7 @@ export function presentRedisServer(env) {
 
 /** Writes the script that starts the unpacked program with the libraries unpacked beside it, once it is seen to run. */
 async function wrap(folder, wrapper, env) {
-  const draft = `${wrapper}.${process.pid}`;
+  const draft = `${wrapper}.${randomUUID()}`; // two that come at once may be of one process
   mkdirSync(dirname(wrapper), { recursive: true });
   writeFileSync(
     draft,
