@@ -1,5 +1,5 @@
 export default {
-  files: ['build/test/**/*.test.js'],
+  files: ['build/test/**/*.test.js', '!build/test/alone/**'],
   workerThreads: false,
   concurrency: 2,
   timeout: '120s',

@@ -78,6 +78,16 @@ export function summary({ passed, failed, skipped }) {
 }
 
 /**
+ * What several runs come to together.
+ * @param {readonly Counts[]} runs
+ * @returns {Counts}
+ */
+export function total(runs) {
+  const sum = (key) => runs.reduce((all, counts) => all + counts[key], 0);
+  return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
+}
+
+/**
  * Whether a run counts as good: something ran, nothing failed and, where `mustNotSkip`, nothing was left out.
  * @param {Counts} counts
  * @param {{ mustNotSkip: boolean }} options
@@ -123,6 +133,7 @@ export function fileTimes(seen, { files, places }) {
 
 /** AVA writes `quota › limits › title` for build/test/quota/limits.test.js, without the folders that all files share. */
 function fileOf(title, files) {
+  if (files.length === 1) return files[0]; // then it writes `title` alone
   const words = title.split(' › ');
   for (let count = words.length - 1; count > 0; count--) {
     const ending = `/${words.slice(0, count).join('/')}.test.js`;

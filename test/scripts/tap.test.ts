@@ -1,6 +1,6 @@
 import test from 'ava';
 
-import { fileTimes, isGood, readTap, summary } from '#scripts/tap.mjs';
+import { fileTimes, isGood, readTap, summary, total } from '#scripts/tap.mjs';
 
 const SAMPLE = `TAP version 13
 not ok 1 - No tests found in build/test/none.test.js
@@ -70,6 +70,16 @@ test('the last line names skipped tests only where there are any', (t) => {
   t.is(summary({ passed: 3, failed: 1, skipped: 2 }), '3 passed, 1 failed, 2 skipped');
 });
 
+test('the counts of several runs add up, and a failure of one is a failure of all', (t) => {
+  const runs = [
+    { passed: 2_600, failed: 0, skipped: 1 },
+    { passed: 4, failed: 1, skipped: 0 },
+  ];
+
+  t.deepEqual(total(runs), { passed: 2_604, failed: 1, skipped: 1 });
+  t.false(isGood(total(runs), { mustNotSkip: false }));
+});
+
 test('a run is good when something ran, nothing failed and, in CI, nothing was skipped', (t) => {
   t.true(isGood({ passed: 1, failed: 0, skipped: 1 }, { mustNotSkip: false }));
   t.false(isGood({ passed: 1, failed: 0, skipped: 1 }, { mustNotSkip: true }));
@@ -91,5 +101,13 @@ test("a file's time runs from when a place in the runner became free to its last
     { file: 'build/test/a/slow.test.js', ms: 9_000 },
     { file: 'build/test/b/last.test.js', ms: 3_000 },
     { file: 'build/test/b/quick.test.js', ms: 2_000 },
+  ]);
+});
+
+test('a run of one file writes titles without it, and its time is known all the same', (t) => {
+  const seen = [{ title: 'two schedulers never sell the same gigabyte', atMs: 7_000 }];
+
+  t.deepEqual(fileTimes(seen, { files: ['build/test/alone/race.test.js'], places: 1 }), [
+    { file: 'build/test/alone/race.test.js', ms: 7_000 },
   ]);
 });

@@ -34,6 +34,9 @@ const STORAGE = {
   CINDER_MAX_OVER_SUBSCRIPTION_RATIO: String(RATIO),
   // so that some reports are made in the middle of the race
   CINDER_BACKEND_STATS_POLLING_INTERVAL: '3',
+  // a busy machine must not leave a request in doubt: all 64 come at once
+  CINDER_API_FLOW_DEADLINE: '20',
+  CINDER_RESERVATION_EXPIRE: '80',
 };
 
 postgresTest(
