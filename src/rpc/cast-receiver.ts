@@ -8,7 +8,7 @@ import { first } from './context.js';
 import { CAST_EPOCH } from './headers.js';
 import type { Owns } from './interceptors/target.js';
 import type { VersionGate } from './interceptors/version.js';
-import { messagesAt } from './message-cut.js';
+import { type FieldPlace, messagesAt } from './message-cut.js';
 import type { InternalApi, InternalMethod } from './versions.js';
 
 /** What a single RPC says of the cast that it is. */
@@ -73,8 +73,8 @@ export class CastReceiver {
 
   #single({ method, request, metadata, ...rest }: SingleCast): IncomingCast {
     const { resource } = method;
-    const found = resource && (messagesAt(request, resource.place)[0] as { readonly id?: string } | undefined);
-    if (!found?.id) {
+    const id = resource && idAt(request, resource.place);
+    if (!id) {
       const violations = [{ field: resource?.place.property ?? '', description: 'is required' }];
       throw new Fault('InvalidInput', { violations, omitted: 0 });
     }
@@ -82,11 +82,17 @@ export class CastReceiver {
     return {
       ...rest,
       method: method.name,
-      resourceType: resource?.type ?? 'Volume',
-      resourceId: found.id,
+      resourceType: resource.type,
+      resourceId: id,
       epoch: Number.isSafeInteger(epoch) ? epoch : undefined,
     };
   }
+}
+
+/** Of an object, or the id itself where the request holds no more. */
+function idAt(request: object, place: FieldPlace): string | undefined {
+  const held = messagesAt(request, place)[0] as string | { readonly id?: string } | undefined;
+  return typeof held === 'object' ? held.id : held;
 }
 
 /** A dispatcher names its refusals by reason; a single RPC answers with the fault itself. */

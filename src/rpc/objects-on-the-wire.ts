@@ -39,6 +39,9 @@ export function volumeToWire(volume: Volume): WireVolume {
     providerLocation: volume.providerLocation ?? undefined,
     providerAuth: volume.providerAuth ?? undefined,
     metadata: new Map(volume.metadata),
+    adminMetadata: new Map(),
+    glanceMetadata: new Map(),
+    volumeAttachment: [],
     scheduledAt: date(volume.scheduledAt),
     launchedAt: date(volume.launchedAt),
     terminatedAt: date(volume.terminatedAt),
@@ -147,6 +150,7 @@ function volumeTypeToWire(type: VolumeType): WireVolumeType {
     isPublic: type.isPublic,
     extraSpecs: new Map(type.extraSpecs),
     qosSpecsId: type.qosSpecsId ?? undefined,
+    projects: [],
   };
 }
 

@@ -14,10 +14,18 @@ export type Kind = 'call' | 'cast' | 'fanout';
 /** The options of `proto/cinder/rpc/v1/options.proto`, typed. */
 export interface RpcOptions {
   readonly apiOf: (service: DescService) => { binary: string; version: string; baseline: string } | undefined;
-  readonly methodOf: (method: DescMethod) => { since: string; kind: Kind | undefined; durable: boolean } | undefined;
+  readonly methodOf: (method: DescMethod) => MethodOptions | undefined;
   readonly policyOf: (method: DescMethod) => string;
   readonly objectOf: (message: DescMessage) => { name: string; version: string } | undefined;
   readonly fieldOf: (field: DescField) => FieldOptions;
+}
+
+export interface MethodOptions {
+  readonly since: string;
+  readonly kind: Kind | undefined;
+  readonly durable: boolean;
+  /** Name of the field that holds what a durable cast changes; empty: found by its type. */
+  readonly resource: string;
 }
 
 export interface FieldOptions {
@@ -51,7 +59,7 @@ export function rpcOptions(registry: FileRegistry): RpcOptions {
     methodOf: (desc) => {
       if (!hasOption(desc, method)) return undefined;
       const option = getOption(desc, method) as MethodOption;
-      return { since: option.since, kind: KINDS[option.kind], durable: option.durable };
+      return { ...option, kind: KINDS[option.kind] };
     },
     policyOf: (desc) => getOption(desc, policy) as string,
     objectOf: (message) => (hasOption(message, object) ? (getOption(message, object) as ObjectOption) : undefined),
@@ -73,6 +81,7 @@ interface MethodOption {
   readonly since: string;
   readonly kind: number;
   readonly durable: boolean;
+  readonly resource: string;
 }
 interface ObjectOption {
   readonly name: string;

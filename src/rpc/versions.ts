@@ -1,4 +1,4 @@
-import type { DescMethod, DescService } from '@bufbuild/protobuf';
+import type { DescField, DescMethod, DescService } from '@bufbuild/protobuf';
 import type { Descriptors } from './descriptors.js';
 import type { Cut, FieldPlace } from './message-cut.js';
 import { cutOf, messageRules, type MessageRules, placeOf } from './message-rules.js';
@@ -34,7 +34,7 @@ export interface InternalMethod {
   readonly durable: boolean;
   readonly request: MessageRules;
   readonly response: MessageRules;
-  /** Durable casts: where the request holds the resource that is being changed. */
+  /** Durable casts: where the request holds the resource that is being changed, or its id. */
   readonly resource: { readonly type: ResourceType; readonly place: FieldPlace } | undefined;
 }
 
@@ -58,7 +58,10 @@ export interface PublicMethod {
 
 /** Package of the public services. */
 const PUBLIC_PACKAGE = 'cinder.api.v3';
+/** A snapshot's cast may carry its volume too: the snapshot is what changes. */
 const RESOURCES: readonly ResourceType[] = ['Snapshot', 'Volume'];
+/** Fields that name a resource by its id. */
+const IDS: Readonly<Record<string, ResourceType>> = { volume_id: 'Volume', snapshot_id: 'Snapshot' };
 
 /**
  * Reads the rules. Throws one error that names every proto which breaks one: a public RPC without a policy, an internal
@@ -130,7 +133,7 @@ function internalMethod(
     durable: option?.durable ?? false,
     request,
     response: messageRules(desc.output, options),
-    resource: option?.durable ? resourceOf(desc, options) : undefined,
+    resource: option?.durable ? resourceOf(desc, option.resource, options) : undefined,
   };
   if (!option?.kind) problems.push(`${path} has no kind`);
   if (desc.methodKind !== 'unary') problems.push(`${path} is a stream; internal RPCs are unary`);
@@ -156,15 +159,18 @@ function publicApi(service: DescService, options: RpcOptions, problems: string[]
   return { service: service.typeName, methods: new Map(methods.map((method) => [method.name, method])) };
 }
 
-/** A snapshot's cast carries its volume too: the snapshot is what changes. */
-function resourceOf(desc: DescMethod, options: RpcOptions): InternalMethod['resource'] {
+/** The field that is named, or else the first one with an object that can be changed. */
+function resourceOf(desc: DescMethod, named: string, options: RpcOptions): InternalMethod['resource'] {
+  const fields = named ? desc.input.fields.filter(({ name }) => name === named) : desc.input.fields;
   for (const type of RESOURCES) {
-    const field = desc.input.fields.find(
-      ({ message, fieldKind }) => fieldKind === 'message' && options.objectOf(message)?.name === type,
-    );
+    const field = fields.find((one) => (objectIn(one, options) ?? IDS[named]) === type);
     if (field) return { type, place: placeOf(field) };
   }
   return undefined;
+}
+
+function objectIn(field: DescField, options: RpcOptions): string | undefined {
+  return field.fieldKind === 'message' ? options.objectOf(field.message)?.name : undefined;
 }
 
 /** Fields of an object are numbered by the object's version, all others by the API's. */

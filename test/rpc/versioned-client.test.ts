@@ -166,6 +166,9 @@ const VOLUME = {
   multiattach: false,
   attachStatus: 'detached',
   metadata: new Map<string, string>(),
+  adminMetadata: new Map<string, string>(),
+  glanceMetadata: new Map<string, string>(),
+  volumeAttachment: [],
 };
 
 test('a fan-out reaches every living process, and says whom it did not reach', async (t) => {

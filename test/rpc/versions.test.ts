@@ -25,6 +25,28 @@ test('the rules of an internal method are what its proto says', (t) => {
   t.is(api.methods.get('UpdateServiceCapabilities')?.kind, 'fanout');
 });
 
+test('a durable cast changes the snapshot it carries, else the volume, unless its proto names the field', (t) => {
+  const { methods } = internalApiOf(rules, 'cinder.volume.v3.VolumeManager');
+  const changed = [...methods.values()]
+    .filter(({ durable }) => durable)
+    .map(({ name, resource }) => [name, resource?.type, resource?.place.property]);
+  t.deepEqual(changed, [
+    ['CreateVolume', 'Volume', 'volume'],
+    ['DeleteVolume', 'Volume', 'volume'],
+    ['ExtendVolume', 'Volume', 'volume'],
+    ['MigrateVolume', 'Volume', 'volume'],
+    ['Retype', 'Volume', 'volume'],
+    ['ManageExisting', 'Volume', 'volume'],
+    ['RevertToSnapshot', 'Volume', 'volume'],
+    ['CreateSnapshot', 'Snapshot', 'snapshot'],
+    ['DeleteSnapshot', 'Snapshot', 'snapshot'],
+    ['ManageExistingSnapshot', 'Snapshot', 'snapshot'],
+    ['CopyVolumeToImage', 'Volume', 'volumeId'],
+    ['Reimage', 'Volume', 'volume'],
+    ['ExtendVolumeCompletion', 'Volume', 'volume'],
+  ]);
+});
+
 test('a versioned object in a request brings the rules of its own version', (t) => {
   const create = internalApiOf(rules, 'cinder.scheduler.v3.SchedulerManager').methods.get('CreateVolume');
   const volume = create?.request.inside.find(({ place }) => place.property === 'volume')?.rules;
@@ -75,6 +97,9 @@ test('protos that break a rule are named, all of them in one error', async (t) =
       rpc Kindless(Request) returns (Response);
       rpc Future(Response) returns (Response) { option (cinder.rpc.v1.method) = { since: "3.5", kind: KIND_CALL }; }
       rpc Adrift(Response) returns (Response) { option (cinder.rpc.v1.method) = { kind: KIND_CAST, durable: true }; }
+      rpc Nameless(Request) returns (Response) {
+        option (cinder.rpc.v1.method) = { kind: KIND_CAST, durable: true, resource: "volume_id" };
+      }
       rpc Waiting(Response) returns (Response) { option (cinder.rpc.v1.method) = { kind: KIND_CALL, durable: true }; }
       rpc Flowing(stream Response) returns (Response) { option (cinder.rpc.v1.method) = { kind: KIND_CALL }; }
     }`,
@@ -85,6 +110,7 @@ test('protos that break a rule are named, all of them in one error', async (t) =
     'broken.Request.extra is newer than its version',
     'Future is newer than its API',
     'Adrift is durable, but carries no resource',
+    'Nameless is durable, but carries no resource',
     'Waiting is durable, but no cast',
     'Flowing is a stream',
   ]) {
