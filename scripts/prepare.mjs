@@ -49,7 +49,7 @@ const COMPILED = step({
 });
 
 const COMPILED_TESTS = step({
-  name: 'compiling test/, bench/ and examples/',
+  name: 'compiling test/, bench/, examples/ and scripts/',
   stamp: `${STAMPS}/compiled-tests`,
   inputs: ['src', 'test', 'bench', 'examples', 'scripts', 'tsconfig.json', 'tsconfig.dev.json'],
   outputs: ['build/test'],
@@ -109,7 +109,7 @@ function step({ name, stamp, inputs, outputs, make }) {
 async function compile(project) {
   if (!existsSync(join(ROOT, 'dist/cli/main.js'))) rmSync(join(ROOT, 'tsconfig.tsbuildinfo'), { force: true });
   removeOrphans(join(ROOT, 'dist'), join(ROOT, 'src'));
-  for (const folder of ['test', 'bench', 'examples']) removeOrphans(join(ROOT, 'build', folder), join(ROOT, folder));
+  for (const folder of ['test', 'bench', 'examples', 'scripts']) removeOrphans(join(ROOT, 'build', folder), join(ROOT, folder));
   await tool('typescript/bin/tsc', ['-b', project]);
 }
 

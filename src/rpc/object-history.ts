@@ -1,22 +1,37 @@
 import { compareVersions, type Version, versionOf } from './version-number.js';
 
 /** Versions of single objects where they differ from the protos'. */
-type Manifest = ReadonlyMap<string, Version>;
+export type Manifest = ReadonlyMap<string, Version>;
+
+interface Entry {
+  readonly version: Version;
+  readonly manifest: Manifest;
+  /** The RPC version of each binary in the first release that had the entry. */
+  readonly cameWith: Readonly<Record<string, Version>>;
+}
+
+const OLDEST: Entry = {
+  version: versionOf('1.38'),
+  manifest: new Map([
+    ['Volume', versionOf('1.8')],
+    ['Snapshot', versionOf('1.5')],
+  ]),
+  cameWith: {},
+};
+const NEWEST: Entry = {
+  version: versionOf('1.39'),
+  manifest: new Map(),
+  cameWith: { 'cinder-scheduler': versionOf('3.12'), 'cinder-volume': versionOf('3.18') },
+};
 
 /**
  * What `services.object_current_version` stands for: the version of every object of that release. Oldest first; the last
  * one is what the protos describe. Rule: cinder/objects/base.py, `CinderObjectVersionsHistory`.
  */
-const HISTORY: readonly { readonly version: Version; readonly manifest: Manifest }[] = [
-  {
-    version: versionOf('1.38'),
-    manifest: new Map([
-      ['Volume', versionOf('1.8')],
-      ['Snapshot', versionOf('1.5')],
-    ]),
-  },
-  { version: versionOf('1.39'), manifest: new Map() },
-];
+const HISTORY: readonly Entry[] = [OLDEST, NEWEST];
+
+/** All entries, oldest first, e.g. `1.38`. */
+export const OBJECT_VERSIONS: readonly string[] = HISTORY.map(({ version: { major, minor } }) => `${major}.${minor}`);
 
 /** What this code registers as `object_current_version`. */
 export const OBJECT_VERSION = '1.39';
@@ -30,4 +45,10 @@ export const OLDEST_OBJECT_VERSION = '1.38';
  */
 export function objectVersionFor(entry: Version, object: string): Version | undefined {
   return HISTORY.find(({ version }) => compareVersions(entry, version) <= 0)?.manifest.get(object);
+}
+
+/** The entry that a binary registered in the release that brought this version of its RPC, e.g. `1.38`. */
+export function objectEntryOf(binary: string, rpc: Version): Version {
+  const had = HISTORY.filter(({ cameWith: { [binary]: first } }) => !first || compareVersions(rpc, first) >= 0);
+  return (had.at(-1) ?? OLDEST).version;
 }
