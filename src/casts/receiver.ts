@@ -1,12 +1,20 @@
 import { setMaxListeners } from 'node:events';
-import { claimWorker, giveBackWorker, hastenWorkers, takeOverWorker, type WorkerKey } from '../db/workers.js';
+import {
+  claimWorker,
+  disownWorker,
+  giveBackWorker,
+  hastenWorkers,
+  takeOverWorker,
+  type WorkerKey,
+} from '../db/workers.js';
 import { findOrphans, type OrphanedWorker } from '../db/worker-search.js';
 import { RowCountMismatch, type Store } from '../db/store.js';
-import { Fault } from '../errors/fault.js';
+import { Fault, isFault } from '../errors/fault.js';
 import { deadlineIn, pause } from '../redis/deadline.js';
 import { BUSY, type CastDispatcher, type CastOutcome, CLAIMED, type IncomingCast, SUPERSEDED } from '../rpc/casts.js';
 import { refusal } from '../rpc/casts-on-the-wire.js';
 import { applyFenced, type Claim, Fenced, finish } from './claim.js';
+import { GIVE_UP_AFTER_MS } from './give-up.js';
 import type { CastHandler } from './handler.js';
 
 /** How often work may be begun before it is given up. */
@@ -54,6 +62,8 @@ export interface ReceiverOptions {
   readonly begin?: (claim: Claim) => Working;
   /** Told each claimed piece of work and how it ended; never throws. */
   readonly onWork?: (claim: Claim, ended: WorkEnd, error?: unknown) => void;
+  /** Told of a row of work that is taken over and is not as a program writes it, in words; never throws. */
+  readonly onDamage?: (key: WorkerKey, damage: string) => void;
   /** Told of a failure of the take-over itself, e.g. the database away. */
   readonly onError?: (error: unknown) => void;
 }
@@ -129,14 +139,14 @@ export class CastReceiver implements CastDispatcher {
 
   /** Takes over what dead owners left. One round; called by a timer. Returns how many rows were taken. */
   async takeOver(): Promise<number> {
-    const { store, binary, downAfterMs = 60_000 } = this.#options;
+    const { store, binary, owner, downAfterMs = 60_000 } = this.#options;
     let taken = 0;
     // what others must take, e.g. the owner of a backend that is down, does not stand in the way of what is ours
     let skip = 0;
     while (this.#room > 0) {
-      const orphans = await findOrphans(store, { binary, downAfterMs, limit: ROUND, skip });
+      const orphans = await findOrphans(store, { binary, owner, downAfterMs, limit: ROUND, skip });
       for (const orphan of orphans) {
-        if (await this.#takeOverOne(orphan)) taken += 1;
+        if (await this.#takeOverAlone(orphan)) taken += 1;
         else skip += 1;
       }
       if (orphans.length < ROUND) break;
@@ -180,12 +190,25 @@ export class CastReceiver implements CastDispatcher {
     return claiming;
   }
 
+  /** A row that cannot be taken over must not keep the others; without a database there is no next one. */
+  async #takeOverAlone(orphan: OrphanedWorker): Promise<boolean> {
+    try {
+      return await this.#takeOverOne(orphan);
+    } catch (error) {
+      if (isFault(error)) throw error;
+      this.#options.onError?.(error);
+      return false;
+    }
+  }
+
   async #takeOverOne(orphan: OrphanedWorker): Promise<boolean> {
     const serviceId = this.#options.serviceFor(orphan.target);
-    const mine = orphan.owner === this.#options.owner;
-    // A method that this version does not know waits for a process that does.
+    const isUnderWay = orphan.owner === this.#options.owner && this.#last.has(nameOf(orphan));
+    // A method that this version does not know waits for a process that does, and as long as any work may.
     const known = this.#options.handlers.has(orphan.message.method);
-    if (serviceId === undefined || mine || !known || this.#room <= 0) return false;
+    if (serviceId === undefined || isUnderWay || this.#room <= 0) return false;
+    if (!known) return this.#disown(orphan);
+    if (orphan.damage !== undefined) this.#options.onDamage?.(orphan, orphan.damage);
     const [done] = await this.#options.store.apply([takeOverWorker(orphan, { owner: this.#options.owner, serviceId })]);
     const claims = done?.returned[0]?.['claims'];
     if (claims === undefined) return false;
@@ -210,11 +233,17 @@ export class CastReceiver implements CastDispatcher {
     return true;
   }
 
+  /** Work that nobody can take over for too long goes back on its way, where its age ends it. Rule: docs/protocols.md §W SEND, age. */
+  async #disown(orphan: OrphanedWorker): Promise<false> {
+    if (orphan.ageMs > GIVE_UP_AFTER_MS) await this.#options.store.apply([disownWorker(orphan)]);
+    return false;
+  }
+
   /** Begins work; what was under way on the resource under an older claim is fenced now, and ends as soon as it can. */
   #begin(claimed: Claim, args: Uint8Array): void {
     const working = this.#options.begin?.(claimed);
     const claim = under(claimed, working?.traceparent ?? claimed.context.traceparent);
-    const key = `${claim.resourceType} ${claim.resourceId}`;
+    const key = nameOf(claim);
     const before = this.#last.get(key);
     if (before && before.claim.epoch < claim.epoch) before.cutOff.abort(new Fenced(before.claim));
     const mine = { claim, cutOff: new AbortController() };
@@ -302,6 +331,10 @@ async function attempt(claim: Claim, handler: CastHandler, args: Uint8Array, sig
 function under(claim: Claim, traceparent: string): Claim {
   const { context } = claim;
   return traceparent === context.traceparent ? claim : { ...claim, context: { ...context, traceparent } };
+}
+
+function nameOf({ resourceType, resourceId }: WorkerKey): string {
+  return `${resourceType} ${resourceId}`;
 }
 
 function keyOf(cast: IncomingCast): WorkerKey {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { delayWorker, type ReadyWorker } from '../db/workers.js';
 import { takeForSending } from '../db/worker-search.js';
-import type { Store } from '../db/store.js';
+import { RowCountMismatch, type Store, type Unit } from '../db/store.js';
 import type { MessageParts } from './fail-volume.js';
 import { GIVE_UP_AFTER_MS, giveUp, refuse } from './give-up.js';
 import type { CastAnswer, CastTransport } from './transport.js';
@@ -14,6 +14,9 @@ const CALLS_PER_LANE = 4;
 
 /** Casts kept in memory. What does not fit stays in its row and is sent by the sweep. */
 const QUEUE_LIMIT = 8_192;
+
+/** Refusals that no time and no other process changes: not built; a row that nobody can put into words. */
+const FOR_EVER: readonly string[] = ['NOT_BUILT', 'INVALID_INPUT'];
 
 export interface SenderOptions extends MessageParts {
   readonly store: Store;
@@ -140,10 +143,11 @@ export class CastSender {
     const answer = answerOf(answers, index);
     switch (answer?.outcome) {
       case 'claimed':
-      case 'superseded':
         return;
+      case 'superseded':
+        return this.#restUnlessGone(cast);
       case 'refused':
-        if (answer.reason === 'NOT_BUILT') await this.#giveUp(cast, refuse(this.#options, cast, answer.message));
+        if (FOR_EVER.includes(answer.reason)) await this.#giveUp(cast, refuse(this.#options, cast, answer.message));
         else await this.#delay(cast, answer.message);
         return;
       default:
@@ -151,19 +155,41 @@ export class CastSender {
     }
   }
 
-  async #giveUp(cast: ReadyWorker, unit: Parameters<Store['apply']>[0]): Promise<void> {
-    await this.#options.store.apply(unit).then(
-      () => this.#options.onGivenUp?.(cast),
-      (error: unknown) => this.#options.onProblem?.(cast, String(error)),
-    );
+  async #giveUp(cast: ReadyWorker, unit: Unit): Promise<void> {
+    try {
+      await this.#options.store.apply(unit);
+    } catch (error) {
+      if (!(error instanceof RowCountMismatch)) await this.#rest(cast); // else somebody has the row
+      this.#options.onProblem?.(cast, String(error));
+      return;
+    }
+    this.#options.onGivenUp?.(cast);
+  }
+
+  /**
+   * Out of date, says the receiver; mostly somebody has the work. A row that is still as it was sent is none that the receiver
+   * can claim, e.g. because somebody changed it by hand: it would be sent for ever.
+   */
+  async #restUnlessGone(cast: ReadyWorker): Promise<void> {
+    if (cast.ageMs > this.#limitMs) await this.#giveUp(cast, giveUp(this.#options, cast));
+    else if (await this.#rest(cast)) this.#options.onProblem?.(cast, 'its receiver cannot claim the row as it is');
   }
 
   /** A send that did not arrive is repeated later, at longer and longer intervals; too old, and the work is given up. */
   async #delay(cast: ReadyWorker, problem: string): Promise<void> {
     this.#options.onProblem?.(cast, problem);
-    const limitMs = this.#options.giveUpAfterMs ?? GIVE_UP_AFTER_MS;
-    if (cast.ageMs > limitMs) await this.#giveUp(cast, giveUp(this.#options, cast));
-    else await this.#options.store.apply([delayWorker(cast, this.#backoff(cast.sends))]);
+    if (cast.ageMs > this.#limitMs) await this.#giveUp(cast, giveUp(this.#options, cast));
+    else await this.#rest(cast);
+  }
+
+  /** Whether the row was there, as it was sent. */
+  async #rest(cast: ReadyWorker): Promise<boolean> {
+    const [done] = await this.#options.store.apply([delayWorker(cast, this.#backoff(cast.sends))]);
+    return (done?.rows ?? 0) > 0;
+  }
+
+  get #limitMs(): number {
+    return this.#options.giveUpAfterMs ?? GIVE_UP_AFTER_MS;
   }
 
   #backoff(sends: number): number {
@@ -185,7 +211,10 @@ export class CastSender {
     if (this.#queued + BATCH > QUEUE_LIMIT) return false;
     try {
       const due = await takeForSending(this.#options.store, BATCH);
-      for (const cast of due) this.send(cast);
+      for (const cast of due) {
+        if (cast.damage !== undefined) this.#options.onProblem?.(cast, cast.damage);
+        this.send(cast);
+      }
       return due.length === BATCH;
     } catch (error) {
       this.#options.onError?.(error);

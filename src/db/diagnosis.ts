@@ -1,6 +1,7 @@
 import { type Expression, type RawBuilder, sql } from 'kysely';
-import type { RequestContext } from '../objects/request-context.js';
+import { contextIn, type RequestContext } from '../objects/request-context.js';
 import type { VolumeStatus } from '../objects/volume-status.js';
+import { deltasIn } from './deltas-text.js';
 import type { WorkersTable } from './schema.js';
 import type { Settlement } from './quota-settlements.js';
 import { statement } from './statement.js';
@@ -19,6 +20,8 @@ export interface WorkFacts {
   readonly context: RequestContext;
   /** Since the row was last written by an owner, ms. */
   readonly unchangedMs: number;
+  /** For how long nobody sends it, ms; negative: it may be sent. */
+  readonly restsMs: number;
   /** Of a claimed row: its owner has ended, was never recorded, or its service has another owner now. */
   readonly isOrphaned: boolean;
   /** Since the owner was heard of, ms; null: it is not known at all. */
@@ -51,8 +54,13 @@ export async function workFacts(
   return rows.map((row) => ({
     ...{ resourceType: row.resource_type as WorkFacts['resourceType'], resourceId: row.resource_id },
     ...{ epoch: row.epoch, state: row.state, status: row.status, method: row.method },
-    ...{ binary: row.binary, target: row.target, context: JSON.parse(row.context) as RequestContext },
-    ...{ unchangedMs: row.unchanged_ms, isOrphaned: row.is_orphaned === 1, ownerSilentMs: row.owner_silent_ms },
+    ...{ binary: row.binary, target: row.target, context: contextIn(row.context).context },
+    ...{
+      restsMs: row.rests_ms,
+      unchangedMs: row.unchanged_ms,
+      isOrphaned: row.is_orphaned === 1,
+      ownerSilentMs: row.owner_silent_ms,
+    },
     ...{ isServed: row.is_served === 1, resourceStatus: row.resource_status, revision: row.revision },
     ...{ projectId: row.project_id, isUnsettled: row.is_unsettled === 1 },
   }));
@@ -104,6 +112,8 @@ export interface SettlementFacts extends Pick<
   'id' | 'projectId' | 'kind' | 'state' | 'resourceType' | 'resourceId'
 > {
   readonly ageMs: number;
+  /** Its amounts cannot be read. */
+  readonly isDamaged: boolean;
   /** Whether there is work on the resource. */
   readonly hasWork: boolean;
 }
@@ -117,6 +127,7 @@ export async function settlementFacts(
   return rows.map((row) => ({
     ...{ id: row.id, projectId: row.project_id, kind: row.kind, state: row.state },
     ...{ resourceType: row.resource_type, resourceId: row.resource_id },
+    ...{ isDamaged: deltasIn(row.deltas).isDamaged ?? false },
     ...{ ageMs: Math.max(0, row.age_ms), hasWork: row.has_work === 1 },
   }));
 }
@@ -153,6 +164,11 @@ const work = statement<WorkQuery>()((tools, p) => {
     .select(['w.binary', 'w.target', 'w.context', 'v.revision', 'v.project_id'])
     .select(sql<string | null>`coalesce(v.status, n.status)`.as('resource_status'))
     .select(sql<number>`${now} - w.updated_at`.as('unchanged_ms'))
+    .select(
+      sql<number>`case when w.not_before > w.send_until then w.not_before else w.send_until end - ${now}`.as(
+        'rests_ms',
+      ),
+    )
     .select(sql<number | null>`${now} - p.heartbeat_at`.as('owner_silent_ms'))
     .select((eb) => [
       flag(
@@ -235,7 +251,7 @@ const inTransit = statement<TransitQuery>()(({ db }, p) =>
 const settlements = statement<{ after: string; until: string; limit: number }>()(({ db, now }, p) =>
   db
     .selectFrom('quota_settlements as q')
-    .select(['q.id', 'q.project_id', 'q.kind', 'q.state', 'q.resource_type', 'q.resource_id'])
+    .select(['q.id', 'q.project_id', 'q.kind', 'q.state', 'q.deltas', 'q.resource_type', 'q.resource_id'])
     .select(sql<number>`${now} - q.created_at`.as('age_ms'))
     .select((eb) =>
       flag(

@@ -5,6 +5,7 @@ import type { Step, Store } from './store.js';
 /** A user message to write. Its words are made by the writer. Rule: cinder/message/api.py, `create`. */
 export interface NewMessage {
   readonly id: string;
+  /** Empty: the project that has the volume. */
   readonly projectId: string;
   readonly requestId: string;
   /** Cinder's word, e.g. `VOLUME`. */
@@ -72,10 +73,18 @@ function messageOf(row: Omit<Message, 'eventId'>): Message {
   return { ...row, eventId: `VOLUME_${row.resourceType}_${row.actionId}_${row.detailId}` };
 }
 
+/** Whoever acts for no project, or for one that nobody knows any more, must not keep the owner from hearing of it. */
+const reader = (projectId: string, resourceId: string) =>
+  sql<string>`coalesce(
+    nullif(cast(${projectId} as text), ''),
+    (select volumes.project_id from volumes where volumes.id = cast(${resourceId} as text)),
+    ''
+  )`;
+
 const insert = statement<Required<NewMessage>>()(({ db, now }, p) =>
   db.insertInto('messages').values({
     id: p.id,
-    project_id: p.projectId,
+    project_id: reader(p.projectId, p.resourceId),
     request_id: p.requestId,
     resource_type: p.resourceType,
     resource_id: p.resourceId,

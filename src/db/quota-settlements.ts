@@ -1,4 +1,5 @@
 import { type ExpressionBuilder, sql } from 'kysely';
+import { deltasIn, type KeptDeltas } from './deltas-text.js';
 import { listIn } from './json.js';
 import type { QuotaSettlementsTable, Schema } from './schema.js';
 import { statement } from './statement.js';
@@ -13,7 +14,8 @@ export interface Settlement {
   /** open: Redis decides · undo: the record is gone · void: disowned by a rebuild · held · final: Redis must follow. */
   readonly state: QuotaSettlementsTable['state'];
   /** Resource → amount; negative only in a charge or hold that also gives back. */
-  readonly deltas: Readonly<Record<string, number>>;
+  readonly deltas: KeptDeltas['deltas'];
+  readonly isDamaged?: KeptDeltas['isDamaged'];
   readonly resourceType: string;
   readonly resourceId: string;
   /** Releases: ms; from then on, by Redis's clock, it is not applied any more. */
@@ -144,7 +146,7 @@ function toSettlement(row: QuotaSettlementsTable): Settlement {
     projectId: row.project_id,
     kind: row.kind,
     state: row.state,
-    deltas: JSON.parse(row.deltas) as Settlement['deltas'],
+    ...deltasIn(row.deltas),
     resourceType: row.resource_type,
     resourceId: row.resource_id,
     until: row.until,

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
+import { deltasIn } from './deltas-text.js';
 import { noteProject } from './quota-projects.js';
 import { disownProject, type Settlement } from './quota-settlements.js';
 import { statement, type Tools } from './statement.js';
@@ -13,7 +14,7 @@ export interface ProjectRecords {
   readonly backups: Counted;
   /** How many there are. */
   readonly groups: number;
-  readonly settlements: readonly Pick<Settlement, 'id' | 'kind' | 'state' | 'deltas' | 'until'>[];
+  readonly settlements: readonly Pick<Settlement, 'id' | 'kind' | 'state' | 'deltas' | 'isDamaged' | 'until'>[];
 }
 
 /** How many records, and how large they are together. */
@@ -49,7 +50,7 @@ function toRecords(rows: readonly Row[]): ProjectRecords {
     groups: countedOf(of('groups')[0]).count,
     settlements: rows.filter(isSettlement).map(({ what, id, state, deltas, until }) => ({
       ...{ id, kind: what, state: state as Settlement['state'], until },
-      deltas: JSON.parse(deltas) as Settlement['deltas'],
+      ...deltasIn(deltas),
     })),
   };
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { statement } from './statement.js';
 import type { Step } from './store.js';
 import type { WorkerKey } from './workers.js';
@@ -19,6 +20,16 @@ export function idleVolume({ id, revision }: UnchangedVolume): Step {
 /** Removes a row of work that is as it was looked at; its owner, if there is one, is fenced. */
 export function removeWork({ resourceType, resourceId, epoch }: WorkerKey & { readonly epoch: number }): Step {
   return { statement: remove.with({ type: resourceType, id: resourceId, epoch }), rows: 1 };
+}
+
+/** Lets a row of work that is as it was looked at be sent at once. */
+export function wakeWork({ resourceType, resourceId, epoch }: WorkerKey & { readonly epoch: number }): Step {
+  return { statement: wake.with({ type: resourceType, id: resourceId, epoch }), rows: 1 };
+}
+
+/** Removes a settlement that nobody can settle; to be followed by a rebuild of the project's usage. */
+export function forgetSettlement(id: string, state: string): Step {
+  return { statement: forgetOne.with({ id, state }), rows: 1 };
 }
 
 /** Removes what was undecided of a volume's quota; to be followed by a rebuild of the project's usage. */
@@ -57,6 +68,23 @@ const remove = statement<{ type: string; id: string; epoch: number }>()(({ db },
     .where('resource_type', '=', p.type)
     .where('resource_id', '=', p.id)
     .where('epoch', '=', p.epoch),
+);
+
+const wake = statement<{ type: string; id: string; epoch: number }>()(({ db }, p) =>
+  db
+    .updateTable('workers')
+    .set({ not_before: 0, send_until: 0 })
+    .where('resource_type', '=', p.type)
+    .where('resource_id', '=', p.id)
+    .where('epoch', '=', p.epoch)
+    .where('state', '=', 'ready'),
+);
+
+const forgetOne = statement<{ id: string; state: string }>()(({ db }, p) =>
+  db
+    .deleteFrom('quota_settlements')
+    .where('id', '=', p.id)
+    .where(sql<boolean>`state = ${p.state}`),
 );
 
 const forget = statement<{ type: string; id: string }>()(({ db }, p) =>

@@ -49,12 +49,43 @@ export function volumeOf(row: VolumeRow): Volume {
   return toVolume(row, fromPairs(row.metadata));
 }
 
-/** What an event's payload says: the volume, without `providerAuth`, and how far long work was. */
-export function changeOfPayload(payload: string): { readonly volume: Volume; readonly progressPercent?: number } {
-  const { metadata, progress_percent: progressPercent, ...columns } = JSON.parse(payload) as VolumePayload;
+/** What an event says of its volume. */
+export interface PayloadChange {
+  /** Without `providerAuth`. */
+  readonly volume: Volume;
+  /** How far long work was. */
+  readonly progressPercent?: number;
+}
+
+/** What an event's payload says; undefined for one that somebody broke. */
+export function changeOfPayload(payload: string): PayloadChange | undefined {
+  const kept = payloadIn(payload);
+  if (!kept) return undefined;
+  const { metadata, progress_percent: progressPercent, ...columns } = kept;
   const volume = toVolume({ ...columns, provider_auth: null }, new Map(metadata));
   return progressPercent === undefined ? { volume } : { volume, progressPercent };
 }
+
+function payloadIn(text: string): VolumePayload | undefined {
+  try {
+    const value = JSON.parse(text) as VolumePayload | null;
+    return value && isShowable(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a volume can be shown: it has what every volume has. */
+function isShowable(value: Readonly<Partial<VolumePayload>>): boolean {
+  return (
+    REQUIRED_TEXTS.every((column) => typeof value[column] === 'string') &&
+    REQUIRED_NUMBERS.every((column) => Number.isSafeInteger(value[column])) &&
+    Array.isArray(value.metadata)
+  );
+}
+
+const REQUIRED_TEXTS = ['id', 'project_id', 'user_id', 'status', 'attach_status', 'volume_type_id'] as const;
+const REQUIRED_NUMBERS = ['size', 'revision', 'created_at', 'updated_at'] as const;
 
 /** The volume that a row and its metadata are. */
 export function toVolume(row: VolumeColumns, metadata: ReadonlyMap<string, string>): Volume {

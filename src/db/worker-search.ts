@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { RequestContext } from '../objects/request-context.js';
+import { contextIn } from '../objects/request-context.js';
 import type { WorkersTable } from './schema.js';
 import { statement } from './statement.js';
 import type { Store } from './store.js';
@@ -23,13 +23,23 @@ export interface OrphanedWorker extends ReadyWorker {
   readonly claims: number;
 }
 
-/** Claimed rows of a binary whose owner has died, stopped or restarted, after the first `skip`. Rule: docs/protocols.md §W TAKEOVER. */
-export async function findOrphans(
-  store: Store,
-  query: { readonly binary: string; readonly downAfterMs: number; readonly limit: number; readonly skip?: number },
-): Promise<readonly OrphanedWorker[]> {
-  const { binary, downAfterMs, limit, skip = 0 } = query;
-  const rows = await store.read(orphans.with({ binary, down: downAfterMs, limit, skip }));
+export interface OrphanQuery {
+  readonly binary: string;
+  /** Who asks. */
+  readonly owner: string;
+  readonly downAfterMs: number;
+  readonly limit: number;
+  readonly skip?: number;
+}
+
+/**
+ * Claimed rows of a binary whose owner has died, stopped or restarted, after the first `skip`; and rows of the asker's own that
+ * it has not written for as long: it may not know that it has them, when the answer to its claim was lost.
+ * Rule: docs/protocols.md §W TAKEOVER.
+ */
+export async function findOrphans(store: Store, query: OrphanQuery): Promise<readonly OrphanedWorker[]> {
+  const { binary, owner, downAfterMs, limit, skip = 0 } = query;
+  const rows = await store.read(orphans.with({ binary, owner, down: downAfterMs, limit, skip }));
   return rows.map((row) => ({ ...toReady(row), owner: row.owner, claims: row.claims }));
 }
 
@@ -81,14 +91,24 @@ function toReady(row: Row): ReadyWorker {
     message: {
       binary: row.binary as CastMessage['binary'],
       method: row.method,
-      payload: Buffer.from(row.payload),
+      payload: bytesOf(row.payload),
       payloadVersion: row.payload_version,
     },
-    context: JSON.parse(row.context) as RequestContext,
+    ...contextOf(row.context),
     sends: row.sends,
     ageMs: row.now - row.created_at,
     status: row.status,
   };
+}
+
+/** An embedded database keeps what it is given, whatever the column says; what is no payload is found out by its reader. */
+function bytesOf(payload: unknown): Buffer {
+  return payload instanceof Uint8Array ? Buffer.from(payload) : Buffer.from(String(payload));
+}
+
+function contextOf(text: string): Pick<ReadyWorker, 'context' | 'damage'> {
+  const { context, isWhole } = contextIn(text);
+  return isWhole ? { context } : { context, damage: 'its context cannot be read: it goes on without one' };
 }
 
 const takeDue = statement<{ limit: number; lease: number }>()(({ db, dialect, now }, p) => {
@@ -112,7 +132,15 @@ const takeDue = statement<{ limit: number; lease: number }>()(({ db, dialect, no
     .returning(now.as('now'));
 });
 
-const orphans = statement<{ binary: string; down: number; limit: number; skip: number }>()(({ db, now }, p) =>
+interface Orphans {
+  readonly binary: string;
+  readonly owner: string;
+  readonly down: number;
+  readonly limit: number;
+  readonly skip: number;
+}
+
+const orphans = statement<Orphans>()(({ db, now }, p) =>
   db
     .selectFrom('workers as w')
     .leftJoin('processes as p', 'p.incarnation', 'w.owner')
@@ -127,6 +155,7 @@ const orphans = statement<{ binary: string; down: number; limit: number; skip: n
         eb('p.stopped_at', 'is not', null),
         eb('p.heartbeat_at', '<', sql<number>`${now} - ${p.down}`),
         eb.and([eb('s.incarnation', 'is not', null), eb('s.incarnation', '<>', eb.ref('w.owner'))]),
+        eb.and([eb('w.owner', '=', p.owner), eb('w.updated_at', '<', sql<number>`${now} - ${p.down}`)]),
       ]),
     )
     .orderBy('w.updated_at')

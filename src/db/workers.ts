@@ -55,6 +55,8 @@ export interface ReadyWorker extends WorkerKey {
   /** Since the row was made, ms by the database's clock. */
   readonly ageMs: number;
   readonly status: string;
+  /** What of the row cannot be read, in words; absent: all can. */
+  readonly damage?: string;
 }
 
 /** For how long after a send nobody else sends the row, ms. */
@@ -173,6 +175,11 @@ export function takeOverWorker(
       service_id: me.serviceId,
     }),
   };
+}
+
+/** Puts a claimed row back on its way, whoever had it. Touches none that has changed since. */
+export function disownWorker(key: WorkerKey & { readonly epoch: number }): Step {
+  return { statement: disown.with({ type: key.resourceType, id: key.resourceId, epoch: key.epoch }) };
 }
 
 interface Key {
@@ -433,4 +440,14 @@ const takeOver = statement<Held & { service_id: string | null }>()(({ db, now },
     .where('resource_id', '=', p.id)
     .where('epoch', '=', p.epoch)
     .returning('claims'),
+);
+
+const disown = statement<Key>()(({ db, now }, p) =>
+  db
+    .updateTable('workers')
+    .set({ state: 'ready', owner: null, service_id: null, epoch: sql<number>`epoch + 1`, updated_at: now })
+    .where('resource_type', '=', p.type)
+    .where('resource_id', '=', p.id)
+    .where('epoch', '=', p.epoch)
+    .where('state', '=', 'claimed'),
 );

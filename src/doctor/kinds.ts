@@ -31,6 +31,11 @@ export const KINDS = {
     repairable: true,
     remedy: 'end the volume in error, or in its former status, with a message for its owner; count the quota anew',
   },
+  work_unreadable: {
+    subject: 'work',
+    repairable: true,
+    remedy: 'send it again, or end the volume in error, or in its former status, with a message for its owner',
+  },
   status_without_work: {
     subject: 'volumes',
     repairable: true,
@@ -40,6 +45,11 @@ export const KINDS = {
     subject: 'settlements',
     repairable: false,
     remedy: 'bring Redis back: recovery settles it within seconds',
+  },
+  settlement_unreadable: {
+    subject: 'settlements',
+    repairable: true,
+    remedy: 'remove the row, and count the quota of its project anew',
   },
   hold_without_work: { subject: 'settlements', repairable: true, remedy: 'give the held quota back' },
   file_without_record: { subject: 'storage', repairable: true, remedy: 'move the file to the quarantine of its pool' },

@@ -1,6 +1,6 @@
 import { ACTION_OF, failVolume, type MessageParts, type Work } from '../casts/fail-volume.js';
 import { LAST_ID, workFacts, type WorkFacts } from '../db/diagnosis.js';
-import { forgetCharges, idleVolume, removeWork } from '../db/repairs.js';
+import { forgetCharges, idleVolume, removeWork, wakeWork } from '../db/repairs.js';
 import type { Store } from '../db/store.js';
 import { type Check, checkOfLists, type Suspect } from './check.js';
 import { WORK_IN, WORKED_ON, type WorkedOn } from './volumes.js';
@@ -12,6 +12,10 @@ export interface WorkCheckParts extends MessageParts {
   /** Makes a project's usage in Redis what the records say. Throws QuotaUnavailable. */
   readonly recount: (projectId: string, signal: AbortSignal) => Promise<void>;
 }
+
+const STATES: ReadonlySet<string> = new Set<WorkFacts['state']>(['staged', 'ready', 'claimed']);
+/** Far beyond the longest back-off. */
+const LONGEST_REST_MS = 600_000;
 
 /** Rows looked at together. */
 const PAGE = 500;
@@ -36,12 +40,19 @@ export function workCheck(parts: WorkCheckParts): Check {
 type Problem = Pick<Suspect, 'kind' | 'description'>;
 
 function problemOf(row: WorkFacts, downAfterMs: number): Problem | undefined {
-  const { state, status, method, binary, target, resourceStatus, unchangedMs } = row;
+  const { state, status, method, binary, target, resourceStatus, unchangedMs, restsMs } = row;
   const what = `the ${state} row of ${method}`;
   if (resourceStatus === null) return { kind: 'work_without_resource', description: `${what}: its resource is gone` };
   if (!isExpected(status, resourceStatus)) {
     const description = `${what} is for a resource in '${status}', which is '${resourceStatus}'`;
     return { kind: 'work_of_other_status', description };
+  }
+  if (!STATES.has(state)) {
+    return { kind: 'work_unreadable', description: `the row of ${method} is '${state}', which no work is` };
+  }
+  if (state === 'ready' && restsMs > LONGEST_REST_MS) {
+    const description = `${what} is not to be sent for ${seconds(restsMs)}, and no work rests so long`;
+    return { kind: 'work_unreadable', description };
   }
   if (state === 'staged') {
     if (row.isUnsettled) return undefined;
@@ -73,7 +84,7 @@ function suspectOf(parts: WorkCheckParts, row: WorkFacts, problem: Problem): Sus
 
 function repairOf(parts: WorkCheckParts, row: WorkFacts, kind: Suspect['kind']): Suspect['repair'] {
   const { store } = parts;
-  const { resourceType, resourceId, revision, projectId, status } = row;
+  const { resourceId, revision } = row;
   const unchanged = revision === null ? [] : [idleVolume({ id: resourceId, revision })];
   switch (kind) {
     case 'work_without_resource':
@@ -87,21 +98,36 @@ function repairOf(parts: WorkCheckParts, row: WorkFacts, kind: Suspect['kind']):
         return `the row was removed; the resource stays '${row.resourceStatus ?? ''}'`;
       };
     case 'work_without_settlement':
-      if (projectId === null || !isWorkedOn(status)) return undefined;
-      return async (signal) => {
-        const work: Work = WORK_IN[status];
-        const failure = { work, reason: UNDECIDED, action: ACTION_OF[work], detail: 'UNKNOWN_ERROR' } as const;
-        const end = [removeWork(row), ...unchanged, forgetCharges(resourceType, resourceId)];
-        await store.apply([...end, ...failVolume(parts, row, failure)]);
-        await parts.recount(projectId, signal);
-        return `the volume was taken out of '${status}', and the quota of its project was counted anew`;
+      return ended(parts, row, UNDECIDED);
+    case 'work_unreadable':
+      if (row.state !== 'ready') return ended(parts, row, UNREADABLE);
+      return async () => {
+        await store.apply([wakeWork(row)]);
+        return 'it is sent again';
       };
     default:
       return undefined;
   }
 }
 
+/** Ends a volume whose work cannot go on; undefined: there is none, or its status says nothing of the work. */
+function ended(parts: WorkCheckParts, row: WorkFacts, reason: string): Suspect['repair'] {
+  const { resourceType, resourceId, revision, projectId, resourceStatus } = row;
+  if (projectId === null || revision === null || resourceStatus === null || !isWorkedOn(resourceStatus))
+    return undefined;
+  return async (signal) => {
+    const work: Work = WORK_IN[resourceStatus];
+    const failure = { work, reason, action: ACTION_OF[work], detail: 'UNKNOWN_ERROR' } as const;
+    const unchanged = idleVolume({ id: resourceId, revision });
+    const end = [removeWork(row), unchanged, forgetCharges(resourceType, resourceId)];
+    await parts.store.apply([...end, ...failVolume(parts, row, failure)]);
+    await parts.recount(projectId, signal);
+    return `the volume was taken out of '${resourceStatus}', and the quota of its project was counted anew`;
+  };
+}
+
 const UNDECIDED = 'Its quota could not be decided.';
+const UNREADABLE = 'The record of the work on it cannot be read.';
 
 function isWorkedOn(status: string): status is WorkedOn {
   return WORKED_ON.some((each) => each === status);

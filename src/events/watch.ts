@@ -1,6 +1,6 @@
 import { ageOfNext, type EventCursor, eventRange, type EventRow, readEvents } from '../db/events.js';
 import type { Store } from '../db/store.js';
-import { changeOfPayload } from '../db/volume-rows.js';
+import { changeOfPayload, type PayloadChange } from '../db/volume-rows.js';
 import { Fault } from '../errors/fault.js';
 import type { Volume } from '../objects/volume.js';
 import { ChangeQueue } from './change-queue.js';
@@ -13,6 +13,8 @@ export interface WatchOptions {
   readonly bufferSize?: number;
   /** Watches of this process at the same time, 1 to 100,000. @default 1000 */
   readonly maxWatches?: number;
+  /** Told of an event that cannot be read, and that no watcher gets; never throws. @default nobody */
+  readonly onUnreadable?: (event: EventRow) => void;
 }
 
 /** What to watch. */
@@ -75,10 +77,12 @@ export class VolumeEvents {
   /** Everybody who watches, also who still catches up. */
   readonly #open = new Set<Reader>();
   readonly #maxWatches: number;
+  readonly #onUnreadable: (event: EventRow) => void;
 
   constructor(store: Store, options: WatchOptions = {}) {
     const { pollMs = store.dialect === 'sqlite' ? 1_000 : 100, bufferSize = DEFAULT_BUFFER } = options;
     this.#maxWatches = options.maxWatches ?? DEFAULT_MAX_WATCHES;
+    this.#onUnreadable = options.onUnreadable ?? (() => undefined);
     this.#store = store;
     this.#bufferSize = bufferSize;
     this.#tail = new EventTail(store, pollMs, (events) => this.#deliver(events));
@@ -166,7 +170,8 @@ export class VolumeEvents {
         for (const event of page) {
           reader.cursor = { tx: event.tx, seq: event.seq };
           if (!changesTheVolume(event) || !wants(reader, event.projectId, event.resourceId)) continue;
-          yield { ...changeOfPayload(event.payload), cursor: reader.cursor };
+          const change = this.#changeIn(event);
+          if (change) yield { ...change, cursor: reader.cursor };
         }
         if (page.length === CATCH_UP_PAGE) continue;
         // a page that was read after the join to its end has everything that the queue has not
@@ -200,12 +205,21 @@ export class VolumeEvents {
     return page;
   }
 
+  /** One that somebody broke must not keep the watchers from those behind it. */
+  #changeIn(event: EventRow): PayloadChange | undefined {
+    const change = changeOfPayload(event.payload);
+    if (!change) this.#onUnreadable(event);
+    return change;
+  }
+
   #deliver(events: readonly EventRow[]): void {
     for (const event of events) {
-      let live: Live | undefined;
-      for (const reader of this.#readers) {
-        if (!changesTheVolume(event) || !wants(reader, event.projectId, event.resourceId)) continue;
-        live ??= { event, change: changeOfPayload(event.payload) };
+      if (!changesTheVolume(event)) continue;
+      const readers = [...this.#readers].filter((reader) => wants(reader, event.projectId, event.resourceId));
+      const change = readers.length > 0 ? this.#changeIn(event) : undefined;
+      if (!change) continue;
+      const live = { event, change };
+      for (const reader of readers) {
         // progress is news only: a reader that is behind gets what is to come
         if (isProgress(event) && reader.queue.size >= this.#bufferSize / 2) continue;
         reader.queue.push(live);

@@ -41,7 +41,11 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
   const store = boundedKeysStore(parts.store, { limit: config.maxIdempotencyKeysPerProject });
   const incarnation = randomUUID();
   const tokens = tokensWith(await installationSecret(store, 'tokens'));
-  const events = new VolumeEvents(store, { bufferSize: config.watchBuffer });
+  const events = new VolumeEvents(store, {
+    bufferSize: config.watchBuffer,
+    onUnreadable: ({ seq, resourceId, type }) =>
+      parts.log.warn('an event cannot be read: no watcher gets it', { seq, resourceId, type }),
+  });
   parts.watchers.wake = () => events.wake();
   const pages = pageTokens(tokens);
   const names = namePages(tokens);

@@ -25,7 +25,7 @@ export function checksOf(
   return (context) => [
     workCheck({ ...common, downAfterMs }),
     volumeCheck({ ...common, context }),
-    settlementCheck({ store, flowDeadlineMs: config.apiFlowDeadlineMs }),
+    settlementCheck({ store, recount, flowDeadlineMs: config.apiFlowDeadlineMs }),
     storageCheck({ store, volumeServices: volume, context, downAfterMs, now: Date.now }),
     ...(claims
       ? [claimCheck({ store, claims, downAfterMs, reportIntervalMs: config.backendStatsPollingIntervalMs })]

@@ -106,14 +106,23 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
   });
   const scheduler = new SchedulerClient(clientOptions('cinder-scheduler'));
   const volume = new VolumeClient(clientOptions('cinder-volume'));
+  const castClients = new Map<string, Pick<VolumeClient, 'deliver'>>([
+    ['cinder-scheduler', scheduler],
+    ['cinder-volume', volume],
+  ]);
   const onGivenUp = new Set<(cast: ReadyWorker) => void>();
   const observed = senderMetrics(telemetry.metrics, telemetry.tracer);
   const sender = new CastSender({
     store,
     messageTtlMs: config.messageTtlMs,
     transport: {
-      deliver: (casts, signal) =>
-        (casts[0]?.message.binary === 'cinder-volume' ? volume : scheduler).deliver(casts, signal),
+      async deliver(casts, signal) {
+        const binary = casts[0]?.message.binary ?? '';
+        const peers = castClients.get(binary);
+        // a newer program may know it
+        if (!peers) throw new Error(`nothing is known of a ${binary}`);
+        return peers.deliver(casts, signal);
+      },
     },
     ...observed,
     onGivenUp(cast) {

@@ -122,7 +122,8 @@ export async function scheduler(
     downAfterMs: config.serviceDownTimeMs,
     ...receiverMetrics(metrics, 'cinder-scheduler', parts.telemetry.tracer),
     onWork: parts.onWork,
-    onError: (error) => log.warn('orphaned work cannot be looked for', { error }),
+    onDamage: ({ resourceId }, damage) => log.warn('a row of work is damaged', { resourceId, damage }),
+    onError: (error) => log.warn('orphaned work cannot be taken over', { error }),
   });
   schedulerReadings(metrics, pools, oddPools, now);
   metrics.work.castsInFlight.from(() => [[casts.inFlight, 'cinder-scheduler']]);

@@ -70,7 +70,8 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     downAfterMs: config.serviceDownTimeMs,
     ...receiverMetrics(metrics, 'cinder-volume', parts.telemetry.tracer),
     onWork: parts.onWork,
-    onError: (error) => log.warn('orphaned work cannot be looked for', { error }),
+    onDamage: ({ resourceId }, damage) => log.warn('a row of work is damaged', { resourceId, damage }),
+    onError: (error) => log.warn('orphaned work cannot be taken over', { error }),
   });
 
   const orphans: OrphanSweep = new OrphanSweep({

@@ -34,3 +34,39 @@ export function seesEverything(caller: Caller): boolean {
 }
 
 const READERS: readonly string[] = ['reader', 'member', 'admin'];
+
+/**
+ * The context that was kept as text, and whether it was one. Work goes on without: what it may do was decided when it was asked
+ * for, and a text that somebody broke must not keep it from its end.
+ */
+export function contextIn(text: string): { readonly context: RequestContext; readonly isWhole: boolean } {
+  const kept = objectIn(text);
+  const context = {
+    requestId: textOf(kept?.['requestId']),
+    projectId: textOf(kept?.['projectId']),
+    userId: textOf(kept?.['userId']),
+    roles: listOf(kept?.['roles']),
+    ...(kept?.['systemScope'] === 'all' && { systemScope: 'all' as const }),
+    traceparent: textOf(kept?.['traceparent']),
+  };
+  return { context, isWhole: PARTS.every((part) => kept !== undefined && typeof kept[part] === 'string') };
+}
+
+const PARTS = ['requestId', 'projectId', 'userId', 'traceparent'] as const;
+
+function objectIn(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function listOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
+}

@@ -141,7 +141,7 @@ export class Rebuild {
 
 function holdsOf({ settlements }: ProjectRecords): [id: string, text: string][] {
   return settlements
-    .filter(({ state }) => state === 'held')
+    .filter(({ state, isDamaged }) => state === 'held' && !isDamaged) // unknown to Redis, it ends by another rebuild
     .map(({ id, deltas }) => [shortId(id), encodeAmounts(deltas)]);
 }
 

@@ -97,6 +97,8 @@ export class Recovery {
   async #recovered(row: Settlement, deadline: Deadline): Promise<void> {
     const { log, onRow } = this.#parts;
     const fields = { projectId: row.projectId, resourceType: row.resourceType, resourceId: row.resourceId };
+    if (row.isDamaged)
+      log.warn('the amounts of a quota settlement cannot be read: its project is counted anew', fields);
     try {
       await this.#recover(row, deadline);
       log.info('quota settlement recovered', { ...fields, kind: row.kind, state: row.state });

@@ -8,7 +8,7 @@ import { contextToCast } from './context.js';
 import type { Peer } from './peers.js';
 import type { AnyMethod, AnyService } from './service-definition.js';
 import type { Cap } from './version-cap.js';
-import { formatVersion } from './version-number.js';
+import { compareVersions, formatVersion, versionOf } from './version-number.js';
 import { type SendOptions, VersionedClient } from './versioned-client.js';
 
 /** A row of `workers` that is to be sent. */
@@ -118,12 +118,27 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     }
   }
 
+  /** A row that cannot be put into words is refused alone: those beside it go. */
   #worded(cast: OutgoingCast, cap: Cap): Worded {
     try {
+      this.#check(cast);
       return { cast: { ...wireCast(cast), ...this.#wordsFor(cast, cap) } };
     } catch (error) {
       return { refused: refusal(isFault(error) ? error : unreadable(error)) };
     }
+  }
+
+  /**
+   * A payload that is newer than this program has what it would leave out without knowing: a newer process sends it. Throws Fault
+   * ServiceTooOld; an Error for what no program has written.
+   */
+  #check({ epoch, message: { method, payloadVersion } }: OutgoingCast): void {
+    const version = versionOf(payloadVersion);
+    if (compareVersions(version, this.api.version) > 0) {
+      const cap = formatVersion(this.api.version);
+      throw new Fault('ServiceTooOld', { binary: this.api.binary, method, needs: payloadVersion, cap });
+    }
+    if (!Number.isSafeInteger(epoch)) throw new Error(`${epoch} is no epoch`);
   }
 
   /** What a method was called before it had its name; undefined: nothing, or the cap knows it. */

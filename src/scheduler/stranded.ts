@@ -1,6 +1,7 @@
 import { createVolumeOnScheduler, readCreateVolumeOnVolume } from '../casts/cast-messages.js';
 import { type Failure, failVolume, type MessageParts } from '../casts/fail-volume.js';
 import { appendVolumeEvent } from '../db/events.js';
+import { isFault } from '../errors/fault.js';
 import { RowCountMismatch, type Step, type Store } from '../db/store.js';
 import { unplaceVolume } from '../db/volume-transitions.js';
 import { type CastMessage, deleteWorker, handOverWorker, type ReadyWorker, takeOverWorker } from '../db/workers.js';
@@ -67,14 +68,17 @@ async function once(options: StrandedOptions): Promise<void> {
     try {
       await takeBack(options, row);
     } catch (error) {
-      if (!(error instanceof RowCountMismatch)) throw error; // else somebody was faster
+      if (isFault(error)) throw error; // no database, no next row
+      if (error instanceof RowCountMismatch) continue; // somebody was faster
+      options.log.warn('stranded work cannot be taken back', { resourceId: row.resourceId, error });
     }
   }
 }
 
 async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<void> {
   const { store, owner, send, log } = options;
-  const { resourceId, target, context } = row;
+  const { resourceId, target, context, damage } = row;
+  if (damage !== undefined) log.warn('a row of work is damaged', { resourceId, damage });
   const ours = { ...row, epoch: row.epoch + 1, owner };
   const taken: Step = { ...takeOverWorker(row, { owner, serviceId: null }), rows: 1 };
   const giveUp = (failure: Failure): Promise<unknown> =>

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createVolumeOnScheduler, createVolumeOnVolume, deleteVolumeOnVolume } from '#src/casts/cast-messages.js';
+import type { Claim } from '#src/casts/claim.js';
 import { appendVolumeEvent } from '#src/db/events.js';
 import { putProcess } from '#src/db/processes.js';
 import { putService } from '#src/db/services.js';
@@ -9,6 +10,7 @@ import { placeVolume, transition } from '#src/db/volume-transitions.js';
 import { findVolume, insertedVolume, insertVolume } from '#src/db/volumes.js';
 import {
   type CastMessage,
+  claimWorker,
   insertStagedWorker,
   putReadyWorker,
   type ReadyWorker,
@@ -157,6 +159,33 @@ export async function registered(
     }),
   ]);
   return String(done?.returned[0]?.['id']);
+}
+
+/** Claims a row for an owner that does nothing with it. */
+export async function claimed(
+  store: Store,
+  row: ReadyWorker,
+  owner: string,
+  serviceId: string | null = null,
+): Promise<Claim> {
+  const { resourceType, resourceId, epoch, target, message, context } = row;
+  const { binary, method } = message;
+  const [done] = await store.apply([
+    { ...claimWorker({ resourceType, resourceId, epoch, owner, binary, target, serviceId }), rows: 1 },
+  ]);
+  const claims = Number(done?.returned[0]?.['claims']);
+  return {
+    resourceType,
+    resourceId,
+    epoch: epoch + 1,
+    owner,
+    target,
+    method,
+    claims,
+    ageMs: 0,
+    resumed: false,
+    context,
+  };
 }
 
 /** Makes a row look `ms` older, its last send too. */

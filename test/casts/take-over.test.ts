@@ -1,12 +1,24 @@
 import test from 'ava';
-import { applyFenced, type Claim, Fenced, finish } from '#src/casts/claim.js';
+import { applyFenced, Fenced, finish } from '#src/casts/claim.js';
 import { stopProcess } from '#src/db/processes.js';
 import type { Store } from '#src/db/store.js';
-import { claimWorker, type ReadyWorker } from '#src/db/workers.js';
+import { Gate } from '../support/gate.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
 import { receiverFor, working } from './receiver-for.js';
-import { alive, BACKEND, CONTEXT, everything, eventsOf, note, readyRow, registered, rowOf, silent } from './rows.js';
+import {
+  alive,
+  BACKEND,
+  claimed,
+  CONTEXT,
+  everything,
+  eventsOf,
+  note,
+  readyRow,
+  registered,
+  rowOf,
+  silent,
+} from './rows.js';
 
 const DOWN_MS = 60_000;
 const CREATE = { work: 'create' } as const;
@@ -111,8 +123,11 @@ test('a receiver takes over no more than it has room for, and the rest when ther
   const store = await sqliteStore(t);
   await alive(store, 'me');
   for (let i = 0; i < 5; i++) await claimed(store, await readyRow(store, CREATE), 'dead');
-  const { receiver, endings, next } = receiverFor(t, store, { maxInFlight: 2, takeOverIntervalMs: 10 });
+  const gate = new Gate();
+  const handlers = new Map([['CreateVolume', working(store, () => gate.enter())]]);
+  const { receiver, endings, next } = receiverFor(t, store, { handlers, maxInFlight: 2, takeOverIntervalMs: 10 });
   t.is(await receiver.takeOver(), 2);
+  gate.open();
   await Promise.all([next(), next()]);
   await receiver.start();
   await eventually('all are taken over', () => endings.length === 5);
@@ -134,25 +149,3 @@ test('a take-over that cannot read is told of, and the next round goes on', asyn
   t.is((await next()).ended, 'done');
   t.is(errors.length, 2);
 });
-
-/** Claims a row for an owner that does nothing with it. */
-async function claimed(store: Store, row: ReadyWorker, owner: string, serviceId: string | null = null): Promise<Claim> {
-  const { resourceType, resourceId, epoch, target, message, context } = row;
-  const { binary, method } = message;
-  const [done] = await store.apply([
-    { ...claimWorker({ resourceType, resourceId, epoch, owner, binary, target, serviceId }), rows: 1 },
-  ]);
-  const claims = Number(done?.returned[0]?.['claims']);
-  return {
-    resourceType,
-    resourceId,
-    epoch: epoch + 1,
-    owner,
-    target,
-    method,
-    claims,
-    ageMs: 0,
-    resumed: false,
-    context,
-  };
-}

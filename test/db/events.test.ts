@@ -36,7 +36,7 @@ storesFor(
       rows.map(({ type }) => type),
       ['volume.create.start', 'volume.create.end'],
     );
-    const [created, finished] = rows.map(({ payload }) => changeOfPayload(payload).volume);
+    const [created, finished] = rows.map(({ payload }) => changeOfPayload(payload)?.volume);
     t.like(created, { ...volume, status: 'creating', revision: 1, launchedAt: null });
     t.deepEqual(
       [...(created?.metadata ?? [])],

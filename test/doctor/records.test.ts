@@ -5,10 +5,7 @@ import type { Step, Store } from '#src/db/store.js';
 import { claimWorker, insertStagedWorker, putReadyWorker, type ReadyWorker } from '#src/db/workers.js';
 import { findVolume, insertVolume } from '#src/db/volumes.js';
 import type { Check } from '#src/doctor/check.js';
-import { diagnose, type Finding } from '#src/doctor/diagnosis.js';
-import { settlementCheck } from '#src/doctor/settlements.js';
-import { volumeCheck } from '#src/doctor/volumes.js';
-import { workCheck } from '#src/doctor/work.js';
+import type { Finding } from '#src/doctor/diagnosis.js';
 import {
   alive,
   BACKEND,
@@ -23,9 +20,9 @@ import {
 } from '../casts/rows.js';
 import { storesFor } from '../support/sql.js';
 import { newVolume, recorded } from '../support/volumes.js';
+import { checks, diagnosed, DOWN_MS, FLOW_MS } from './diagnosed.js';
 
-const DOWN_MS = 60_000;
-const FLOW_MS = 10_000;
+const kinds = (findings: readonly Finding[]) => findings.map(({ kind }) => kind);
 
 storesFor('a system at work has nothing wrong', async (t, store) => {
   await alive(store, 'living');
@@ -242,35 +239,6 @@ storesFor('more rows and volumes than a page are all looked at, and every wrong 
   t.true(findings.every(({ repaired }) => repaired));
   t.deepEqual((await diagnosed(store)).findings, []);
 });
-
-/** The checks of the records; `recounted` gets the projects whose usage is counted anew. */
-function checks(store: Store, recounted: string[] = []) {
-  const common = {
-    store,
-    messageTtlMs: 60_000,
-    recount: async (projectId: string) => void recounted.push(projectId),
-  };
-  return {
-    work: workCheck({ ...common, downAfterMs: DOWN_MS }),
-    volumes: volumeCheck({ ...common, context: CONTEXT }),
-    settlements: settlementCheck({ store, flowDeadlineMs: FLOW_MS }),
-  };
-}
-
-async function diagnosed(store: Store, repair = false, only?: readonly Check[]) {
-  const findings: Finding[] = [];
-  const examined: Record<string, number> = {};
-  const recounted: string[] = [];
-  const { signal } = new AbortController();
-  const said = diagnose(only ?? Object.values(checks(store, recounted)), { repair, confirmAfterMs: 1, signal });
-  for await (const each of said) {
-    if ('finding' in each) findings.push(each.finding);
-    else examined[each.examined.subject] = each.examined.count;
-  }
-  return { findings, examined, recounted };
-}
-
-const kinds = (findings: readonly Finding[]) => findings.map(({ kind }) => kind);
 
 function claimOf({ resourceType, resourceId, epoch }: ReadyWorker, owner: string, serviceId: string): Step {
   const hold = { resourceType, resourceId, epoch, owner, serviceId, binary: 'cinder-volume', target: BACKEND };

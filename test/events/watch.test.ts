@@ -4,6 +4,7 @@ import { purge } from '#src/db/purge.js';
 import type { Store } from '#src/db/store.js';
 import { transition } from '#src/db/volume-transitions.js';
 import { VolumeEvents, type VolumeChange, type WatchOptions, type WatchRequest } from '#src/events/watch.js';
+import { breakRow } from '../support/broken-rows.js';
 import { storesFor } from '../support/sql.js';
 import { finalEvents, recorded } from '../support/volumes.js';
 
@@ -74,6 +75,23 @@ storesFor('what only says how work goes is shown to nobody, neither live nor aft
     (await later.take(1)).map(({ volume }) => volume.status),
     ['available'],
   );
+});
+
+/** What is no payload of a volume's event. */
+const NO_PAYLOADS = ['', 'not JSON', 'null', '5', '[]', '{}', '{"id": "v"}'];
+
+storesFor('an event that somebody broke is left out, and those around it are shown', async (t, store) => {
+  const unreadable: string[] = [];
+  const events = eventsOf(t, store, { ...POLL, onUnreadable: ({ resourceId }) => unreadable.push(resourceId) });
+  const first = await recorded(store);
+  const broken = await Promise.all(NO_PAYLOADS.map(() => recorded(store)));
+  for (const [index, payload] of NO_PAYLOADS.entries()) {
+    await breakRow(store, 'events', broken[index]?.id ?? '', { payload });
+  }
+  const last = await recorded(store);
+  const { take } = await watch(t, events, { after: START });
+  t.deepEqual(ids(await take(2)), [first.id, last.id]);
+  t.deepEqual(unreadable.toSorted(), broken.map(({ id }) => id).toSorted());
 });
 
 storesFor('a watch that is not read yet misses nothing', async (t, store) => {

@@ -214,6 +214,39 @@ test('a peer that refuses the older form too keeps its refusal', async (t) => {
   t.is(calls, 2);
 });
 
+test('of casts that go together, one that cannot be put into words is refused alone', async (t) => {
+  const installation = new Installation();
+  const dispatcher = new RecordingDispatcher();
+  installation.add(await schedulerServer(t, { casts: dispatcher }), '3.12');
+  const garbage = { ...row('d', request('d'), '3.0').message, payload: Buffer.from([0xff, 0xff]) };
+  const answers = await schedulerClient(t, installation, { pin: '3.9' }).deliver([
+    row('a'),
+    row('b', request('b'), '3.999'),
+    row('c', request('c'), 'nonsense'),
+    { ...row('d'), message: garbage },
+    { ...row('e'), epoch: 2 ** 60 },
+    { ...row('f'), epoch: -5 },
+  ]);
+  t.deepEqual(
+    answers.map(({ outcome, reason }) => [outcome, reason]),
+    [
+      ['claimed', ''],
+      ['refused', 'SERVICE_TOO_OLD'],
+      ['refused', 'INVALID_INPUT'],
+      ['refused', 'INVALID_INPUT'],
+      ['refused', 'INVALID_INPUT'],
+      ['claimed', ''],
+    ],
+  );
+  t.deepEqual(
+    dispatcher.casts.map(({ resourceId, epoch }) => [resourceId, epoch]),
+    [
+      ['a', 2],
+      ['f', -5],
+    ],
+  );
+});
+
 test('a backend that has moved is found where it is now', async (t) => {
   const installation = new Installation();
   const dispatcher = new RecordingDispatcher();

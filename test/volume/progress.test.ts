@@ -98,7 +98,7 @@ async function claimed(t: ExecutionContext) {
   const reports = async () =>
     (await readEvents(store, { tx: 0, seq: 0 }, 100))
       .filter(({ type }) => type === 'volume.create.progress')
-      .map(({ payload }) => changeOfPayload(payload).progressPercent);
+      .map(({ payload }) => changeOfPayload(payload)?.progressPercent);
   return { store, claim, reports };
 }
 

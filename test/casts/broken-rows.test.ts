@@ -1,0 +1,218 @@
+import test, { type ExecutionContext } from 'ava';
+import { CastSender } from '#src/casts/sender.js';
+import type { CastAnswer } from '#src/casts/transport.js';
+import { listMessages } from '#src/db/messages.js';
+import type { Store } from '#src/db/store.js';
+import type { ReadyWorker } from '#src/db/workers.js';
+import { breakRow, type Nonsense } from '../support/broken-rows.js';
+import { eventually } from '../support/redis.js';
+import { sqliteStore, storesFor } from '../support/sql.js';
+import { receiverFor, working } from './receiver-for.js';
+import { aged, alive, claimed, eventsOf, everything, readyRow, rowOf } from './rows.js';
+
+const DAY_MS = 24 * 3_600_000;
+const DOWN_MS = 60_000;
+const CREATE = { work: 'create' } as const;
+
+/** Texts that are no context. */
+const NO_CONTEXTS = ['', 'not JSON', 'null', '5', '"text"', '[]', '{}', '{"requestId": 5, "roles": "admin"}'];
+
+storesFor('rows whose context was broken are sent with their neighbours, and somebody is told', async (t, store) => {
+  const rows = await Promise.all(Array.from({ length: NO_CONTEXTS.length + 2 }, () => readyRow(store)));
+  for (const { resourceId } of rows) await aged(store, resourceId, 10_000);
+  const broken = NO_CONTEXTS.map((_, index) => rows[index]?.resourceId ?? '');
+  for (const [index, context] of NO_CONTEXTS.entries()) {
+    await breakRow(store, 'workers', broken[index] ?? '', { context });
+  }
+  const { sender, sent, problems } = senderOver(t, store, 'claimed');
+
+  sender.start();
+  await eventually('all are sent', () => sent.length === rows.length);
+
+  t.deepEqual(sent.map(({ resourceId }) => resourceId).toSorted(), rows.map(({ resourceId }) => resourceId).toSorted());
+  t.deepEqual(problems.map(({ id }) => id).toSorted(), broken.toSorted());
+  t.true(problems.every(({ problem }) => problem === 'its context cannot be read: it goes on without one'));
+  const nobody = { requestId: '', projectId: '', userId: '', roles: [], traceparent: '' };
+  for (const id of broken) t.deepEqual(sent.find(({ resourceId }) => resourceId === id)?.context, nobody);
+});
+
+storesFor('orphans with nonsense in their rows are taken over with the others', async (t, store) => {
+  const rows = await Promise.all(Array.from({ length: NO_CONTEXTS.length + 2 }, () => readyRow(store, CREATE)));
+  for (const row of rows) await claimed(store, row, 'dead');
+  for (const [index, context] of NO_CONTEXTS.entries()) {
+    await breakRow(store, 'workers', rows[index]?.resourceId ?? '', {
+      context,
+      status: 'dancing',
+      payload_version: 'x',
+    });
+  }
+  const told: string[] = [];
+  const { receiver, endings } = receiverFor(t, store, { onDamage: ({ resourceId }) => told.push(resourceId) });
+
+  t.is(await receiver.takeOver(), rows.length);
+
+  await eventually('all are done', () => endings.length === rows.length);
+  t.true(endings.every(({ ended }) => ended === 'done'));
+  t.deepEqual(told.toSorted(), NO_CONTEXTS.map((_, index) => rows[index]?.resourceId ?? '').toSorted());
+});
+
+storesFor('an orphan that cannot be taken over does not keep the others', async (t, store) => {
+  const rows = await Promise.all(Array.from({ length: 3 }, () => readyRow(store, CREATE)));
+  for (const row of rows) await claimed(store, row, 'dead');
+  const [stubborn] = rows;
+  const failing: Store = {
+    ...{ dialect: store.dialect, read: (bound) => store.read(bound), close: () => store.close() },
+    apply: (unit) => {
+      const isStubborn = unit.some(({ statement }) => statement.values['id'] === stubborn?.resourceId);
+      return isStubborn ? Promise.reject(new Error('bigint out of range')) : store.apply(unit);
+    },
+  };
+  const { receiver, errors, endings } = receiverFor(t, failing);
+  t.is(await receiver.takeOver(), 2);
+  await eventually('the others are done', () => endings.length === 2);
+  t.deepEqual(errors.map(String), ['Error: bigint out of range']);
+});
+
+storesFor('work whose claim was written and whose answer was lost is begun by its owner', async (t, store) => {
+  await alive(store, 'me');
+  const [lost, running] = [await readyRow(store, CREATE), await readyRow(store, CREATE)];
+  await claimed(store, lost, 'me');
+  let release: (() => void) | undefined;
+  const handlers = new Map([
+    [
+      'CreateVolume',
+      working(store, ({ resourceId }) =>
+        resourceId === running.resourceId ? new Promise<void>((resolve) => (release = resolve)) : undefined,
+      ),
+    ],
+  ]);
+  const { receiver, endings, next } = receiverFor(t, store, { handlers, downAfterMs: DOWN_MS });
+  const { resourceType, resourceId, epoch, target, context, message } = running;
+  const { method, payload: args, payloadVersion: version } = message;
+  await receiver.deliver([{ resourceType, resourceId, epoch, method, version, target: target ?? '', args, context }]);
+  await eventually('the other one is under way', () => release !== undefined);
+  t.is(await receiver.takeOver(), 0, 'the answer may be on its way');
+
+  for (const row of [lost, running]) await breakRow(store, 'workers', row.resourceId, { updated_at: 0 });
+  t.is(await receiver.takeOver(), 1);
+
+  t.like(await next(), { ended: 'done', claim: { resourceId: lost.resourceId, epoch: 3, resumed: true } });
+  release?.();
+  await eventually('both are done', () => endings.length === 2);
+  t.deepEqual(await eventsOf(store, running.resourceId), ['made by me'], 'what is under way was left alone');
+});
+
+storesFor('orphaned work of a method that nobody knows ends when it is too old, and not before', async (t, store) => {
+  const [young, old] = [
+    await readyRow(store, { ...CREATE, method: 'FlyVolume' }),
+    await readyRow(store, { ...CREATE, method: 'FlyVolume' }),
+  ];
+  for (const row of [young, old]) await claimed(store, row, 'dead');
+  await aged(store, young.resourceId, DAY_MS - 60_000);
+  await aged(store, old.resourceId, DAY_MS + 1_000);
+  const { receiver } = receiverFor(t, store);
+
+  t.is(await receiver.takeOver(), 0);
+
+  t.like(await rowOf(store, young.resourceId), { state: 'claimed', epoch: 2 });
+  t.like(await rowOf(store, old.resourceId), { state: 'ready', epoch: 3, owner: null });
+  const { sender } = senderOver(t, store, { outcome: 'refused', reason: 'NO_SUCH_METHOD', message: 'FlyVolume?' });
+  sender.start();
+  await eventually('it has ended', async () => (await rowOf(store, old.resourceId)) === undefined);
+  t.is((await everything(store, old.resourceId)).volume?.status, 'error');
+});
+
+storesFor('a failure without a context is told to the project that has the volume', async (t, store) => {
+  const row = await readyRow(store, { ...CREATE, payload: Buffer.from([0xff, 0xff]) });
+  await claimed(store, row, 'dead');
+  await breakRow(store, 'workers', row.resourceId, { context: 'not JSON' });
+  const handler = working(store);
+  const unreadable = {
+    ...handler,
+    decode: () => {
+      throw new Error('no message');
+    },
+  };
+  const { receiver, next } = receiverFor(t, store, { handlers: new Map([['CreateVolume', unreadable]]) });
+  await receiver.takeOver();
+  t.is((await next()).ended, 'failed');
+  const { volume, row: after } = await everything(store, row.resourceId);
+  t.is(volume?.status, 'error');
+  t.is(after, undefined);
+  const [message] = await listMessages(store, { projectId: volume?.projectId ?? '', limit: 10 });
+  t.is(message?.resourceId, row.resourceId);
+});
+
+/** A row that its receiver takes for out of date again and again, and what it was changed to by hand. */
+const UNCLAIMABLE: Record<string, Readonly<Record<string, Nonsense>>> = {
+  'another binary': { binary: 'cinder-volume' },
+  'another target': { target: 'nowhere@never' },
+};
+
+for (const [what, columns] of Object.entries(UNCLAIMABLE)) {
+  storesFor(
+    `a row that names ${what} than its receiver is rests longer and longer, and ends by its age`,
+    async (t, store) => {
+      const row = await readyRow(store);
+      await breakRow(store, 'workers', row.resourceId, columns);
+      const { sender, problems } = senderOver(t, store, 'superseded');
+      sender.send(row);
+      await eventually('somebody is told', () => problems.length === 1);
+      t.is(problems[0]?.problem, 'its receiver cannot claim the row as it is');
+      t.true(((await rowOf(store, row.resourceId))?.not_before ?? 0) > 0, 'it rests');
+
+      await aged(store, row.resourceId, DAY_MS + 1_000);
+      await breakRow(store, 'workers', row.resourceId, { not_before: 0 });
+      sender.start();
+      await eventually('it has ended', async () => (await rowOf(store, row.resourceId)) === undefined);
+      const { volume, messages } = await everything(store, row.resourceId);
+      t.is(volume?.status, 'error');
+      t.is(messages.length, 1);
+    },
+  );
+}
+
+test('what was superseded by other work is forgotten: the sender writes nothing', async (t) => {
+  const store = await sqliteStore(t);
+  const row = await readyRow(store, CREATE);
+  await claimed(store, row, 'another');
+  const before = await everything(store, row.resourceId);
+  const { sender, sent, problems } = senderOver(t, store, 'superseded');
+  sender.send(row);
+  await eventually('it is sent', () => sent.length === 1);
+  await sender.stop();
+  t.deepEqual(await everything(store, row.resourceId), before);
+  t.deepEqual(problems, []);
+});
+
+storesFor('a row that nobody can put into words ends at once', async (t, store) => {
+  const row = await readyRow(store);
+  const answer: CastAnswer = { outcome: 'refused', reason: 'INVALID_INPUT', message: 'It is garbage.' };
+  const { sender } = senderOver(t, store, answer);
+  sender.send(row);
+  await eventually('it has ended', async () => (await rowOf(store, row.resourceId)) === undefined);
+  const { volume, messages } = await everything(store, row.resourceId);
+  t.like(volume, { status: 'error', statusReason: 'It is garbage.' });
+  t.is(messages.length, 1);
+});
+
+/** A sender whose peer answers each cast so; stopped with the test. */
+function senderOver(t: ExecutionContext, store: Store, answer: CastAnswer | 'claimed' | 'superseded') {
+  const sent: ReadyWorker[] = [];
+  const problems: { readonly id: string; readonly problem: string }[] = [];
+  const given = typeof answer === 'string' ? { outcome: answer, reason: '', message: '' } : answer;
+  const sender = new CastSender({
+    store,
+    messageTtlMs: 60_000,
+    sweepIntervalMs: 20,
+    transport: {
+      async deliver(casts) {
+        sent.push(...casts);
+        return casts.map(() => given);
+      },
+    },
+    onProblem: ({ resourceId: id }, problem) => problems.push({ id, problem }),
+  });
+  t.teardown(() => sender.stop());
+  return { sender, sent, problems };
+}

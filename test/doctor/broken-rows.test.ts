@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { insertCharge, insertRelease } from '#src/db/quota-settlements.js';
+import type { Store } from '#src/db/store.js';
+import { breakRow } from '../support/broken-rows.js';
+import { storesFor } from '../support/sql.js';
+import { alive, everything, readyRow, registered, rowOf } from '../casts/rows.js';
+import { diagnosed, FLOW_MS } from './diagnosed.js';
+
+storesFor('work with a broken context is looked at like any other', async (t, store) => {
+  await alive(store, 'living', 'cinder-scheduler');
+  await registered(store, 'alpha', 'living', 'cinder-scheduler');
+  const { resourceId } = await readyRow(store);
+  await breakRow(store, 'workers', resourceId, { context: 'not JSON' });
+  const { findings, examined } = await diagnosed(store);
+  t.deepEqual(findings, []);
+  t.is(examined['work'], 1);
+});
+
+storesFor('work in a state that is none is found, and its volume ended', async (t, store) => {
+  const { resourceId } = await readyRow(store);
+  await breakRow(store, 'workers', resourceId, { state: 'dancing', context: 'null', status: 'whatever' });
+
+  const { findings, recounted } = await diagnosed(store, true);
+
+  t.like(findings, [{ kind: 'work_unreadable', resource: resourceId, repairable: true, repaired: true }]);
+  t.is(findings[0]?.description, "the row of CreateVolume is 'dancing', which no work is");
+  const { volume, row, messages } = await everything(store, resourceId);
+  t.like(volume, { status: 'error', statusReason: 'The record of the work on it cannot be read.' });
+  t.is(row, undefined);
+  t.is(messages.length, 1);
+  t.deepEqual(recounted, [volume?.projectId]);
+  t.deepEqual((await diagnosed(store)).findings, []);
+});
+
+for (const column of ['not_before', 'send_until']) {
+  storesFor(`work that is to rest for years by its ${column} is found, and sent again`, async (t, store) => {
+    await alive(store, 'living', 'cinder-scheduler');
+    await registered(store, 'alpha', 'living', 'cinder-scheduler');
+    const { resourceId } = await readyRow(store);
+    await breakRow(store, 'workers', resourceId, { [column]: 9_000_000_000_000 });
+
+    const { findings } = await diagnosed(store, true);
+
+    t.like(findings, [{ kind: 'work_unreadable', resource: resourceId, repaired: true, remedy: 'it is sent again' }]);
+    t.like(await rowOf(store, resourceId), { state: 'ready', not_before: 0, send_until: 0 });
+    t.is((await everything(store, resourceId)).volume?.status, 'creating');
+    t.deepEqual((await diagnosed(store)).findings, []);
+  });
+}
+
+storesFor(
+  'changes of quota that nobody can settle are found and removed, and their project counted',
+  async (t, store) => {
+    const ids = {
+      kind: await charged(store),
+      state: await charged(store),
+      old: await charged(store),
+      young: await charged(store),
+      released: await released(store),
+    };
+    await breakRow(store, 'quota_settlements', ids.kind, { kind: 'gift' });
+    await breakRow(store, 'quota_settlements', ids.state, { state: 'dancing' });
+    await breakRow(store, 'quota_settlements', ids.old, { deltas: 'not JSON', created_at: 0 });
+    await breakRow(store, 'quota_settlements', ids.young, { deltas: '{"volumes": "many"}' });
+
+    const { findings, recounted } = await diagnosed(store, true);
+
+    const { kind, state, old } = ids;
+    t.deepEqual(findings.map((each) => each.resource).toSorted(), [kind, state, old].toSorted());
+    t.true(findings.every((each) => each.kind === 'settlement_unreadable' && each.repaired));
+    t.deepEqual(recounted, ['p1', 'p1', 'p1']);
+    const { findings: left, examined } = await diagnosed(store);
+    t.deepEqual(left, []);
+    t.is(examined['settlements'], 2, 'what recovery settles by counting, and what is right, was left alone');
+  },
+);
+
+async function charged(store: Store): Promise<string> {
+  const id = randomUUID();
+  const charge = { id, projectId: 'p1', deltas: { volumes: 1 }, resourceType: 'Volume', resourceId: randomUUID() };
+  await store.apply([insertCharge(charge)]);
+  return id;
+}
+
+async function released(store: Store): Promise<string> {
+  const id = randomUUID();
+  const release = { id, projectId: 'p1', deltas: { volumes: 1 }, resourceType: 'Volume', resourceId: randomUUID() };
+  await store.apply([insertRelease(release, FLOW_MS)]);
+  return id;
+}
