@@ -100,35 +100,54 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** All units in one transaction; the outcomes hold once this returns. Throws when no unit was written. */
+  /**
+   * All units in one transaction; the outcomes hold once this returns. Throws when no unit was written. Units seldom fail,
+   * and savepoints cost as much as statements: only when one of several has failed, all are done over, each in its own.
+   */
   #write(units: readonly Waiting[]): readonly Outcome[] {
-    const isShared = units.length > 1;
     try {
-      this.#transaction.begin.run();
-      const outcomes = units.map(({ unit }) => this.#attempt(unit, isShared));
-      if (isShared || (outcomes[0] && 'done' in outcomes[0])) this.#commit();
-      else this.#transaction.rollback.run();
-      return outcomes;
+      return this.#unguarded(units) ?? this.#guarded(units);
     } catch (error) {
       if (this.#file.inTransaction) this.#transaction.rollback.run();
       throw isOutage(error) ? unavailable(error) : error;
     }
   }
 
-  /** Writes a unit into the open transaction, or leaves no trace of it there. Throws when the transaction is lost. */
-  #attempt(unit: Unit, isShared: boolean): Outcome {
-    const isGuarded = isShared && !canOnlyFailWhole(unit);
-    if (isGuarded) this.#transaction.savepoint.run();
+  /** Undefined: one of several units has failed, and nothing was written. */
+  #unguarded(units: readonly Waiting[]): readonly Outcome[] | undefined {
+    const outcomes: Outcome[] = [];
+    this.#transaction.begin.run();
+    for (const { unit } of units) {
+      const outcome = this.#attempt(unit);
+      outcomes.push(outcome);
+      if ('done' in outcome) continue;
+      this.#transaction.rollback.run();
+      return units.length === 1 ? outcomes : undefined;
+    }
+    this.#commit();
+    return outcomes;
+  }
+
+  /** A unit that fails leaves no trace in the transaction of the others. */
+  #guarded(units: readonly Waiting[]): readonly Outcome[] {
+    this.#transaction.begin.run();
+    const outcomes = units.map(({ unit }) => {
+      this.#transaction.savepoint.run();
+      const outcome = this.#attempt(unit);
+      if ('failed' in outcome) this.#transaction.rollbackTo.run();
+      this.#transaction.release.run();
+      return outcome;
+    });
+    this.#commit();
+    return outcomes;
+  }
+
+  /** Writes a unit into the open transaction; one that fails may leave a part of itself. Throws when the transaction is lost. */
+  #attempt(unit: Unit): Outcome {
     try {
-      const done = unit.map((_, index) => this.#step(unit, index));
-      if (isGuarded) this.#transaction.release.run();
-      return { done };
+      return { done: unit.map((_, index) => this.#step(unit, index)) };
     } catch (failed) {
       if (isOutage(failed) || !this.#file.inTransaction) throw failed;
-      if (isGuarded) {
-        this.#transaction.rollbackTo.run();
-        this.#transaction.release.run();
-      }
       return { failed };
     }
   }
@@ -165,11 +184,6 @@ export class SqliteStore implements Store {
     }
     return prepared.run(compiled.bind(values));
   }
-}
-
-/** A single statement without a row count: SQLite itself undoes what it did when it fails. */
-function canOnlyFailWhole(unit: Unit): boolean {
-  return unit.length === 1 && (unit[0]?.rows ?? 'any') === 'any';
 }
 
 const NOTHING: readonly Record<string, unknown>[] = [];
