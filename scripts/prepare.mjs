@@ -109,7 +109,8 @@ function step({ name, stamp, inputs, outputs, make }) {
 async function compile(project) {
   if (!existsSync(join(ROOT, 'dist/cli/main.js'))) rmSync(join(ROOT, 'tsconfig.tsbuildinfo'), { force: true });
   removeOrphans(join(ROOT, 'dist'), join(ROOT, 'src'));
-  for (const folder of ['test', 'bench', 'examples', 'scripts']) removeOrphans(join(ROOT, 'build', folder), join(ROOT, folder));
+  for (const folder of ['test', 'bench', 'examples', 'scripts'])
+    removeOrphans(join(ROOT, 'build', folder), join(ROOT, folder));
   await tool('typescript/bin/tsc', ['-b', project]);
 }
 

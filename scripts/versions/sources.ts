@@ -27,14 +27,20 @@ const MAX_BYTES = 64 * 1_048_576;
 /** Reads proto/ by buf. Throws what buf says. */
 export async function readSources(): Promise<Sources> {
   const registry = await builtWithPlaces(ROOT);
-  const files = [...registry.files].filter(({ proto }) => INTERNAL.test(proto.package));
   return {
     registry,
-    files: files.map((desc) => {
+    files: internalFiles(registry).map((desc) => {
       const name = `${desc.name}.proto`;
       return { name, desc, text: readFileSync(join(ROOT, 'proto', name), 'utf8') };
     }),
   };
+}
+
+/** In the order of their names. */
+export function internalFiles(registry: FileRegistry): readonly DescFile[] {
+  return [...registry.files]
+    .filter(({ proto }) => INTERNAL.test(proto.package))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** What buf makes of a folder with protos, or with a buf.yaml. Throws what buf says. */
