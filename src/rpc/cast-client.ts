@@ -1,12 +1,13 @@
 import { type ReadyWorker, SEND_LEASE_MS } from '../db/workers.js';
 import { Fault, isFault } from '../errors/fault.js';
+import type { RequestContext } from '../objects/request-context.js';
 import { type Cast, DeliverRequest, DeliverResponse } from '../gen/cinder/rpc/v1/casts.js';
 import { BUSY, type CastOutcome, CLAIMED, MAX_CASTS } from './casts.js';
 import { refusal, resultFromWire } from './casts-on-the-wire.js';
 import type { WireMethod } from './channels.js';
 import { contextToCast } from './context.js';
 import type { Peer } from './peers.js';
-import type { AnyMethod, AnyService } from './service-definition.js';
+import type { AnyMethod, AnyService, MethodOf, RequestOf, ResponseOf, RpcName } from './service-definition.js';
 import type { Cap } from './version-cap.js';
 import { compareVersions, formatVersion, versionOf } from './version-number.js';
 import { type SendOptions, VersionedClient } from './versioned-client.js';
@@ -17,11 +18,12 @@ export type OutgoingCast = Pick<
   'resourceType' | 'resourceId' | 'epoch' | 'target' | 'message' | 'context'
 >;
 
-/** How a method that a peer does not know was called before, and how its message is worded then. */
-export interface FormerMethod {
-  readonly name: string;
-  readonly reword: (message: object) => object;
-}
+/** An RPC as a method of a client. */
+export type Calling<M extends AnyMethod, Answer = ResponseOf<M>> = (
+  context: RequestContext,
+  request: RequestOf<M>,
+  options?: SendOptions,
+) => Promise<Answer>;
 
 /** A cast in the form for a peer, or why there is none. */
 type Worded = { readonly cast: Cast } | { readonly refused: CastOutcome };
@@ -63,6 +65,18 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     );
     again.forEach((index, position) => (outcomes[index] = retried[position] ?? BUSY));
     return outcomes;
+  }
+
+  /** An RPC as a method of its client, where no older peer needs other words than its `since` says. */
+  protected calling<N extends RpcName<S>>(name: N): Calling<MethodOf<S, N>> {
+    return (context, request, options) => this.call(name, context, request, options);
+  }
+
+  /** The same for a cast: it is fulfilled when the cast was taken. */
+  protected casting<N extends RpcName<S>>(name: N): Calling<MethodOf<S, N>, void> {
+    return async (context, request, options) => {
+      await this.call(name, context, request, options);
+    };
   }
 
   async #deliverOnce(casts: readonly OutgoingCast[], options: SendOptions): Promise<readonly CastOutcome[]> {
@@ -141,19 +155,15 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     if (!Number.isSafeInteger(epoch)) throw new Error(`${epoch} is no epoch`);
   }
 
-  /** What a method was called before it had its name; undefined: nothing, or the cap knows it. */
-  protected formerMethod?(name: string, cap: Cap): FormerMethod | undefined;
-
   /** The row holds the newest, full form: where the peer knows all of it, the bytes go as they are. */
   #wordsFor({ message }: OutgoingCast, cap: Cap): Pick<Cast, 'method' | 'version' | 'args'> {
     const { method, payload, payloadVersion } = message;
-    const former = this.formerMethod?.(method, cap);
-    if (!former && this.passes(method, cap) && cap.canSendVersion(payloadVersion)) {
+    if (this.passes(method, cap) && cap.canSendVersion(payloadVersion)) {
       return { method, version: payloadVersion, args: payload };
     }
     const whole = this.#definitionOf(method).requestDeserialize(payload) as object;
-    const name = former?.name ?? method;
-    const older = this.formFor(name, former ? former.reword(whole) : whole, cap);
+    const older = this.formFor(method, whole, cap);
+    const { name } = older.method;
     const serialize = this.#definitionOf(name).requestSerialize as (message: object) => Buffer;
     return { method: name, version: older.version, args: serialize(older.message) };
   }

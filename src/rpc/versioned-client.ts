@@ -64,6 +64,12 @@ export interface SendOptions extends Patience {
 /** A request, or how to word it for a cap where older peers need another form than one with fields left out. */
 export type Form<T> = T | ((cap: Cap) => T);
 
+/** How a method that a peer does not know was called before, and how its message is worded then. */
+export interface FormerMethod {
+  readonly name: string;
+  readonly reword: (message: object) => object;
+}
+
 /** Whom a fan-out reached. */
 export interface FanOut {
   readonly reached: number;
@@ -148,23 +154,18 @@ export class VersionedClient<S extends AnyService> {
   ): Promise<ResponseOf<MethodOf<S, N>>> {
     const repeatable = this.api.methods.get(name)?.kind === 'cast';
     const response = await this.adapting((cap) => {
-      const prepared = this.#prepare(name, request, cap);
+      const { method, version, message } = this.#prepare(name, request, cap);
+      const wire = this.#wire(method.name);
       return this.router.toPeer(options.target ?? '', repeatable, (peer) =>
-        this.router.send(
-          peer,
-          this.#wire(name),
-          prepared.message,
-          this.metadata(context, prepared.version, options),
-          options,
-        ),
+        this.router.send(peer, wire, message, this.metadata(context, version, options), options),
       );
     });
     return response as ResponseOf<MethodOf<S, N>>;
   }
 
   /**
-   * Sends a request once to every living process, also to one that has only just come: who is meant is read anew. Best
-   * effort: it does not throw for those it does not reach.
+   * Sends a request once to every living process, or to every one that serves the target, also to one that has only just
+   * come: who is meant is read anew. Best effort: it does not throw for those it does not reach. Throws ServiceTooOld.
    */
   async fanout<N extends RpcName<S>>(
     name: N,
@@ -172,21 +173,23 @@ export class VersionedClient<S extends AnyService> {
     request: Form<RequestOf<MethodOf<S, N>>>,
     options: SendOptions = {},
   ): Promise<FanOut> {
+    this.#forms.method(name, await this.#cap.current());
     this.#peers.drop();
     const live = await this.router.live();
+    const meant = options.target ? await this.#peers.serving(options.target) : live;
     const sent = await Promise.allSettled(
-      live.map((peer) =>
+      meant.map((peer) =>
         this.adapting((cap) => {
           const { message, version } = this.#prepare(name, request, cap);
           return this.router.send(peer, this.#wire(name), message, this.metadata(context, version, options), options);
         }),
       ),
     );
-    const failed = live.flatMap((peer, index) => {
+    const failed = meant.flatMap((peer, index) => {
       const result = sent[index];
       return result?.status === 'rejected' ? [{ peer, error: result.reason as unknown }] : [];
     });
-    return { reached: live.length - failed.length, failed };
+    return { reached: meant.length - failed.length, failed };
   }
 
   /** Sends in the form for the cap; a peer that finds it too new gets it once more, in the form for what it speaks. */
@@ -215,16 +218,20 @@ export class VersionedClient<S extends AnyService> {
     return metadata;
   }
 
-  /** The form of a message for a cap. Throws Fault ServiceTooOld, NoSuchMethod. */
+  /** What a method was called before it had its name; undefined: nothing, or the cap knows it. */
+  protected formerMethod?(name: string, cap: Cap): FormerMethod | undefined;
+
+  /** The form of a message for a cap, under the name the method had then. Throws Fault ServiceTooOld, NoSuchMethod. */
   protected formFor(name: string, message: object, cap: Cap): Prepared<object> {
-    const prepared = this.#forms.prepare(name, message, cap);
+    const former = this.formerMethod?.(name, cap);
+    const prepared = this.#forms.prepare(former?.name ?? name, former ? former.reword(message) : message, cap);
     if (prepared.dropped.length > 0) this.#options.onDropped?.(name, prepared.dropped, cap);
     return prepared;
   }
 
   /** Whether a message of the method needs no change for a cap. Throws as `formFor`. */
   protected passes(name: string, cap: Cap): boolean {
-    return this.#forms.passes(name, cap);
+    return !this.formerMethod?.(name, cap) && this.#forms.passes(name, cap);
   }
 
   #prepare<T>(name: string, request: Form<T>, cap: Cap): Prepared<object> {

@@ -234,8 +234,8 @@ test("a CALL has the nearer of the caller's deadline and its own, and the server
   await client.getPools(context, new Map(), { deadline: begun + 2_000 });
   await client.getPools(context, new Map(), { deadline: begun + 60_000 });
   const [near = 0, own = 0] = deadlines;
-  t.true(Math.abs(near - begun - 2_000) < 300, `${near - begun}`);
-  t.true(own - begun > 3_500 && own - begun < 5_000, `${own - begun}`);
+  t.true(near - begun > 1_700 && near - begun < 3_700, `${near - begun}`);
+  t.true(own - begun > 3_700 && own - begun < 30_000, `${own - begun}`);
 });
 
 test('a deadline that passes is DeadlineExceeded, an aborted signal Cancelled, and both reach the handler', async (t) => {

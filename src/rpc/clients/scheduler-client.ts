@@ -1,8 +1,6 @@
 import type { CleanupRequest } from '../../gen/cinder/objects/v1/cleanup_request.js';
+import type { LogLevel } from '../../gen/cinder/objects/v1/log_level.js';
 import {
-  type CreateVolumeRequest,
-  type ExplainPlacementRequest,
-  type ExplainPlacementResponse,
   type GetPoolsResponse,
   type MigrateVolumeRequest,
   type MigrateVolumeToHostRequest,
@@ -11,9 +9,9 @@ import {
   type WorkCleanupResponse,
 } from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { RequestContext } from '../../objects/request-context.js';
-import { CastClient, type FormerMethod } from '../cast-client.js';
+import { CastClient } from '../cast-client.js';
 import type { Cap } from '../version-cap.js';
-import type { FanOut, SendOptions, VersionedClientOptions } from '../versioned-client.js';
+import type { FanOut, FormerMethod, SendOptions, VersionedClientOptions } from '../versioned-client.js';
 
 /** A capability report whose changes are to be announced. */
 export interface CapabilityNotice {
@@ -24,6 +22,9 @@ export interface CapabilityNotice {
   readonly timestamp: Date;
 }
 
+/** What is sent to one scheduler names its host. */
+export type SchedulerOptions = SendOptions & { readonly target: string };
+
 /** Client of the scheduler's RPC; any scheduler will do. Version rules: proto/cinder/scheduler/v3/scheduler_manager.proto. */
 export class SchedulerClient extends CastClient<typeof SchedulerManagerService> {
   constructor(options: VersionedClientOptions) {
@@ -31,9 +32,24 @@ export class SchedulerClient extends CastClient<typeof SchedulerManagerService> 
   }
 
   /** Below 3.10 `backupId` is left out by its `since`: the request spec carries it too. */
-  async createVolume(context: RequestContext, request: CreateVolumeRequest, options: SendOptions = {}): Promise<void> {
-    await this.call('CreateVolume', context, request, options);
-  }
+  readonly createVolume = this.casting('CreateVolume');
+  readonly createGroup = this.casting('CreateGroup');
+  /** Since 3.9. */
+  readonly createSnapshot = this.casting('CreateSnapshot');
+  /** Since 3.11. */
+  readonly manageExistingSnapshot = this.casting('ManageExistingSnapshot');
+  /** Since 3.12. */
+  readonly createBackup = this.casting('CreateBackup');
+  /** Since 3.2. */
+  readonly extendVolume = this.casting('ExtendVolume');
+  /** Below 3.3: see `formerMethod`. */
+  readonly migrateVolume = this.casting('MigrateVolume');
+  readonly retype = this.casting('Retype');
+  readonly manageExisting = this.casting('ManageExisting');
+  /** Since 3.8. */
+  readonly validateHostCapacity = this.calling('ValidateHostCapacity');
+  /** How one scheduler would decide a request. Nobody below 3.12 can say. */
+  readonly explainPlacement = this.calling('ExplainPlacement');
 
   /** Below 3.3 the backend is called `host`, and the method by another name. Rule: cinder/scheduler/rpcapi.py. */
   protected override formerMethod(name: string, cap: Cap): FormerMethod | undefined {
@@ -54,16 +70,7 @@ export class SchedulerClient extends CastClient<typeof SchedulerManagerService> 
     return this.call('GetPools', context, { filters: new Map(filters) }, options);
   }
 
-  /** How one scheduler would decide a request. Nobody below 3.12 can say. */
-  explainPlacement(
-    context: RequestContext,
-    request: ExplainPlacementRequest,
-    options: SendOptions = {},
-  ): Promise<ExplainPlacementResponse> {
-    return this.call('ExplainPlacement', context, request, options);
-  }
-
-  /** Has any scheduler ask services to begin their unfinished work anew. */
+  /** Has any scheduler ask services to begin their unfinished work anew. Since 3.4. */
   workCleanup(
     context: RequestContext,
     cleanupRequest: CleanupRequest,
@@ -72,18 +79,37 @@ export class SchedulerClient extends CastClient<typeof SchedulerManagerService> 
     return this.call('WorkCleanup', context, { cleanupRequest }, options);
   }
 
-  /** Any scheduler will do: their work is anybody's. */
+  /** Any scheduler will do: their work is anybody's. Since 3.4. */
   async doCleanup(context: RequestContext, cleanupRequest: CleanupRequest, options: SendOptions = {}): Promise<void> {
     await this.call('DoCleanup', context, { cleanupRequest }, options);
   }
 
-  /** To every scheduler. Below 3.3 `clusterName` and `timestamp` are left out by their `since`. */
+  /** To the scheduler of one host. Since 3.7. */
+  async setLogLevels(context: RequestContext, logRequest: LogLevel, options: SchedulerOptions): Promise<void> {
+    await this.call('SetLogLevels', context, { logRequest }, options);
+  }
+
+  /** To the scheduler of one host. Since 3.7. */
+  async getLogLevels(
+    context: RequestContext,
+    logRequest: LogLevel,
+    options: SchedulerOptions,
+  ): Promise<readonly LogLevel[]> {
+    return (await this.call('GetLogLevels', context, { logRequest }, options)).logLevels?.objects ?? [];
+  }
+
+  /** To every scheduler. Below 3.3 there is neither cluster nor time. Rule: cinder/scheduler/rpcapi.py. */
   updateServiceCapabilities(
     context: RequestContext,
     report: UpdateServiceCapabilitiesRequest,
     options: SendOptions = {},
   ): Promise<FanOut> {
-    return this.fanout('UpdateServiceCapabilities', context, report, options);
+    return this.fanout(
+      'UpdateServiceCapabilities',
+      context,
+      (cap) => (cap.canSendVersion('3.3') ? report : { ...report, clusterName: undefined, timestamp: undefined }),
+      options,
+    );
   }
 
   /** To one scheduler. Below 3.5 the backend is called `host` and there is no time. Rule: cinder/scheduler/rpcapi.py. */
