@@ -15,6 +15,15 @@ export function refuse(parts: MessageParts, cast: ReadyWorker, message: string):
   return end(parts, cast, message);
 }
 
+/** Ends work whose row nobody can put into words: why is for operators. */
+export function unreadable(parts: MessageParts, cast: ReadyWorker): readonly Step[] {
+  return end(
+    parts,
+    cast,
+    `The operators find the cause in the log under ${cast.context.requestId || cast.resourceId}.`,
+  );
+}
+
 /** The row is deleted first: whoever claimed it meanwhile wins, and nothing is written. */
 function end(parts: MessageParts, cast: ReadyWorker, reason: string): readonly Step[] {
   const work = workOf(cast);

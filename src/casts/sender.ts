@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events';
-import { delayWorker, type ReadyWorker } from '../db/workers.js';
+import { delayWorker, type ReadyWorker, type WorkerKey } from '../db/workers.js';
 import { takeForSending } from '../db/worker-search.js';
 import { RowCountMismatch, type Store, type Unit } from '../db/store.js';
 import type { MessageParts } from './fail-volume.js';
-import { GIVE_UP_AFTER_MS, giveUp, refuse } from './give-up.js';
+import { GIVE_UP_AFTER_MS, giveUp, refuse, unreadable } from './give-up.js';
 import type { CastAnswer, CastTransport } from './transport.js';
 
 /** Casts in one `Deliver` call, as the proto says. */
@@ -14,9 +14,6 @@ const CALLS_PER_LANE = 4;
 
 /** Casts kept in memory. What does not fit stays in its row and is sent by the sweep. */
 const QUEUE_LIMIT = 8_192;
-
-/** Refusals that no time and no other process changes: not built; a row that nobody can put into words. */
-const FOR_EVER: readonly string[] = ['NOT_BUILT', 'INVALID_INPUT'];
 
 export interface SenderOptions extends MessageParts {
   readonly store: Store;
@@ -29,10 +26,12 @@ export interface SenderOptions extends MessageParts {
   readonly random?: () => number;
   /** Told of each send as it begins; never throws. @default nobody */
   readonly begin?: (cast: ReadyWorker) => Sending;
-  /** Told of work that is given up; never throws. */
-  readonly onGivenUp?: (cast: ReadyWorker) => void;
+  /** Told of work that is given up, and why; never throws. */
+  readonly onGivenUp?: (cast: ReadyWorker, why: string) => void;
   /** Told what went wrong with a send; never throws. */
   readonly onProblem?: (cast: ReadyWorker, problem: string) => void;
+  /** Told of a row that is not as a program writes it, in words; never throws. */
+  readonly onDamage?: (key: WorkerKey, damage: string) => void;
   /** Told of a failure of the sweep itself, e.g. the database away. */
   readonly onError?: (error: unknown) => void;
 }
@@ -147,15 +146,24 @@ export class CastSender {
       case 'superseded':
         return this.#restUnlessGone(cast);
       case 'refused':
-        if (FOR_EVER.includes(answer.reason)) await this.#giveUp(cast, refuse(this.#options, cast, answer.message));
-        else await this.#delay(cast, answer.message);
-        return;
+        return this.#refused(cast, answer);
       default:
         await this.#delay(cast, answer?.outcome ?? 'no answer');
     }
   }
 
-  async #giveUp(cast: ReadyWorker, unit: Unit): Promise<void> {
+  async #refused(cast: ReadyWorker, { reason, message }: CastAnswer): Promise<void> {
+    switch (reason) {
+      case 'NOT_BUILT':
+        return this.#giveUp(cast, message, refuse(this.#options, cast, message));
+      case 'INVALID_INPUT': // no time and no other process changes what cannot be put into words
+        return this.#giveUp(cast, message, unreadable(this.#options, cast));
+      default:
+        return this.#delay(cast, message);
+    }
+  }
+
+  async #giveUp(cast: ReadyWorker, why: string, unit: Unit): Promise<void> {
     try {
       await this.#options.store.apply(unit);
     } catch (error) {
@@ -163,7 +171,7 @@ export class CastSender {
       this.#options.onProblem?.(cast, String(error));
       return;
     }
-    this.#options.onGivenUp?.(cast);
+    this.#options.onGivenUp?.(cast, why);
   }
 
   /**
@@ -171,15 +179,19 @@ export class CastSender {
    * can claim, e.g. because somebody changed it by hand: it would be sent for ever.
    */
   async #restUnlessGone(cast: ReadyWorker): Promise<void> {
-    if (cast.ageMs > this.#limitMs) await this.#giveUp(cast, giveUp(this.#options, cast));
+    if (cast.ageMs > this.#limitMs) await this.#tooOld(cast);
     else if (await this.#rest(cast)) this.#options.onProblem?.(cast, 'its receiver cannot claim the row as it is');
   }
 
   /** A send that did not arrive is repeated later, at longer and longer intervals; too old, and the work is given up. */
   async #delay(cast: ReadyWorker, problem: string): Promise<void> {
     this.#options.onProblem?.(cast, problem);
-    if (cast.ageMs > this.#limitMs) await this.#giveUp(cast, giveUp(this.#options, cast));
+    if (cast.ageMs > this.#limitMs) await this.#tooOld(cast);
     else await this.#rest(cast);
+  }
+
+  #tooOld(cast: ReadyWorker): Promise<void> {
+    return this.#giveUp(cast, 'no process has taken it for too long', giveUp(this.#options, cast));
   }
 
   /** Whether the row was there, as it was sent. */
@@ -212,7 +224,7 @@ export class CastSender {
     try {
       const due = await takeForSending(this.#options.store, BATCH);
       for (const cast of due) {
-        if (cast.damage !== undefined) this.#options.onProblem?.(cast, cast.damage);
+        if (cast.damage !== undefined) this.#options.onDamage?.(cast, cast.damage);
         this.send(cast);
       }
       return due.length === BATCH;

@@ -108,6 +108,7 @@ const live = statement<{ binary: string; down_after: number }>()(({ db, now }, p
     .select(['p.incarnation', 'p.host as process_host', 'p.endpoint', 's.host', 's.cluster_name'])
     .where('p.binary', '=', p.binary)
     .where('p.stopped_at', 'is', null)
+    .where('p.endpoint', '<>', '') // no address can be made of it
     .where('p.heartbeat_at', '>=', sql<number>`${now} - ${p.down_after}`)
     .orderBy('p.incarnation')
     .orderBy('s.host'),

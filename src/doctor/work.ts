@@ -2,6 +2,7 @@ import { ACTION_OF, failVolume, type MessageParts, type Work } from '../casts/fa
 import { LAST_ID, workFacts, type WorkFacts } from '../db/diagnosis.js';
 import { forgetCharges, idleVolume, removeWork, wakeWork } from '../db/repairs.js';
 import type { Store } from '../db/store.js';
+import { disownWorker } from '../db/workers.js';
 import { type Check, checkOfLists, type Suspect } from './check.js';
 import { WORK_IN, WORKED_ON, type WorkedOn } from './volumes.js';
 
@@ -59,6 +60,10 @@ function problemOf(row: WorkFacts, downAfterMs: number): Problem | undefined {
     const description = `${what} waits for its quota, about which nothing is undecided`;
     return { kind: 'work_without_settlement', description };
   }
+  if (state === 'claimed' && row.ownerSilentMs !== null && row.ownerSilentMs < -LONGEST_REST_MS) {
+    const description = `${what} has an owner whose heartbeat is ${seconds(-row.ownerSilentMs)} ahead of the clock`;
+    return { kind: 'work_unreadable', description };
+  }
   const tooLongMs = 2 * downAfterMs;
   const waits = `for ${seconds(unchangedMs)} at ${binary}${target === null ? '' : ` of ${target}`}`;
   if (state === 'claimed' && row.isOrphaned && Math.min(unchangedMs, row.ownerSilentMs ?? Infinity) > tooLongMs) {
@@ -100,9 +105,9 @@ function repairOf(parts: WorkCheckParts, row: WorkFacts, kind: Suspect['kind']):
     case 'work_without_settlement':
       return ended(parts, row, UNDECIDED);
     case 'work_unreadable':
-      if (row.state !== 'ready') return ended(parts, row, UNREADABLE);
+      if (row.state !== 'ready' && row.state !== 'claimed') return ended(parts, row, UNREADABLE);
       return async () => {
-        await store.apply([wakeWork(row)]);
+        await store.apply([row.state === 'ready' ? wakeWork(row) : { ...disownWorker(row), rows: 1 }]);
         return 'it is sent again';
       };
     default:

@@ -125,12 +125,16 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
       },
     },
     ...observed,
-    onGivenUp(cast) {
-      observed.onGivenUp(cast);
+    onGivenUp(cast, why) {
+      const { resourceId, message, context, ageMs } = cast;
+      const { requestId, projectId } = context;
+      log.warn('work is given up', { resourceId, method: message.method, requestId, projectId, ageMs, why });
+      observed.onGivenUp(cast, why);
       for (const told of onGivenUp) told(cast);
     },
     onProblem: ({ resourceId, message, sends }, problem) =>
       log.info('a cast was not taken yet', { resourceId, method: message.method, sends, problem }),
+    onDamage: ({ resourceId }, damage) => log.warn('a row of work is damaged', { resourceId, damage }),
     onError: (error) => log.warn('casts cannot be sent at the moment', { error }),
   });
   // a peer that was replaced speaks another version: believed at once instead of within seconds

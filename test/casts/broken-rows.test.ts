@@ -188,11 +188,13 @@ test('what was superseded by other work is forgotten: the sender writes nothing'
 storesFor('a row that nobody can put into words ends at once', async (t, store) => {
   const row = await readyRow(store);
   const answer: CastAnswer = { outcome: 'refused', reason: 'INVALID_INPUT', message: 'It is garbage.' };
-  const { sender } = senderOver(t, store, answer);
+  const { sender, givenUp } = senderOver(t, store, answer);
   sender.send(row);
   await eventually('it has ended', async () => (await rowOf(store, row.resourceId)) === undefined);
   const { volume, messages } = await everything(store, row.resourceId);
-  t.like(volume, { status: 'error', statusReason: 'It is garbage.' });
+  const statusReason = `The operators find the cause in the log under ${row.context.requestId}.`;
+  t.like(volume, { status: 'error', statusReason });
+  t.deepEqual(givenUp, ['It is garbage.']);
   t.is(messages.length, 1);
 });
 
@@ -200,6 +202,7 @@ storesFor('a row that nobody can put into words ends at once', async (t, store) 
 function senderOver(t: ExecutionContext, store: Store, answer: CastAnswer | 'claimed' | 'superseded') {
   const sent: ReadyWorker[] = [];
   const problems: { readonly id: string; readonly problem: string }[] = [];
+  const givenUp: string[] = [];
   const given = typeof answer === 'string' ? { outcome: answer, reason: '', message: '' } : answer;
   const sender = new CastSender({
     store,
@@ -212,7 +215,9 @@ function senderOver(t: ExecutionContext, store: Store, answer: CastAnswer | 'cla
       },
     },
     onProblem: ({ resourceId: id }, problem) => problems.push({ id, problem }),
+    onDamage: ({ resourceId: id }, problem) => problems.push({ id, problem }),
+    onGivenUp: (_cast, why) => givenUp.push(why),
   });
   t.teardown(() => sender.stop());
-  return { sender, sent, problems };
+  return { sender, sent, problems, givenUp };
 }

@@ -3,7 +3,7 @@ import { insertCharge, insertRelease } from '#src/db/quota-settlements.js';
 import type { Store } from '#src/db/store.js';
 import { breakRow } from '../support/broken-rows.js';
 import { storesFor } from '../support/sql.js';
-import { alive, everything, readyRow, registered, rowOf } from '../casts/rows.js';
+import { alive, claimed, everything, readyRow, registered, rowOf } from '../casts/rows.js';
 import { diagnosed, FLOW_MS } from './diagnosed.js';
 
 storesFor('work with a broken context is looked at like any other', async (t, store) => {
@@ -47,6 +47,18 @@ for (const column of ['not_before', 'send_until']) {
     t.deepEqual((await diagnosed(store)).findings, []);
   });
 }
+
+storesFor('work whose owner seems to live in the future is found, and sent again', async (t, store) => {
+  await alive(store, 'owner', 'cinder-scheduler');
+  const row = await readyRow(store);
+  await claimed(store, row, 'owner');
+  await breakRow(store, 'processes', 'owner', { heartbeat_at: 9_000_000_000_000 });
+
+  const { findings } = await diagnosed(store, true);
+
+  t.like(findings, [{ kind: 'work_unreadable', resource: row.resourceId, repaired: true }]);
+  t.like(await rowOf(store, row.resourceId), { state: 'ready', epoch: 3, owner: null });
+});
 
 storesFor(
   'changes of quota that nobody can settle are found and removed, and their project counted',

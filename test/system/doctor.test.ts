@@ -15,6 +15,7 @@ import { GIB } from '#src/drivers/driver.js';
 import { keysOf } from '#src/quota/scripts.js';
 import { claimKeysOf } from '#src/scheduler/claim-scripts.js';
 import { CONTEXT } from '../casts/rows.js';
+import { breakRow } from '../support/broken-rows.js';
 import { claimsOver, poolAs } from '../support/claims.js';
 import { cli } from '../support/cli.js';
 import { type Client, type Installation, installationFor, until } from '../support/installation.js';
@@ -94,9 +95,8 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
   await store.apply([insertStagedWorker(work(working), 'nobody')]);
   const gone = randomUUID();
   await store.apply([insertStagedWorker(work(gone), 'nobody')]);
-  const [undecided = '', orphaned = '', waiting = ''] = (await Promise.all([1, 2, 3].map(() => recorded(store)))).map(
-    ({ id }) => id,
-  );
+  const records = await Promise.all([1, 2, 3, 4].map(() => recorded(store)));
+  const [undecided = '', orphaned = '', waiting = '', dancing = ''] = records.map(({ id }) => id);
   await store.apply([insertStagedWorker(work(undecided), 'nobody')]);
   for (const id of [orphaned, waiting]) {
     await store.apply([
@@ -106,12 +106,17 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
     await write(store, ageWork.with({ id, ms: 60_000 }));
   }
   await write(store, claimDead.with({ id: orphaned }));
+  await store.apply([insertStagedWorker(work(dancing), 'nobody')]);
+  await breakRow(store, 'workers', dancing, { state: 'dancing', context: 'not JSON' });
   // quota and claims
   await redis.client.hincrby(keysOf('demo').usage, 'i:volumes', 5);
   const [release, hold] = [randomUUID(), randomUUID()];
   await write(store, leftRelease.with({ id: release, resource: randomUUID() }));
   const held = { projectId: 'held', deltas: { volumes: 1 }, resourceType: 'Volume', resourceId: randomUUID() };
   await store.apply([insertHold({ id: hold, ...held }), markHeld(hold)]);
+  const gift = randomUUID();
+  await store.apply([insertHold({ ...held, id: gift }), markHeld(gift)]);
+  await breakRow(store, 'quota_settlements', gift, { kind: 'gift', deltas: 'not JSON' });
   const claimant = randomUUID();
   await claimsOver(redis).claim(
     ...[{ volumeId: claimant, epoch: 1 }, poolAs('node1@file', 'pool', 100, Date.now()), 1, false],
@@ -129,9 +134,11 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
     ['quota_differs', 'demo'],
     ['record_without_file', lost],
     ['settlement_left', release],
+    ['settlement_unreadable', gift],
     ['status_without_work', deleting],
     ['work_of_dead_owner', orphaned],
     ['work_of_other_status', working],
+    ['work_unreadable', dancing],
     ['work_without_resource', gone],
     ['work_without_service', waiting],
     ['work_without_settlement', undecided],
@@ -147,7 +154,7 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
   t.deepEqual(repair.found.toSorted(), wrong);
   t.deepEqual(repair.left.toSorted(), left);
   t.is(repair.code, 1);
-  t.regex(repair.stderr, /Found 16, mended 10, left 6\./);
+  t.regex(repair.stderr, /Found 18, mended 12, left 6\./);
   const quarantine = join(dirname(installation.volumeFile(stray)), '.quarantine');
   t.deepEqual(await readdir(quarantine), [`volume-${stray}.1`]);
   t.regex(installation.process.stderr(), /"message":"a repair"/);
