@@ -1,4 +1,11 @@
-import { deleteWorker, fenceWorker, handOverWorker, type HandOver, type WorkerKey } from '../db/workers.js';
+import {
+  deleteWorker,
+  fenceWorker,
+  giveBackWorker,
+  handOverWorker,
+  type HandOver,
+  type WorkerKey,
+} from '../db/workers.js';
 import { type Done, RowCountMismatch, type Step, type Store } from '../db/store.js';
 import type { RequestContext } from '../objects/request-context.js';
 
@@ -56,6 +63,11 @@ function isEndOfWork(step: Step): step is EndOfWork {
 /** The work is done: the row goes, in the transaction that finishes the work. */
 export function finish(claim: Claim): EndOfWork {
   return { ...deleteWorker(claim), endsWork: true };
+}
+
+/** The work cannot be done now, and that is nobody's failure: the row is ready again after a rest, and this claim does not count. */
+export function giveBack(claim: Claim, restMs: number): EndOfWork {
+  return { ...giveBackWorker(claim, restMs), endsWork: true };
 }
 
 /** The work goes on elsewhere: the row goes to another binary, in the transaction that says so in the record. */

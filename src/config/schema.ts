@@ -305,7 +305,7 @@ export const SCHEMA = {
   }),
   cleanupGiveUpTimeMs: seconds('cleanup_give_up_time', 3_600, {
     min: 60,
-    help: 'Not in use yet: a deletion whose backend is away for longer becomes error_deleting.',
+    help: 'How long work waits for the one backend that can do it; then it ends in error.',
   }),
   maxRequestBytes: integer('max_request_bytes', 1_048_576, {
     min: 4_096,

@@ -43,12 +43,22 @@ export async function findOrphans(store: Store, query: OrphanQuery): Promise<rea
   return rows.map((row) => ({ ...toReady(row), owner: row.owner, claims: row.claims }));
 }
 
-/** Rows for a backend that is down, claimed or not, while another backend is alive. */
-export async function findStranded(
-  store: Store,
-  query: { readonly method: string; readonly downAfterMs: number; readonly limit: number },
-): Promise<readonly OrphanedWorker[]> {
-  const rows = await store.read(stranded.with({ method: query.method, down: query.downAfterMs, limit: query.limit }));
+/** What counts as stranded. */
+export interface StrandedQuery {
+  readonly method: string;
+  readonly downAfterMs: number;
+  /** Age up to which the copy of a volume waits for the backend of its source, ms. */
+  readonly sourcePatienceMs: number;
+  readonly limit: number;
+}
+
+/**
+ * Rows for a backend that is down, claimed or not, while another backend is alive. A copy can be made where its source is and
+ * nowhere else: it is stranded only when it has waited for long.
+ */
+export async function findStranded(store: Store, query: StrandedQuery): Promise<readonly OrphanedWorker[]> {
+  const { method, downAfterMs, sourcePatienceMs, limit } = query;
+  const rows = await store.read(stranded.with({ method, down: downAfterMs, patience: sourcePatienceMs, limit }));
   return rows.map((row) => ({ ...toReady(row), owner: row.owner, claims: row.claims }));
 }
 
@@ -164,18 +174,25 @@ const orphans = statement<Orphans>()(({ db, now }, p) =>
     .offset(p.skip),
 );
 
-const stranded = statement<{ method: string; down: number; limit: number }>()(({ db, now }, p) =>
+const stranded = statement<{ method: string; down: number; patience: number; limit: number }>()(({ db, now }, p) =>
   db
     .selectFrom('workers as w')
     .innerJoin('services as s', (join) =>
       join.onRef('s.host', '=', 'w.target').on('s.binary', '=', 'cinder-volume').on('s.deleted_at', 'is', null),
     )
+    .leftJoin('volumes as v', 'v.id', 'w.resource_id')
     .selectAll('w')
     .select(now.as('now'))
     .where('w.binary', '=', 'cinder-volume')
     .where('w.method', '=', p.method)
     .where('w.state', 'in', ['ready', 'claimed'])
     .where('s.heartbeat_at', '<', sql<number>`${now} - ${p.down}`)
+    .where((eb) =>
+      eb.or([
+        eb.and([eb('v.source_volume_id', 'is', null), eb('v.snapshot_id', 'is', null)]),
+        eb('w.created_at', '<', sql<number>`${now} - ${p.patience}`),
+      ]),
+    )
     .where((eb) =>
       eb.exists(
         eb

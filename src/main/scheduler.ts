@@ -9,6 +9,7 @@ import { formatVersion } from '../rpc/version-number.js';
 import { ownVersion } from '../rpc/versions.js';
 import { Functions } from '../scheduler/evaluator/functions.js';
 import { BackupServices } from '../scheduler/backup-services.js';
+import { expectedBackends } from '../scheduler/expected-backends.js';
 import { filtersByName } from '../scheduler/filters/index.js';
 import { FilterScheduler } from '../scheduler/filter-scheduler.js';
 import { releaseGivenUp } from '../scheduler/given-up.js';
@@ -111,7 +112,12 @@ export async function scheduler(
       },
       readiness,
       anyVolumeService: () => services.anyUp,
-      nobodyHasReported: () => pools.list().length === 0 && pools.silentBackends.size > 0,
+      isExpected: expectedBackends({
+        away: () => services.away(),
+        silent: () => pools.silentBackends,
+        restartMs: 2 * config.serviceDownTimeMs,
+        patienceMs: config.cleanupGiveUpTimeMs,
+      }),
       send: (cast) => sender.send(cast),
       onRefusal: ({ resourceId, context }, reason) =>
         log.warn('no valid backend was found', { resourceId, requestId: context.requestId, reason }),
@@ -182,6 +188,7 @@ export async function scheduler(
     store,
     messageTtlMs: config.messageTtlMs,
     downAfterMs: config.serviceDownTimeMs,
+    giveUpAfterMs: config.cleanupGiveUpTimeMs,
     owner: incarnation,
     maxAttempts: config.schedulerMaxAttempts,
     send: (cast) => sender.send(cast),

@@ -1,10 +1,17 @@
 import type { Pools } from './pools.js';
-import type { VolumeService } from './volume-service.js';
+import type { AwayBackend } from './expected-backends.js';
+import { backendKeyOf, type VolumeService } from './volume-service.js';
+
+/** A service, and how long it has been silent. */
+export type ListedService = VolumeService & {
+  /** Since its last heartbeat, ms. */
+  readonly silentMs: number;
+};
 
 export interface ServiceListOptions {
   readonly pools: Pools;
   /** Reads the registered volume services, in the order of their records. */
-  readonly read: () => Promise<readonly VolumeService[]>;
+  readonly read: () => Promise<readonly ListedService[]>;
   /** How old the list may be, ms. @default 1000 */
   readonly intervalMs?: number;
   /** Told after each reading. */
@@ -19,7 +26,7 @@ export interface ServiceListOptions {
  */
 export class ServiceList {
   readonly #options: ServiceListOptions;
-  #services: readonly VolumeService[] = [];
+  #services: readonly ListedService[] = [];
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | undefined;
   #stopped = false;
@@ -50,6 +57,14 @@ export class ServiceList {
     return this.#services.some((service) => service.host === host && service.up);
   }
 
+  /** Backends that may get volumes and of which no service is up. */
+  away(): readonly AwayBackend[] {
+    const up = new Set(this.#services.filter((service) => service.up).map(backendKeyOf));
+    return this.#services
+      .filter((service) => !service.disabled && !service.frozen && !up.has(backendKeyOf(service)))
+      .map((service) => ({ key: backendKeyOf(service), silentMs: service.silentMs }));
+  }
+
   /** Reads now; calls that overlap share one reading. Never rejects. */
   refresh(): Promise<void> {
     this.#reading ??= this.#options
@@ -59,7 +74,7 @@ export class ServiceList {
     return this.#reading;
   }
 
-  #take(services: readonly VolumeService[]): void {
+  #take(services: readonly ListedService[]): void {
     this.#services = services;
     this.#options.pools.setServices(services);
     this.#options.onRead();

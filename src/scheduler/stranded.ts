@@ -15,6 +15,8 @@ export interface StrandedOptions extends MessageParts {
   readonly store: Store;
   /** Heartbeat age at which a backend counts as down, ms. */
   readonly downAfterMs: number;
+  /** `cleanup_give_up_time`: how long a copy waits for the backend of its source, ms. */
+  readonly giveUpAfterMs: number;
   /** Our incarnation. */
   readonly owner: string;
   /** `scheduler_max_attempts`; 1: what is stranded is not placed anew. */
@@ -35,7 +37,7 @@ export interface Rounds {
 /**
  * Takes creations back from backends that are down while others are alive, and has them placed anew; the scheduler's flow
  * decides whether attempts are left. One that may be placed only once, or that keeps no account of its attempts, ends in
- * `error`. Deletions wait for their backend. Rule: docs/protocols.md §W TAKEOVER; cinder/scheduler/filter_scheduler.py,
+ * `error`; so does a copy that has waited for the backend of its source for too long. Deletions wait for their backend. Rule: docs/protocols.md §W TAKEOVER; cinder/scheduler/filter_scheduler.py,
  * `_populate_retry`.
  */
 export function takeBackStranded(options: StrandedOptions): Rounds {
@@ -62,8 +64,9 @@ export function takeBackStranded(options: StrandedOptions): Rounds {
 }
 
 async function once(options: StrandedOptions): Promise<void> {
-  const { store, downAfterMs } = options;
-  const stranded = await findStranded(store, { method: 'CreateVolume', downAfterMs, limit: ROUND });
+  const { store, downAfterMs, giveUpAfterMs } = options;
+  const query = { method: 'CreateVolume', downAfterMs, sourcePatienceMs: giveUpAfterMs, limit: ROUND };
+  const stranded = await findStranded(store, query);
   for (const row of stranded) {
     try {
       await takeBack(options, row);
@@ -94,6 +97,11 @@ async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<
     await giveUp(PLACED_ONCE);
     return;
   }
+  if (message === 'nowhere else') {
+    log.warn('a copy is given up: the backend of its source has been down for too long', { resourceId, target });
+    await giveUp(SOURCE_AWAY);
+    return;
+  }
   await store.apply([
     taken,
     unplaceVolume(resourceId),
@@ -105,10 +113,14 @@ async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<
 }
 
 /** The message to the scheduler, or why there can be none. */
-function anew({ message, target }: OrphanedWorker, maxAttempts: number): CastMessage | 'only once' | Error {
+function anew(
+  { message, target }: OrphanedWorker,
+  maxAttempts: number,
+): CastMessage | 'only once' | 'nowhere else' | Error {
   try {
     const { volume, requestSpec, filterProperties, allowReschedule } = readCreateVolumeOnVolume(message.payload);
     const { retry } = filterProperties;
+    if (requestSpec?.resourceBackend) return 'nowhere else';
     if (maxAttempts === 1 || !retry || !allowReschedule) return 'only once';
     return createVolumeOnScheduler({
       volume: { ...volume, host: null },
@@ -126,6 +138,13 @@ function anew({ message, target }: OrphanedWorker, maxAttempts: number): CastMes
 const PLACED_ONCE: Failure = {
   work: 'create',
   reason: 'Its storage went down before the volume was made, and it may not be placed anew.',
+  action: 'SCHEDULE_ALLOCATE_VOLUME',
+  detail: 'NO_BACKEND_AVAILABLE',
+};
+
+const SOURCE_AWAY: Failure = {
+  work: 'create',
+  reason: 'The storage of its source has been down for too long.',
   action: 'SCHEDULE_ALLOCATE_VOLUME',
   detail: 'NO_BACKEND_AVAILABLE',
 };

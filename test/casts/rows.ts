@@ -42,6 +42,8 @@ export interface RowOptions {
   readonly filterProperties?: FilterProperties;
   /** The only pool that will do. @default any */
   readonly resourceBackend?: string;
+  /** The volume is to be a copy of this one. @default it is blank */
+  readonly sourceVolumeId?: string;
   /** What the request spec says, beside the volume's size. @default there is no spec */
   readonly requestSpec?: Partial<RequestSpec>;
   /** Replaces what the message says. */
@@ -53,7 +55,8 @@ export interface RowOptions {
 export async function readyRow(store: Store, options: RowOptions = {}): Promise<ReadyWorker> {
   const { work = 'schedule', target = BACKEND, filterProperties = { schedulerHints: new Map() } } = options;
   const zone = work === 'schedule' ? { availabilityZone: null } : {};
-  const record = newVolume({ id: randomUUID(), projectId: CONTEXT.projectId, ...zone });
+  const { sourceVolumeId = null } = options;
+  const record = newVolume({ id: randomUUID(), projectId: CONTEXT.projectId, sourceVolumeId, ...zone });
   const [inserted] = await store.apply(insertVolume(record));
   if (!inserted) throw new Error('the volume was not recorded');
   const volume = insertedVolume(record, inserted);
@@ -61,7 +64,7 @@ export async function readyRow(store: Store, options: RowOptions = {}): Promise<
     work === 'schedule'
       ? createVolumeOnScheduler({ volume, filterProperties, ...specOf(volume, options) })
       : work === 'create'
-        ? createVolumeOnVolume({ volume, filterProperties, allowReschedule: true })
+        ? createVolumeOnVolume({ volume, filterProperties, ...specOf(volume, options), allowReschedule: true })
         : deleteVolumeOnVolume({ volume, unmanageOnly: false, cascade: false });
   const { payload = made.payload, method = made.method } = options;
   const message = { ...made, payload, method };

@@ -88,7 +88,7 @@ function schedulerOn(
       }),
       readiness: new Readiness({ pools, initWaitMs: 0 }),
       anyVolumeService: () => true,
-      nobodyHasReported: () => false,
+      isExpected: () => false,
       send: () => undefined,
       onRefusal: () => undefined,
       listeners: [],

@@ -5,6 +5,7 @@ import type { Store } from '#src/db/store.js';
 import type { ReadyWorker } from '#src/db/workers.js';
 import type { FilterProperties, Retry } from '#src/objects/request-spec.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
+import { type AwayBackend, expectedBackends } from '#src/scheduler/expected-backends.js';
 import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
 import { schedulerCasts } from '#src/scheduler/manager.js';
@@ -187,6 +188,40 @@ storesFor('while no volume service is up, a volume rests and its claim does not 
   t.deepEqual(events, []);
 });
 
+/** Backends that are away for so long, and whether a volume waits for one. */
+const AWAY: readonly (readonly [what: string, request: Request, away: readonly AwayBackend[], waits: boolean])[] = [
+  ['any, and one was there a minute ago', {}, [{ key: 'h2@b', silentMs: 61_000 }], true],
+  ['any, and one has been away for long', {}, [{ key: 'h2@b', silentMs: 121_000 }], false],
+  ['any, and the one that is away was tried', { tried: ['h2@b#p'] }, [{ key: 'h2@b', silentMs: 61_000 }], false],
+  ['a certain one, away for long', { boundTo: 'h2@b#p' }, [{ key: 'h2@b', silentMs: 121_000 }], true],
+  ['a certain one, and another is away', { boundTo: 'h1@b#p' }, [{ key: 'h2@b', silentMs: 61_000 }], false],
+  [
+    'a certain one, for more than an hour',
+    { boundTo: 'h2@b#p', ageMs: HOUR_MS },
+    [{ key: 'h2@b', silentMs: 1 }],
+    false,
+  ],
+];
+
+for (const [what, request, away, waits] of AWAY) {
+  test(`a volume needs ${what}: it ${waits ? 'rests' : 'ends in error'}`, async (t) => {
+    const { boundTo: resourceBackend, tried, ageMs } = request;
+    const store = await sqliteStore(t);
+    const scheduler = schedulerOn(t, store, { 'h1@b': 0 }, { away });
+    const retry = tried && { retry: { numAttempts: 1, backends: tried, exc: [] } };
+    const row = await readyRow(store, {
+      ...(resourceBackend !== undefined && { resourceBackend }),
+      ...(retry && { filterProperties: { schedulerHints: new Map(), ...retry } }),
+    });
+    if (ageMs !== undefined) await aged(store, row.resourceId, ageMs);
+    t.is(await scheduler.work(row), 'done');
+    const { volume, row: after } = await everything(store, row.resourceId);
+    t.is(volume?.status, waits ? 'creating' : 'error');
+    if (waits) t.like(after, { state: 'ready', binary: 'cinder-scheduler', claims: 0, owner: null });
+    else t.is(after, undefined);
+  });
+}
+
 storesFor('a volume that has rested for a day is given up', async (t, store) => {
   const scheduler = schedulerOn(t, store, {});
   const row = await readyRow(store);
@@ -227,12 +262,21 @@ test('a volume waits for the first report of a backend that has just come up, fo
   t.is((await everything(store, old.resourceId)).volume?.status, 'error');
 });
 
+/** What is asked for, and since when. */
+interface Request {
+  readonly boundTo?: string;
+  readonly tried?: readonly string[];
+  readonly ageMs?: number;
+}
+
 interface SchedulerOptions {
   /** Longest wait for first reports, ms. @default an hour */
   readonly initWaitMs?: number;
   /** Where the scheduler itself reads and writes. @default the store */
   readonly parts?: Store;
   readonly owner?: string;
+  /** Backends that are not up. @default none */
+  readonly away?: readonly AwayBackend[];
 }
 
 /** A scheduler over backends with one pool each, by its free room in GiB; undefined: up, but silent. */
@@ -240,7 +284,7 @@ function schedulerOn(
   t: ExecutionContext,
   store: Store,
   backends: Readonly<Record<string, number | undefined>>,
-  { parts = store, owner = 'scheduler', initWaitMs = HOUR_MS }: SchedulerOptions = {},
+  { parts = store, owner = 'scheduler', initWaitMs = HOUR_MS, away = [] }: SchedulerOptions = {},
 ) {
   const pools = new Pools({ maxOverSubscriptionRatio: '20.0', now: () => Date.now() });
   const flags = { clusterName: null, up: true, disabled: false, frozen: false };
@@ -273,7 +317,12 @@ function schedulerOn(
       }),
       readiness,
       anyVolumeService: () => Object.keys(backends).length > 0,
-      nobodyHasReported: () => pools.list().length === 0 && pools.silentBackends.size > 0,
+      isExpected: expectedBackends({
+        away: () => away,
+        silent: () => pools.silentBackends,
+        restartMs: 2 * 60_000,
+        patienceMs: HOUR_MS,
+      }),
       send: (cast) => sent.push(cast),
       onRefusal: (_claim, reason) => refusals.push(reason),
       listeners: [],

@@ -107,7 +107,7 @@ export async function installed(
       lookUp: () => NO_SURROUNDINGS,
       onPlaced: () => undefined,
       anyVolumeService: () => true,
-      nobodyHasReported: () => false,
+      isExpected: () => false,
       send: (cast) => {
         handedOn.push(cast);
         sender.send(cast);

@@ -1,12 +1,12 @@
 import test, { type ExecutionContext } from 'ava';
 import { Pools } from '#src/scheduler/pools.js';
-import { ServiceList, type ServiceListOptions } from '#src/scheduler/service-list.js';
-import type { VolumeService } from '#src/scheduler/volume-service.js';
+import { type ListedService, ServiceList, type ServiceListOptions } from '#src/scheduler/service-list.js';
 import { Gate } from '../support/gate.js';
 import { eventually } from '../support/redis.js';
 
-const SERVICE: VolumeService = {
+const SERVICE: ListedService = {
   ...{ host: 'h1@b', clusterName: null, availabilityZone: 'nova', up: true, disabled: false, frozen: false },
+  silentMs: 5,
 };
 
 test('the list is read before it has started, and its services are the pools’', async (t) => {
@@ -17,13 +17,30 @@ test('the list is read before it has started, and its services are the pools’'
   t.deepEqual([...pools.silentBackends], ['h1@b']);
 });
 
+test('away are backends that may get volumes and of which no member is up', async (t) => {
+  const away = { ...SERVICE, up: false, silentMs: 90_000 };
+  const { list } = listOf(t, async () => [
+    ...[SERVICE, { ...away, host: 'h2@b' }, { ...away, host: 'h3@b', disabled: true }],
+    ...[
+      { ...away, host: 'h4@b', clusterName: 'c1@b' },
+      { ...SERVICE, host: 'h5@b', clusterName: 'c1@b' },
+    ],
+    { ...away, host: 'h6@b', clusterName: 'c2@b' },
+  ]);
+  await list.start();
+  t.deepEqual(list.away(), [
+    { key: 'h2@b', silentMs: 90_000 },
+    { key: 'c2@b', silentMs: 90_000 },
+  ]);
+});
+
 test('a first reading that fails fails the start', async (t) => {
   const { list } = listOf(t, () => Promise.reject(new Error('away')));
   await t.throwsAsync(list.start(), { message: 'away' });
 });
 
 test('the list is read again and again, and who comes and goes is seen', async (t) => {
-  let services: readonly VolumeService[] = [];
+  let services: readonly ListedService[] = [];
   const { list } = listOf(t, async () => services);
   await list.start();
   t.false(list.anyUp);

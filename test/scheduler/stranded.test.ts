@@ -1,16 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import { readCreateVolumeOnScheduler } from '#src/casts/cast-messages.js';
 import type { Store } from '#src/db/store.js';
 import { claimWorker, type ReadyWorker } from '#src/db/workers.js';
 import type { Retry } from '#src/objects/request-spec.js';
 import { takeBackStranded } from '#src/scheduler/stranded.js';
-import { BACKEND, everything, readyRow, registered, rowOf, silent } from '../casts/rows.js';
+import { aged, BACKEND, everything, readyRow, registered, rowOf, silent } from '../casts/rows.js';
 import { eventually, SILENT } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
 
 const DOWN_MS = 60_000;
 const RETRY: Retry = { numAttempts: 1, backends: [`${BACKEND}#pool`], exc: [] };
 const CREATE = { work: 'create', filterProperties: { schedulerHints: new Map(), retry: RETRY } } as const;
+
+/** A copy can be made where its source is, and nowhere else. */
+const COPY = { ...CREATE, sourceVolumeId: randomUUID(), resourceBackend: `${BACKEND}#pool` };
+const PATIENCE_MS = 3_600_000;
 
 for (const state of ['sent', 'claimed'] as const) {
   storesFor(
@@ -44,6 +49,7 @@ const STAYS: Record<
   'a creation whose backend is the only one': { row: CREATE, dead: [BACKEND], living: [] },
   'a creation whose backend lives': { row: CREATE, dead: ['beta@file'], living: [BACKEND, 'gamma@file'] },
   'a creation whose backend nobody knows': { row: CREATE, dead: [], living: ['beta@file'] },
+  'a copy, whose source is on the backend,': { row: COPY, dead: [BACKEND], living: ['beta@file'] },
   'a deletion': { row: { work: 'delete' }, dead: [BACKEND], living: ['beta@file'] },
   'a creation at a scheduler': { row: {}, dead: [BACKEND], living: ['beta@file'] },
 };
@@ -80,6 +86,19 @@ test('work that cannot be read ends in error, and does not keep the others', asy
   t.false(volume?.statusReason?.includes('alpha'));
   t.is(messages.length, 1);
   t.deepEqual(events, ['volume.create.error']);
+});
+
+storesFor('a copy whose source has been out of reach for an hour ends in error', async (t, store) => {
+  const row = await readyRow(store, COPY);
+  await aged(store, row.resourceId, PATIENCE_MS + 1_000);
+  await backends(store, { dead: [BACKEND], living: ['beta@file'] });
+  const { sent } = rounds(t, store);
+  await eventually('it has ended', async () => (await rowOf(store, row.resourceId)) === undefined);
+  const { volume, messages } = await everything(store, row.resourceId);
+  t.is(volume?.status, 'error');
+  t.is(volume?.statusReason, 'The storage of its source has been down for too long.');
+  t.is(messages.length, 1);
+  t.deepEqual(sent, []);
 });
 
 /** Why a creation may be placed only once. */
@@ -123,6 +142,7 @@ function rounds(t: ExecutionContext, store: Store, owner = 'scheduler', maxAttem
   };
   const loop = takeBackStranded({
     ...{ store: counting, downAfterMs: DOWN_MS, owner, messageTtlMs: 60_000, intervalMs: 5, log: SILENT },
+    giveUpAfterMs: PATIENCE_MS,
     maxAttempts,
     send: (cast) => sent.push(cast),
   });

@@ -10,20 +10,12 @@ import { runFor } from '../../flow/run-for.js';
 import { detailByName } from '../../objects/user-message.js';
 import { createVolumeFlow } from '../flows/create-volume.js';
 import type { Readiness } from '../readiness.js';
-import type { ScheduleCreateVolumeParts } from '../tasks/schedule-create-volume.js';
-
-/** How long work rests while there is no volume service; the first report of one ends the rest early. */
-const REST_MS = 10_000;
-
-/** Age up to which a volume waits for the first report of services that are up; then it ends in `error`, as in Cinder. */
-const REPORT_PATIENCE_MS = 60_000;
+import { REST_MS, type ScheduleCreateVolumeParts } from '../tasks/schedule-create-volume.js';
 
 export interface CreateVolumeParts extends ScheduleCreateVolumeParts {
   readonly readiness: Readiness;
   /** Whether any volume service is up, enabled or not. */
   readonly anyVolumeService: () => boolean;
-  /** Whether services are up and none of them has reported yet: they have just come. */
-  readonly nobodyHasReported: () => boolean;
   /** Age at which a volume that no service could take is given up, ms. @default 24 h */
   readonly giveUpAfterMs?: number;
   readonly listeners: readonly FlowListener[];
@@ -37,8 +29,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
 
     async run(claim, cast, signal) {
       if (!(await parts.readiness.wait(signal))) return giveBack(parts, claim, 0);
-      const tooEarly = parts.nobodyHasReported() && claim.ageMs < REPORT_PATIENCE_MS;
-      if (tooEarly || !parts.anyVolumeService()) return rest(parts, claim);
+      if (!parts.anyVolumeService()) return rest(parts, claim);
       await flow.run(
         { claim, cast },
         { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },

@@ -1,4 +1,4 @@
-import { applyFenced, type Claim, Fenced, finish, handOver } from '../../casts/claim.js';
+import { applyFenced, type Claim, Fenced, finish, giveBack, handOver } from '../../casts/claim.js';
 import { createVolumeOnVolume, type CreateVolumeOnScheduler } from '../../casts/cast-messages.js';
 import { failVolume, type MessageParts } from '../../casts/fail-volume.js';
 import { appendVolumeEvent } from '../../db/events.js';
@@ -12,6 +12,7 @@ import { backendOf } from '../../objects/backend-name.js';
 import { RowCountMismatch } from '../../db/store.js';
 import { chooseClaimed } from '../claimed-choice.js';
 import type { Claims } from '../claims.js';
+import type { IsExpected } from '../expected-backends.js';
 import type { Attempt, FilterScheduler, Placement } from '../filter-scheduler.js';
 import type { Surroundings } from '../placement-request.js';
 import type { LookUp } from '../surroundings.js';
@@ -22,6 +23,8 @@ export interface ScheduleCreateVolumeParts extends MessageParts {
   readonly scheduler: FilterScheduler;
   /** Promises a pool's room to one volume, whichever scheduler asks. Undefined: the only scheduler's memory does. */
   readonly claims?: Pick<Claims, 'claim' | 'release' | 'releaseBelow'> | undefined;
+  /** Whether somebody who may take the volume is expected back: then it rests. */
+  readonly isExpected: IsExpected;
   /** Looks up what a request refers to beside the pools. */
   readonly lookUp: LookUp;
   /** Told of each volume that was placed. */
@@ -32,6 +35,9 @@ export interface ScheduleCreateVolumeParts extends MessageParts {
   readonly onRefusal: (claim: Claim, reason: string) => void;
 }
 
+/** How long work rests while nobody can take it; the first report of a backend ends the rest early. */
+export const REST_MS = 10_000;
+
 interface Needs {
   readonly claim: Claim;
   readonly cast: CreateVolumeOnScheduler;
@@ -40,7 +46,8 @@ interface Needs {
 
 /**
  * Chooses a pool, claims its room, and hands the work to its backend in the transaction that writes `volume.host`. No pool:
- * the volume ends in `error` with a user message, and the flow ends well, as in Cinder.
+ * the work rests while one is expected; else the volume ends in `error` with a user message, and the flow ends well, as in
+ * Cinder.
  * Throws Fenced; Fault DatabaseUnavailable. Rule: cinder/scheduler/flows/create_volume.py, ScheduleCreateVolumeTask.
  */
 export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Needs> => ({
@@ -59,6 +66,11 @@ export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Nee
     if (lastTried !== undefined) await parts.claims?.releaseBelow(id, lastTried);
     const choice = await chooseClaimed({ scheduler: parts.scheduler, claims: parts.claims }, attempt, id, signal);
     if ('refusal' in choice) {
+      const boundTo = choice.refusal.resourceBackend;
+      if (parts.isExpected({ ageMs: claim.ageMs, boundTo, tried: attempt.retry?.backends ?? [] })) {
+        await applyFenced(parts.store, claim, [giveBack(claim, REST_MS)]);
+        return {};
+      }
       await refuse(parts, claim, describeToOperator(choice.refusal), describeToOwner(choice.refusal));
       return {};
     }
