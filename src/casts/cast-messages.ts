@@ -15,6 +15,17 @@ import {
   volumeToWire,
 } from '../rpc/objects-on-the-wire.js';
 
+/** How a process says what it hands over. */
+export interface OwnWords {
+  /** Puts a message into the words of this process, which may run as an older version. @default it is the newest */
+  readonly inOwnWords?: (message: CastMessage) => CastMessage;
+}
+
+/** A message in the words of who hands it over. */
+export function worded({ inOwnWords }: OwnWords, message: CastMessage): CastMessage {
+  return inOwnWords ? inOwnWords(message) : message;
+}
+
 /** What the scheduler gets to place a volume. Rule: cinder/scheduler/rpcapi.py, `create_volume`. */
 export interface CreateVolumeOnScheduler {
   readonly volume: Volume;

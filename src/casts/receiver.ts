@@ -14,7 +14,6 @@ import { deadlineIn, pause } from '../redis/deadline.js';
 import { BUSY, type CastDispatcher, type CastOutcome, CLAIMED, type IncomingCast, SUPERSEDED } from '../rpc/casts.js';
 import { refusal } from '../rpc/casts-on-the-wire.js';
 import { applyFenced, type Claim, Fenced, finish } from './claim.js';
-import { GIVE_UP_AFTER_MS } from './give-up.js';
 import type { CastHandler } from './handler.js';
 
 /** How often work may be begun before it is given up. */
@@ -204,10 +203,8 @@ export class CastReceiver implements CastDispatcher {
   async #takeOverOne(orphan: OrphanedWorker): Promise<boolean> {
     const serviceId = this.#options.serviceFor(orphan.target);
     const isUnderWay = orphan.owner === this.#options.owner && this.#last.has(nameOf(orphan));
-    // A method that this version does not know waits for a process that does, and as long as any work may.
-    const known = this.#options.handlers.has(orphan.message.method);
     if (serviceId === undefined || isUnderWay || this.#room <= 0) return false;
-    if (!known) return this.#disown(orphan);
+    if (!this.#options.handlers.has(orphan.message.method)) return this.#disown(orphan);
     if (orphan.damage !== undefined) this.#options.onDamage?.(orphan, orphan.damage);
     const [done] = await this.#options.store.apply([takeOverWorker(orphan, { owner: this.#options.owner, serviceId })]);
     const claims = done?.returned[0]?.['claims'];
@@ -233,10 +230,13 @@ export class CastReceiver implements CastDispatcher {
     return true;
   }
 
-  /** Work that nobody can take over for too long goes back on its way, where its age ends it. Rule: docs/protocols.md §W SEND, age. */
-  async #disown(orphan: OrphanedWorker): Promise<false> {
-    if (orphan.ageMs > GIVE_UP_AFTER_MS) await this.#options.store.apply([disownWorker(orphan)]);
-    return false;
+  /**
+   * Work in words that this version does not know, e.g. of a newer one before it, goes back on its way: SEND finds words that
+   * somebody knows, or its age ends it. Rule: docs/protocols.md §W TAKEOVER.
+   */
+  async #disown(orphan: OrphanedWorker): Promise<boolean> {
+    const [done] = await this.#options.store.apply([disownWorker(orphan)]);
+    return (done?.rows ?? 0) > 0;
   }
 
   /** Begins work; what was under way on the resource under an older claim is fenced now, and ends as soon as it can. */

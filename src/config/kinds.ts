@@ -164,6 +164,11 @@ export function versions(name: string, words: Words): Option<Readonly<Record<str
   });
 }
 
+/** One version, or none. */
+export function optionalVersion(name: string, words: Words): Option<string | undefined> {
+  return optionalText(name, { ...words, pattern: /^\d{1,6}\.\d{1,6}$/, shape: 'a version like "3.9"' });
+}
+
 const BINARIES: readonly string[] = ['cinder-scheduler', 'cinder-volume'];
 
 function option<T>(

@@ -3,7 +3,19 @@ import { join } from 'node:path';
 import { LOG_LEVELS } from '../log/levels.js';
 import type { BackendOptions } from './backends.js';
 import { LISTEN_SHAPE } from './listen.js';
-import { choice, decimal, derivedText, flag, integer, list, optionalText, seconds, text, versions } from './kinds.js';
+import {
+  choice,
+  decimal,
+  derivedText,
+  flag,
+  integer,
+  list,
+  optionalText,
+  optionalVersion,
+  seconds,
+  text,
+  versions,
+} from './kinds.js';
 import type { Option } from './option.js';
 
 const DAY_S = 86_400;
@@ -222,7 +234,12 @@ export const SCHEMA = {
     min: 60,
     help: 'A service down for longer no longer holds back RPC versions.',
   }),
-  rpcVersion: versions('rpc_version', { help: 'Run as these older versions.' }),
+  rpcVersion: versions('rpc_version', {
+    help: 'Run as these older versions: register, take, send and answer as they did.',
+  }),
+  objectVersion: optionalVersion('object_version', {
+    help: 'Know the objects that travel as this older entry of the object history does; else as rpc_version did.',
+  }),
   rpcPins: versions('rpc_pins', { help: 'Send nothing newer than this, whatever the services speak.' }),
 
   // scheduling

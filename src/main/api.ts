@@ -100,6 +100,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         onReleaseLeft: ({ resourceId }, error) =>
           parts.log.info('a release is left to recovery', { resourceId, error }),
         send: (cast) => sender.send(cast),
+        inOwnWords: parts.inOwnWords,
         onReset: (reset) => parts.log.warn('the status of a volume was reset by hand', { ...reset }),
         listeners: parts.listeners,
       }),

@@ -4,7 +4,6 @@ import type { Config } from '../config/schema.js';
 import { openStore } from '../db/open-store.js';
 import { statement } from '../db/statement.js';
 import type { Store } from '../db/store.js';
-import type { ReadyWorker } from '../db/workers.js';
 import type { FlowListener } from '../flow/listeners.js';
 import type { LeveledLog } from '../log/log.js';
 import { traceIdOf } from '../log/trace-id.js';
@@ -13,14 +12,17 @@ import { peersIn, registryIn } from '../rpc/discovery.js';
 import type { Report } from '../rpc/interceptors/error.js';
 import { SchedulerClient } from '../rpc/clients/scheduler-client.js';
 import { VolumeClient } from '../rpc/clients/volume-client.js';
+import { formatVersion } from '../rpc/version-number.js';
 import type { VersionedClientOptions } from '../rpc/versioned-client.js';
 import { readRules, type Rules } from '../rpc/versions.js';
 import { flowLog } from './flow-log.js';
+import type { CastMessage, ReadyWorker } from '../db/workers.js';
 import { measuredStore } from './measured-store.js';
 import { flowMetrics, readRecords, senderMetrics } from './observers.js';
 import { Reloads } from './reload.js';
 import { startTelemetry, type Telemetry } from './telemetry.js';
 import { type Tls, tlsOf } from './tls.js';
+import { objectVersionOf, pinFor, requireVersions, sayOfPin, versionLog } from './versions.js';
 import { wakingStore } from './waking-store.js';
 
 /** What every service of a process stands on. */
@@ -33,6 +35,8 @@ export interface Foundation {
   readonly scheduler: SchedulerClient;
   readonly volume: VolumeClient;
   readonly sender: CastSender;
+  /** Puts a cast into the words of this process, which may run as an older version. */
+  readonly inOwnWords: (message: CastMessage) => CastMessage;
   /** Told every transition of every flow. */
   readonly listeners: readonly FlowListener[];
   /** Told each claimed piece of work and how it ended. */
@@ -73,6 +77,7 @@ export interface FoundationExtras {
 export async function foundation(config: Config, log: LeveledLog, extras: FoundationExtras = {}): Promise<Foundation> {
   const descriptors = readDescriptors();
   const rules = readRules(descriptors);
+  requireVersions(rules, config);
   const reloads = new Reloads(log, config, extras.readConfig);
   reloads.add({ name: 'log level', options: ['logLevel'], reload: ({ logLevel }) => void (log.level = logLevel) });
   const tls = tlsOf(config, log, reloads);
@@ -96,20 +101,20 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     timeoutMs: config.rpcResponseTimeoutMs,
     maxMessageBytes: config.maxInternalMessageBytes,
     ...given('rpcVersion', config.rpcVersion[binary]),
+    objectVersion: formatVersion(objectVersionOf(config)),
     ...given('pin', config.rpcPins[binary]),
     ...given('secret', config.internalRpcSecret),
     ...given('credentials', tls.peers),
     ...telemetry.clients,
-    onDropped: (method, fields, cap) =>
-      log.warn('left out what a peer is too old for', { method, fields, cap: String(cap) }),
-    onStale: (error) => log.warn('the records of services cannot be read; the last ones are used', { error }),
+    ...versionLog(log),
   });
   const scheduler = new SchedulerClient(clientOptions('cinder-scheduler'));
   const volume = new VolumeClient(clientOptions('cinder-volume'));
-  const castClients = new Map<string, Pick<VolumeClient, 'deliver'>>([
+  const castClients = new Map<string, SchedulerClient | VolumeClient>([
     ['cinder-scheduler', scheduler],
     ['cinder-volume', volume],
   ]);
+  for (const client of castClients.values()) sayOfPin(log, client, config);
   const onGivenUp = new Set<(cast: ReadyWorker) => void>();
   const observed = senderMetrics(telemetry.metrics, telemetry.tracer);
   const sender = new CastSender({
@@ -140,9 +145,13 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
   // a peer that was replaced speaks another version: believed at once instead of within seconds
   reloads.add({
     name: 'versions of peers',
-    reload: () => {
-      scheduler.reset();
-      volume.reset();
+    options: ['rpcPins'],
+    reload: (now) => {
+      for (const client of castClients.values()) {
+        client.pin(pinFor(client.api, now.rpcPins[client.api.binary]));
+        client.reset();
+        sayOfPin(log, client, now);
+      }
     },
   });
   return {
@@ -154,6 +163,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     scheduler,
     volume,
     sender,
+    inOwnWords: (message) => castClients.get(message.binary)?.inOwnWords(message) ?? message,
     onGivenUp,
     listeners: [flowLog(log), flowMetrics(telemetry.metrics), ...telemetry.listeners, ...(extras.listeners ?? [])],
     onWork: ({ resourceId, method, epoch, context }, ended, error) => {

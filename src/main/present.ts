@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { OBJECT_VERSION } from '../rpc/object-history.js';
+import { formatVersion } from '../rpc/version-number.js';
 import { type PresentService, Presence } from '../rpc/presence.js';
 import type { Foundation } from './foundation.js';
 
@@ -18,13 +18,14 @@ export interface Present {
  * taken over, must not go on: others take over its work. Then `end` is called. Rule: docs/protocols.md §W PROCESS.
  */
 export async function present(
-  { config, log, store, telemetry }: Foundation,
+  { config, log, store, scheduler, telemetry }: Foundation,
   { incarnation, binary, endpoint, rpcVersion, services }: Present,
   end: (reason: string) => void,
 ): Promise<Presence> {
+  const objectVersion = formatVersion(scheduler.own.objects);
   const presence = new Presence({
     store,
-    process: { incarnation, binary, host: config.host, endpoint, rpcVersion, objectVersion: OBJECT_VERSION },
+    process: { incarnation, binary, host: config.host, endpoint, rpcVersion, objectVersion },
     services,
     reportIntervalMs: config.reportIntervalMs,
     newId: randomUUID,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { asVersion } from '../casts/as-version.js';
 import { CastReceiver } from '../casts/receiver.js';
 import { isUp, servicesOf } from '../db/services.js';
 import { hastenWorkers } from '../db/workers.js';
@@ -6,7 +7,6 @@ import { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_ma
 import type { RedisConnection } from '../redis/connection.js';
 import { internalServer } from '../rpc/versioned-server.js';
 import { formatVersion } from '../rpc/version-number.js';
-import { ownVersion } from '../rpc/versions.js';
 import { Functions } from '../scheduler/evaluator/functions.js';
 import { BackupServices } from '../scheduler/backup-services.js';
 import { expectedBackends } from '../scheduler/expected-backends.js';
@@ -101,28 +101,34 @@ export async function scheduler(
     store,
     binary: 'cinder-scheduler',
     owner: incarnation,
-    handlers: schedulerCasts({
-      store,
-      messageTtlMs: config.messageTtlMs,
-      scheduler: filterScheduler,
-      claims,
-      lookUp,
-      onPlaced: ({ host }) => {
-        if (config.schedulerDefaultWeighers.includes('VolumeNumberWeigher')) counts.placed(host);
-      },
-      readiness,
-      anyVolumeService: () => services.anyUp,
-      isExpected: expectedBackends({
-        away: () => services.away(),
-        silent: () => pools.silentBackends,
-        restartMs: 2 * config.serviceDownTimeMs,
-        patienceMs: config.cleanupGiveUpTimeMs,
+    handlers: asVersion(
+      schedulerCasts({
+        store,
+        messageTtlMs: config.messageTtlMs,
+        scheduler: filterScheduler,
+        claims,
+        lookUp,
+        onPlaced: ({ host }) => {
+          if (config.schedulerDefaultWeighers.includes('VolumeNumberWeigher')) counts.placed(host);
+        },
+        readiness,
+        anyVolumeService: () => services.anyUp,
+        isExpected: expectedBackends({
+          away: () => services.away(),
+          silent: () => pools.silentBackends,
+          restartMs: 2 * config.serviceDownTimeMs,
+          patienceMs: config.cleanupGiveUpTimeMs,
+        }),
+        send: (cast) => sender.send(cast),
+        inOwnWords: parts.inOwnWords,
+        onRefusal: ({ resourceId, context }, reason) =>
+          log.warn('no valid backend was found', { resourceId, requestId: context.requestId, reason }),
+        listeners: parts.listeners,
       }),
-      send: (cast) => sender.send(cast),
-      onRefusal: ({ resourceId, context }, reason) =>
-        log.warn('no valid backend was found', { resourceId, requestId: context.requestId, reason }),
-      listeners: parts.listeners,
-    }),
+      SchedulerManagerService,
+      parts.scheduler.api,
+      parts.scheduler.own,
+    ),
     serviceFor: () => presence.serviceId(config.host),
     maxInFlight: config.castMaxInFlight,
     downAfterMs: config.serviceDownTimeMs,
@@ -133,7 +139,7 @@ export async function scheduler(
   });
   schedulerReadings(metrics, pools, oddPools, now);
   metrics.work.castsInFlight.from(() => [[casts.inFlight, 'cinder-scheduler']]);
-  const rpcVersion = formatVersion(ownVersion(parts.scheduler.api, config.rpcVersion['cinder-scheduler']));
+  const rpcVersion = formatVersion(parts.scheduler.own.rpc);
   const server = await internalServer({
     address: config.schedulerListen,
     ...(parts.tls.internal && { credentials: parts.tls.internal }),
@@ -168,7 +174,8 @@ export async function scheduler(
     casts,
     report: parts.report,
     ...parts.telemetry.internalServer,
-    ...(config.rpcVersion['cinder-scheduler'] && { rpcVersion: config.rpcVersion['cinder-scheduler'] }),
+    rpcVersion,
+    objectVersion: formatVersion(parts.scheduler.own.objects),
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
   });
   const presence = await present(
@@ -192,6 +199,7 @@ export async function scheduler(
     owner: incarnation,
     maxAttempts: config.schedulerMaxAttempts,
     send: (cast) => sender.send(cast),
+    inOwnWords: parts.inOwnWords,
     log,
   });
   stranded.start();

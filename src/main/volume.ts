@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { asVersion } from '../casts/as-version.js';
 import { CastReceiver } from '../casts/receiver.js';
 import type { BackendOptions } from '../config/backends.js';
 import type { Config } from '../config/schema.js';
@@ -6,7 +7,6 @@ import { FileDriver, type PoolOptions } from '../drivers/file/file-driver.js';
 import { VolumeManagerService } from '../gen/cinder/volume/v3/volume_manager.js';
 import { internalServer } from '../rpc/versioned-server.js';
 import { formatVersion } from '../rpc/version-number.js';
-import { ownVersion } from '../rpc/versions.js';
 import { Backend } from '../volume/backend.js';
 import { Backends } from '../volume/backends.js';
 import type { CapabilityReport } from '../volume/capabilities.js';
@@ -31,6 +31,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   const incarnation = randomUUID();
   const zones = new Map(config.backends.map((options) => [`${config.host}@${options.name}`, options.availabilityZone]));
 
+  const rpcVersion = formatVersion(parts.volume.own.rpc);
   let isRegistered = false;
   const backends = new Backends({
     backends: config.backends.map((options) => backendOf(options, config, metrics)),
@@ -52,19 +53,25 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     store,
     binary: 'cinder-volume',
     owner: incarnation,
-    handlers: volumeManager({
-      store,
-      messageTtlMs: config.messageTtlMs,
-      backends,
-      send: (cast) => sender.send(cast),
-      newId: randomUUID,
-      serviceIdOf: (backend) => presence.serviceId(backend),
-      releaseGraceMs: quota.graceMs,
-      releaseQuota: quota.release,
-      onReleaseLeft: (release, error) =>
-        log.info('a release is left to recovery', { resourceId: release.resourceId, error }),
-      listeners: parts.listeners,
-    }),
+    handlers: asVersion(
+      volumeManager({
+        store,
+        messageTtlMs: config.messageTtlMs,
+        backends,
+        send: (cast) => sender.send(cast),
+        inOwnWords: parts.inOwnWords,
+        newId: randomUUID,
+        serviceIdOf: (backend) => presence.serviceId(backend),
+        releaseGraceMs: quota.graceMs,
+        releaseQuota: quota.release,
+        onReleaseLeft: (release, error) =>
+          log.info('a release is left to recovery', { resourceId: release.resourceId, error }),
+        listeners: parts.listeners,
+      }),
+      VolumeManagerService,
+      parts.volume.api,
+      parts.volume.own,
+    ),
     serviceFor: (target) => (target === null ? undefined : presence.serviceId(target)),
     maxInFlight: config.castMaxInFlight,
     downAfterMs: config.serviceDownTimeMs,
@@ -108,7 +115,8 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     owns: (target) => backends.find(target) !== undefined,
     report: parts.report,
     ...parts.telemetry.internalServer,
-    ...(config.rpcVersion['cinder-volume'] && { rpcVersion: config.rpcVersion['cinder-volume'] }),
+    rpcVersion,
+    objectVersion: formatVersion(parts.volume.own.objects),
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
   });
   const presence = await present(
@@ -117,7 +125,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
       incarnation,
       binary: 'cinder-volume',
       endpoint: config.volumeAdvertise ?? server.address,
-      rpcVersion: formatVersion(ownVersion(parts.volume.api, config.rpcVersion['cinder-volume'])),
+      rpcVersion,
       services: backends.all.filter(({ isUp }) => isUp).map(serviceOf),
     },
     end,

@@ -1,4 +1,4 @@
-import { type ReadyWorker, SEND_LEASE_MS } from '../db/workers.js';
+import { type CastMessage, type ReadyWorker, SEND_LEASE_MS } from '../db/workers.js';
 import { Fault, isFault } from '../errors/fault.js';
 import type { RequestContext } from '../objects/request-context.js';
 import { type Cast, DeliverRequest, DeliverResponse } from '../gen/cinder/rpc/v1/casts.js';
@@ -65,6 +65,12 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     );
     again.forEach((index, position) => (outcomes[index] = retried[position] ?? BUSY));
     return outcomes;
+  }
+
+  /** A cast as this process says it, to be kept in its row: one that runs as an older version says nothing newer. */
+  inOwnWords(message: CastMessage): CastMessage {
+    const { method, version, args } = this.#wordsFor({ message }, this.own);
+    return { ...message, method, payload: args, payloadVersion: version };
   }
 
   /** An RPC as a method of its client, where no older peer needs other words than its `since` says. */
@@ -156,7 +162,7 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
   }
 
   /** The row holds the newest, full form: where the peer knows all of it, the bytes go as they are. */
-  #wordsFor({ message }: OutgoingCast, cap: Cap): Pick<Cast, 'method' | 'version' | 'args'> {
+  #wordsFor({ message }: Pick<OutgoingCast, 'message'>, cap: Cap): Pick<Cast, 'method' | 'version' | 'args'> {
     const { method, payload, payloadVersion } = message;
     if (this.passes(method, cap) && cap.canSendVersion(payloadVersion)) {
       return { method, version: payloadVersion, args: payload };

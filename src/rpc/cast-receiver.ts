@@ -9,6 +9,7 @@ import { CAST_EPOCH } from './headers.js';
 import type { Owns } from './interceptors/target.js';
 import type { VersionGate } from './interceptors/version.js';
 import { type FieldPlace, messagesAt } from './message-cut.js';
+import type { OwnForm } from './own-form.js';
 import type { InternalApi, InternalMethod } from './versions.js';
 
 /** What a single RPC says of the cast that it is. */
@@ -24,17 +25,21 @@ export interface SingleCast {
   readonly request: object;
 }
 
+/** What casts are let in by. */
+export interface Door {
+  readonly api: InternalApi;
+  readonly gate: VersionGate;
+  readonly form: OwnForm;
+  readonly owns: Owns;
+}
+
 /** Lets durable casts in, by whichever way they come, to one dispatcher under one set of rules. */
 export class CastReceiver {
-  readonly #api: InternalApi;
-  readonly #gate: VersionGate;
-  readonly #owns: Owns;
+  readonly #door: Door;
   readonly #dispatcher: CastDispatcher | undefined;
 
-  constructor(api: InternalApi, gate: VersionGate, owns: Owns, dispatcher: CastDispatcher | undefined) {
-    this.#api = api;
-    this.#gate = gate;
-    this.#owns = owns;
+  constructor(door: Door, dispatcher: CastDispatcher | undefined) {
+    this.#door = door;
     this.#dispatcher = dispatcher;
   }
 
@@ -50,24 +55,31 @@ export class CastReceiver {
   async take(cast: SingleCast): Promise<void> {
     const [outcome = BUSY] = await this.#dispatch([this.#single(cast)]);
     if (outcome.outcome === 'busy')
-      throw new Fault('ServiceUnavailable', { service: this.#api.binary, reason: 'it has enough to do' });
+      throw new Fault('ServiceUnavailable', { service: this.#door.api.binary, reason: 'it has enough to do' });
     if (outcome.outcome === 'refused') throw faultOf(outcome, cast);
   }
 
   async #dispatch(casts: readonly IncomingCast[]): Promise<readonly CastOutcome[]> {
     if (casts.length === 0) return [];
-    if (this.#dispatcher) return this.#dispatcher.deliver(casts);
+    if (this.#dispatcher) return this.#dispatcher.deliver(casts.map((cast) => this.#seen(cast)));
     return casts.map(({ method }) => refusal(new Fault('NotBuilt', { what: method })));
   }
 
+  /** A cast as this process sees it: with nothing that is newer than itself. */
+  #seen(cast: IncomingCast): IncomingCast {
+    const args = this.#door.form.seen(cast.method, cast.args);
+    return args === cast.args ? cast : { ...cast, args };
+  }
+
   #checked(cast: Cast): IncomingCast | Fault {
-    const method = this.#api.methods.get(cast.method);
-    if (!this.#gate.supports(cast.version)) return this.#gate.unsupported(cast.version, cast.method);
-    if (!method?.resource || !this.#gate.knows(method.since)) return new Fault('NoSuchMethod', { method: cast.method });
+    const { api, gate, form, owns } = this.#door;
+    const method = api.methods.get(cast.method);
+    if (!gate.supports(cast.version)) return gate.unsupported(cast.version, cast.method);
+    if (!method?.resource || !form.knows(method)) return new Fault('NoSuchMethod', { method: cast.method });
     const { type } = method.resource;
     if (cast.resourceType !== type)
       return new Fault('NoSuchMethod', { method: `${cast.method} of a ${cast.resourceType}` });
-    if (cast.target && !this.#owns(cast.target)) return new Fault('NotMyBackend', { target: cast.target });
+    if (cast.target && !owns(cast.target)) return new Fault('NotMyBackend', { target: cast.target });
     return incomingCast(cast, type);
   }
 

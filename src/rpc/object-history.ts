@@ -1,4 +1,4 @@
-import { compareVersions, type Version, versionOf } from './version-number.js';
+import { compareVersions, formatVersion, type Version, versionOf } from './version-number.js';
 
 /** Versions of single objects where they differ from the protos'. */
 export type Manifest = ReadonlyMap<string, Version>;
@@ -44,7 +44,16 @@ export const OLDEST_OBJECT_VERSION = '1.38';
  * A peer that is newer than this code understands all of ours.
  */
 export function objectVersionFor(entry: Version, object: string): Version | undefined {
-  return HISTORY.find(({ version }) => compareVersions(entry, version) <= 0)?.manifest.get(object);
+  const known = HISTORY.findLast(({ version }) => compareVersions(version, entry) <= 0) ?? HISTORY[0];
+  return known?.manifest.get(object);
+}
+
+/** The entry a process registers: the newest, or the older one it is told to. Throws for one that is not in the history. */
+export function ownObjectVersion(objectVersion: string | undefined): Version {
+  if (objectVersion === undefined) return NEWEST.version;
+  const entry = HISTORY.find(({ version }) => formatVersion(version) === objectVersion);
+  if (entry) return entry.version;
+  throw new Error(`no object version ${objectVersion} is known: only ${OBJECT_VERSIONS.join(', ')}`);
 }
 
 /** The entry that a binary registered in the release that brought this version of its RPC, e.g. `1.38`. */

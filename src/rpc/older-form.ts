@@ -113,7 +113,8 @@ export class OlderForms {
   }
 }
 
-function isNewer({ since }: FieldRule, owner: MessageRules, level: Level): boolean {
+/** Whether a field is newer than what a level knows of its message. */
+export function isNewer({ since }: FieldRule, owner: MessageRules, level: Level): boolean {
   if (!since) return false;
   const limit = owner.object ? objectVersionFor(level.objects, owner.object.name) : level.rpc;
   return limit !== undefined && compareVersions(since, limit) > 0;

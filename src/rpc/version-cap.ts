@@ -21,6 +21,8 @@ export interface VersionCapOptions {
   readonly registry: Registry;
   /** What this process speaks itself. */
   readonly own: Level;
+  /** The oldest that there ever was: what a service counts as whose record holds no version. */
+  readonly oldest: Level;
   /** Lowers the cap by configuration, e.g. `3.9`. @default none */
   readonly pin?: string;
   /** Services that were silent for longer hold nobody down any more, ms. @default 86400000 */
@@ -31,6 +33,8 @@ export interface VersionCapOptions {
   readonly clock?: () => number;
   /** Told when the records cannot be read and the last cap is used. @default nobody */
   readonly onStale?: (error: unknown) => void;
+  /** Told of each service whose record holds no version, at each read. @default nobody */
+  readonly onUnreadable?: (service: ServiceVersions) => void;
 }
 
 /** The versions that every service of a binary understands, at one moment. */
@@ -68,15 +72,38 @@ export class Cap implements Level {
   }
 }
 
+/** A registered service as it counts for a cap. */
+export interface WeighedService {
+  readonly service: ServiceVersions;
+  /** What it understands; where its record holds no version, the oldest that there ever was. */
+  readonly level: Level;
+  readonly isReadable: boolean;
+  /** False: it was silent for so long that it holds nobody down. */
+  readonly counts: boolean;
+}
+
+/** A cap and where it comes from. */
+export interface CapExplanation {
+  readonly binary: string;
+  readonly cap: Cap;
+  readonly own: Level;
+  readonly pin: Version | undefined;
+  readonly services: readonly WeighedService[];
+}
+
 /**
  * The cap towards one binary: the lowest versions among its services, never above our own; a pin lowers it further; no
  * service yet: our own. Read again within seconds, and at once after `drop`. Rule: cinder/rpc.py, `RPCAPI`.
  */
 export class VersionCap {
+  readonly #options: VersionCapOptions;
   readonly #cache: CachedRead<Cap>;
+  #pin: Version | undefined;
 
   constructor(options: VersionCapOptions) {
-    this.#cache = new CachedRead(async () => capFrom(await options.registry.versionsOf(options.binary), options), {
+    this.#options = options;
+    this.#pin = options.pin === undefined ? undefined : versionOf(options.pin);
+    this.#cache = new CachedRead(async () => (await this.explain()).cap, {
       what: `the versions of ${options.binary}`,
       maxAgeMs: options.maxAgeMs ?? 5_000,
       ...(options.clock && { clock: options.clock }),
@@ -92,20 +119,38 @@ export class VersionCap {
   drop(): void {
     this.#cache.drop();
   }
+
+  /** Another pin, or none: it counts from the next use on. Throws when it is no version. */
+  pin(pin: string | undefined): void {
+    this.#pin = pin === undefined ? undefined : versionOf(pin);
+    this.drop();
+  }
+
+  /** The cap as the records are now, and who decides it. Throws what the registry throws. */
+  async explain(): Promise<CapExplanation> {
+    const { binary, registry, own, onUnreadable } = this.#options;
+    const services = (await registry.versionsOf(binary)).map((service) => this.#weighed(service));
+    for (const { service, isReadable } of services) if (!isReadable) onUnreadable?.(service);
+    const levels = services.filter(({ counts }) => counts).map(({ level }) => level);
+    const pin = this.#pin;
+    const rpc = [...levels.map((level) => level.rpc), ...(pin ? [pin] : [])].reduce(older, own.rpc);
+    const objects = levels.map((level) => level.objects).reduce(older, own.objects);
+    return { binary, cap: new Cap({ rpc, objects }), own, pin, services };
+  }
+
+  #weighed(service: ServiceVersions): WeighedService {
+    const { oldest, serviceTtlMs = DAY_MS } = this.#options;
+    const [rpc, objects] = [parseVersion(service.rpcVersion), parseVersion(service.objectVersion)];
+    return {
+      service,
+      level: { rpc: rpc ?? oldest.rpc, objects: objects ?? oldest.objects },
+      isReadable: rpc !== undefined && objects !== undefined,
+      counts: service.silentMs <= serviceTtlMs,
+    };
+  }
 }
 
 const DAY_MS = 86_400_000;
-
-function capFrom(services: readonly ServiceVersions[], options: VersionCapOptions): Cap {
-  const ttlMs = options.serviceTtlMs ?? DAY_MS;
-  let { rpc, objects } = options.own;
-  for (const service of services) {
-    if (service.silentMs > ttlMs) continue;
-    rpc = older(rpc, versionOf(service.rpcVersion));
-    objects = older(objects, versionOf(service.objectVersion));
-  }
-  return new Cap({ rpc: options.pin === undefined ? rpc : older(rpc, versionOf(options.pin)), objects });
-}
 
 function older(a: Version, b: Version): Version {
   return compareVersions(a, b) <= 0 ? a : b;

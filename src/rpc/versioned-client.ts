@@ -8,7 +8,7 @@ import { putContext } from './context.js';
 import { CAST_EPOCH, RPC_SECRET, RPC_TARGET, RPC_VERSION } from './headers.js';
 import type { CallObserver } from './interceptors/observe.js';
 import type { TraceCall } from './interceptors/trace.js';
-import { OBJECT_VERSION } from './object-history.js';
+import { OLDEST_OBJECT_VERSION, ownObjectVersion } from './object-history.js';
 import { OlderForms, type Prepared } from './older-form.js';
 import { type Peer, Peers, type ReadPeers } from './peers.js';
 import { type Patience, Router } from './router.js';
@@ -20,7 +20,7 @@ import {
   type RpcName,
   serviceNameOf,
 } from './service-definition.js';
-import { type Cap, type Registry, VersionCap } from './version-cap.js';
+import { Cap, type CapExplanation, type Registry, type ServiceVersions, VersionCap } from './version-cap.js';
 import { versionOf } from './version-number.js';
 import { type InternalApi, internalApiOf, ownVersion, type Rules } from './versions.js';
 
@@ -30,6 +30,8 @@ export interface VersionedClientOptions {
   readonly readPeers: ReadPeers;
   /** Run as this older version of the API, e.g. `3.9`. @default what the proto says */
   readonly rpcVersion?: string;
+  /** Know objects as this older entry of the history does, e.g. `1.38`. @default the newest */
+  readonly objectVersion?: string;
   /** Lowers the cap by configuration, e.g. `3.9`. @default none */
   readonly pin?: string;
   /** Services that were silent for longer hold nobody down any more, ms. @default 86400000 */
@@ -51,6 +53,8 @@ export interface VersionedClientOptions {
   readonly onDropped?: (method: string, fields: readonly string[], cap: Cap) => void;
   /** Told when records cannot be read and the last ones are used. @default nobody */
   readonly onStale?: (error: unknown) => void;
+  /** Told of services whose records hold no version, at each read. @default nobody */
+  readonly onUnreadable?: (binary: string, service: ServiceVersions) => void;
 }
 
 /** How one call is made. */
@@ -82,6 +86,8 @@ export interface FanOut {
  */
 export class VersionedClient<S extends AnyService> {
   readonly api: InternalApi;
+  /** What this process speaks itself. */
+  readonly own: Cap;
   protected readonly definition: S;
   protected readonly router: Router;
   readonly #options: VersionedClientOptions;
@@ -96,16 +102,23 @@ export class VersionedClient<S extends AnyService> {
     const { binary } = this.api;
     const { registry, pin, serviceTtlMs, capMaxAgeMs, onStale, credentials, maxMessageBytes, observer, trace } =
       options;
+    const { onUnreadable } = options;
     this.#options = options;
+    this.own = new Cap({
+      rpc: ownVersion(this.api, options.rpcVersion),
+      objects: ownObjectVersion(options.objectVersion),
+    });
     this.#forms = new OlderForms(this.api);
     this.#cap = new VersionCap({
       binary,
       registry,
-      own: { rpc: ownVersion(this.api, options.rpcVersion), objects: versionOf(OBJECT_VERSION) },
+      own: this.own,
+      oldest: { rpc: this.api.baseline, objects: versionOf(OLDEST_OBJECT_VERSION) },
       ...(pin !== undefined && { pin }),
       ...(serviceTtlMs !== undefined && { serviceTtlMs }),
       ...(capMaxAgeMs !== undefined && { maxAgeMs: capMaxAgeMs }),
       ...(onStale && { onStale }),
+      ...(onUnreadable && { onUnreadable: (service) => onUnreadable(binary, service) }),
     });
     this.#peers = new Peers({ binary, read: options.readPeers, ...(onStale && { onStale }) });
     this.#channels = new Channels({
@@ -125,6 +138,16 @@ export class VersionedClient<S extends AnyService> {
   /** What may be sent now. */
   cap(): Promise<Cap> {
     return this.#cap.current();
+  }
+
+  /** The cap as the records are now, and who decides it. */
+  explainCap(): Promise<CapExplanation> {
+    return this.#cap.explain();
+  }
+
+  /** Sends nothing newer than `version` from now on; undefined: whatever the services speak. */
+  pin(version: string | undefined): void {
+    this.#cap.pin(version);
   }
 
   /** Forgets what is known of versions and processes; the next call reads them anew. */
@@ -225,7 +248,8 @@ export class VersionedClient<S extends AnyService> {
   protected formFor(name: string, message: object, cap: Cap): Prepared<object> {
     const former = this.formerMethod?.(name, cap);
     const prepared = this.#forms.prepare(former?.name ?? name, former ? former.reword(message) : message, cap);
-    if (prepared.dropped.length > 0) this.#options.onDropped?.(name, prepared.dropped, cap);
+    // what this process itself is too old to say is no news
+    if (prepared.dropped.length > 0 && !cap.equals(this.own)) this.#options.onDropped?.(name, prepared.dropped, cap);
     return prepared;
   }
 

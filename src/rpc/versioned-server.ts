@@ -17,8 +17,10 @@ import { traced, type TraceCall } from './interceptors/trace.js';
 import { VersionGate } from './interceptors/version.js';
 import type { Lifetime } from './lifetime.js';
 import { ListeningServer, type ListenOptions } from './listening-server.js';
-import { type Cut, withoutFields } from './message-cut.js';
-import { cutOf, type FieldRule, type MessageRules } from './message-rules.js';
+import { withoutFields } from './message-cut.js';
+import { ownObjectVersion } from './object-history.js';
+import type { Level } from './older-form.js';
+import { type OwnCuts, OwnForm } from './own-form.js';
 import { type Arrival, type CallLimits, type RawUnaryCall, StreamCall, UnaryCall } from './server-call.js';
 import {
   type AnyMethod,
@@ -30,7 +32,6 @@ import {
   serviceNameOf,
 } from './service-definition.js';
 import { answerUnknownMethods } from './unknown-method.js';
-import { compareVersions, type Version } from './version-number.js';
 import { type InternalApi, internalApiOf, type InternalMethod, ownVersion, type Rules } from './versions.js';
 
 /** What a handler knows of its call beside the request. */
@@ -64,6 +65,8 @@ export interface InternalServerOptions<S extends AnyService> extends ListenOptio
   readonly casts?: CastDispatcher;
   /** Run as this older version of the API, e.g. `3.9`. @default what the proto says */
   readonly rpcVersion?: string;
+  /** Know objects as this older entry of the history does, e.g. `1.38`. @default the newest */
+  readonly objectVersion?: string;
   /** @default every backend */
   readonly owns?: Owns;
   /** What peers must know. @default nothing */
@@ -84,10 +87,10 @@ export async function internalServer<S extends AnyService>(
   options: InternalServerOptions<S>,
 ): Promise<ListeningServer> {
   const api = internalApiOf(options.rules, serviceNameOf(options.definition));
-  const version = ownVersion(api, options.rpcVersion);
+  const own = { rpc: ownVersion(api, options.rpcVersion), objects: ownObjectVersion(options.objectVersion) };
   const services = [api.service, serviceNameOf(CastsService)];
   return ListeningServer.listen(options, options.descriptors, services, (server, lifetime) => {
-    const internal = new InternalApiServer(options, api, version, lifetime);
+    const internal = new InternalApiServer(options, api, own, lifetime);
     internal.addTo(server);
     answerUnknownMethods(server, (call, path) => {
       const stream = new StreamCall(call, internal.arrivalOf(call.metadata, path), lifetime.stopping);
@@ -97,35 +100,32 @@ export async function internalServer<S extends AnyService>(
 }
 
 /** One method, ready to be called. */
-interface Bound {
+interface Bound extends OwnCuts {
   readonly rules: InternalMethod;
   readonly decode: (bytes: Buffer) => object;
   readonly encode: (response: unknown) => Buffer;
   readonly handle: ((request: unknown, call: InternalCall) => Promise<unknown>) | undefined;
-  /** Run as an older version: what it would not have seen, and would not have said. */
-  readonly unseen: Cut | undefined;
-  readonly unsaid: Cut | undefined;
 }
 
 class InternalApiServer {
   readonly #options: InternalServerOptions<AnyService>;
   readonly #api: InternalApi;
-  readonly #version: Version;
+  readonly #form: OwnForm;
   readonly #gate: VersionGate;
   readonly #owns: Owns;
   readonly #requireSecret: (metadata: Metadata) => void;
   readonly #calls: { readonly limits: CallLimits; readonly lifetime: Lifetime };
   readonly #casts: CastReceiver;
 
-  constructor(options: InternalServerOptions<AnyService>, api: InternalApi, version: Version, lifetime: Lifetime) {
+  constructor(options: InternalServerOptions<AnyService>, api: InternalApi, own: Level, lifetime: Lifetime) {
     this.#options = options;
     this.#api = api;
-    this.#version = version;
-    this.#gate = new VersionGate(version);
+    this.#form = new OwnForm(options.definition, api, own);
+    this.#gate = new VersionGate(own.rpc);
     this.#owns = options.owns ?? (() => true);
     this.#requireSecret = secretGate(options.secret ?? '');
     this.#calls = { limits: options.limits ?? LIMITS, lifetime };
-    this.#casts = new CastReceiver(api, this.#gate, this.#owns, options.casts);
+    this.#casts = new CastReceiver({ api, gate: this.#gate, form: this.#form, owns: this.#owns }, options.casts);
   }
 
   addTo(server: Server): void {
@@ -174,7 +174,7 @@ class InternalApiServer {
 
   async #serve(bound: Bound, raw: RawUnaryCall, call: UnaryCall, version: string): Promise<Buffer> {
     const { rules, handle } = bound;
-    if (!this.#gate.knows(rules.since)) throw new Fault('NoSuchMethod', { method: rules.path });
+    if (!this.#form.knows(rules)) throw new Fault('NoSuchMethod', { method: rules.path });
     const target = requireOwned(raw.metadata, this.#owns);
     if (!rules.durable && !handle) throw new Fault('NotBuilt', { what: rules.path });
     const request = seen(bound, decoded(bound.decode, raw.request));
@@ -222,15 +222,12 @@ class InternalApiServer {
   #bind(key: string, method: AnyMethod): Bound {
     const rules = this.#api.methods.get(methodNameOf(method.path));
     if (!rules) throw new Error(`${method.path} has no rules`);
-    const tooNew = ({ since }: FieldRule, owner: MessageRules): boolean =>
-      since !== undefined && !owner.object && compareVersions(since, this.#version) > 0;
     return {
       rules,
       decode: method.requestDeserialize as Bound['decode'],
       encode: method.responseSerialize as Bound['encode'],
       handle: this.#options.handlers[key],
-      unseen: cutOf(rules.request, tooNew),
-      unsaid: cutOf(rules.response, tooNew),
+      ...this.#form.cutsOf(rules.name),
     };
   }
 }

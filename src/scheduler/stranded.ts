@@ -1,4 +1,4 @@
-import { createVolumeOnScheduler, readCreateVolumeOnVolume } from '../casts/cast-messages.js';
+import { createVolumeOnScheduler, type OwnWords, readCreateVolumeOnVolume, worded } from '../casts/cast-messages.js';
 import { type Failure, failVolume, type MessageParts } from '../casts/fail-volume.js';
 import { appendVolumeEvent } from '../db/events.js';
 import { isFault } from '../errors/fault.js';
@@ -11,7 +11,7 @@ import type { Log } from '../log/log.js';
 /** Rows taken back in one round. */
 const ROUND = 64;
 
-export interface StrandedOptions extends MessageParts {
+export interface StrandedOptions extends MessageParts, OwnWords {
   readonly store: Store;
   /** Heartbeat age at which a backend counts as down, ms. */
   readonly downAfterMs: number;
@@ -86,7 +86,7 @@ async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<
   const taken: Step = { ...takeOverWorker(row, { owner, serviceId: null }), rows: 1 };
   const giveUp = (failure: Failure): Promise<unknown> =>
     store.apply([taken, ...failVolume(options, row, failure), deleteWorker(ours)]);
-  const message = anew(row, options.maxAttempts);
+  const message = anew(row, options);
   if (message instanceof Error) {
     log.warn('a volume on a backend that is down is given up: its work cannot be read', { resourceId, error: message });
     await giveUp(unreadable(context.requestId));
@@ -115,21 +115,21 @@ async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<
 /** The message to the scheduler, or why there can be none. */
 function anew(
   { message, target }: OrphanedWorker,
-  maxAttempts: number,
+  options: StrandedOptions,
 ): CastMessage | 'only once' | 'nowhere else' | Error {
   try {
     const { volume, requestSpec, filterProperties, allowReschedule } = readCreateVolumeOnVolume(message.payload);
     const { retry } = filterProperties;
     if (requestSpec?.resourceBackend) return 'nowhere else';
-    if (maxAttempts === 1 || !retry || !allowReschedule) return 'only once';
-    return createVolumeOnScheduler({
-      volume: { ...volume, host: null },
-      ...(requestSpec && { requestSpec }),
-      filterProperties: {
-        ...filterProperties,
-        retry: { ...retry, exc: [`${target ?? ''} is down`] },
-      },
-    });
+    if (options.maxAttempts === 1 || !retry || !allowReschedule) return 'only once';
+    return worded(
+      options,
+      createVolumeOnScheduler({
+        volume: { ...volume, host: null },
+        ...(requestSpec && { requestSpec }),
+        filterProperties: { ...filterProperties, retry: { ...retry, exc: [`${target ?? ''} is down`] } },
+      }),
+    );
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }

@@ -3,10 +3,12 @@ import { applyFenced, Fenced, finish } from '#src/casts/claim.js';
 import { stopProcess } from '#src/db/processes.js';
 import type { Store } from '#src/db/store.js';
 import { Gate } from '../support/gate.js';
+import { takeForSending } from '#src/db/worker-search.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
 import { receiverFor, working } from './receiver-for.js';
 import {
+  aged,
   alive,
   BACKEND,
   claimed,
@@ -105,13 +107,30 @@ test('orphans of a backend that is down do not keep those of this one waiting', 
   t.is((await next()).claim.resourceId, mine.resourceId);
 });
 
-test('what is not for this process stays where it is: other backends, other binaries, unknown methods', async (t) => {
+test('work in words that this process does not know goes back to the senders, who find others; no claim is counted', async (t) => {
   const store = await sqliteStore(t);
-  const rows = [
-    await readyRow(store, { ...CREATE, target: 'beta@file' }),
-    await readyRow(store),
-    await readyRow(store, { ...CREATE, method: 'FlyVolume' }),
-  ];
+  const row = await readyRow(store, { ...CREATE, method: 'FlyVolume' });
+  await claimed(store, row, 'dead');
+  await aged(store, row.resourceId, 5_000);
+  const before = await rowOf(store, row.resourceId);
+  const { receiver, endings } = receiverFor(t, store);
+
+  t.is(await receiver.takeOver(), 1);
+
+  t.like(await rowOf(store, row.resourceId), {
+    ...{ state: 'ready', owner: null, service_id: null, claims: before?.claims, method: 'FlyVolume' },
+    epoch: Number(before?.epoch) + 1,
+  });
+  t.deepEqual(
+    (await takeForSending(store, 10)).map(({ resourceId }) => resourceId),
+    [row.resourceId],
+  );
+  t.deepEqual(endings, []);
+});
+
+test('what is not for this process stays where it is: other backends, other binaries', async (t) => {
+  const store = await sqliteStore(t);
+  const rows = [await readyRow(store, { ...CREATE, target: 'beta@file' }), await readyRow(store)];
   for (const row of rows) await claimed(store, row, 'dead');
   const before = await Promise.all(rows.map(({ resourceId }) => rowOf(store, resourceId)));
   const { receiver } = receiverFor(t, store);

@@ -3,6 +3,7 @@ import { type ServiceVersions, VersionCap, type VersionCapOptions } from '#src/r
 import { formatVersion, versionOf } from '#src/rpc/version-number.js';
 
 const OWN = { rpc: versionOf('3.12'), objects: versionOf('1.39') };
+const OLDEST = { rpc: versionOf('3.0'), objects: versionOf('1.38') };
 
 function service(rpcVersion: string, more: Partial<ServiceVersions> = {}): ServiceVersions {
   return { host: 'a', rpcVersion, objectVersion: '1.39', silentMs: 0, ...more };
@@ -10,7 +11,7 @@ function service(rpcVersion: string, more: Partial<ServiceVersions> = {}): Servi
 
 function capOf(services: readonly ServiceVersions[], options: Partial<VersionCapOptions> = {}): VersionCap {
   const registry = { versionsOf: async () => services };
-  return new VersionCap({ binary: 'cinder-scheduler', registry, own: OWN, ...options });
+  return new VersionCap({ binary: 'cinder-scheduler', registry, own: OWN, oldest: OLDEST, ...options });
 }
 
 const capIs = test.macro({

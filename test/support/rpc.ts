@@ -110,7 +110,7 @@ export function callBare<M extends AnyMethod>(
   client: Client,
   method: M,
   request: RequestOf<M>,
-  headers: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string | readonly string[]>> = {},
   options: {
     readonly deadline?: number;
     /** The call is cancelled when it settles. */ readonly cancelWhen?: Promise<unknown>;
@@ -135,9 +135,10 @@ export function callBare<M extends AnyMethod>(
   });
 }
 
-export function metadataOf(headers: Readonly<Record<string, string>>): Metadata {
+/** A list gives a header several times. */
+export function metadataOf(headers: Readonly<Record<string, string | readonly string[]>>): Metadata {
   const metadata = new Metadata();
-  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  for (const [name, values] of Object.entries(headers)) for (const value of [values].flat()) metadata.add(name, value);
   return metadata;
 }
 
@@ -178,8 +179,13 @@ export class Installation {
   reads = 0;
 
   /** Registers a server under a version. */
-  add(server: { readonly address: string }, rpcVersion: string, host = `host-${this.peers.length + 1}`): void {
-    this.services.push({ host, rpcVersion, objectVersion: '1.39', silentMs: 0 });
+  add(
+    server: { readonly address: string },
+    rpcVersion: string,
+    host = `host-${this.peers.length + 1}`,
+    objectVersion = '1.39',
+  ): void {
+    this.services.push({ host, rpcVersion, objectVersion, silentMs: 0 });
     this.peers.push({ incarnation: `${host}-${this.peers.length}`, host, endpoint: server.address, serves: [host] });
   }
 

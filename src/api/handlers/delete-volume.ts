@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { deleteVolumeOnVolume } from '../../casts/cast-messages.js';
+import { deleteVolumeOnVolume, type OwnWords, worded } from '../../casts/cast-messages.js';
 import { appendVolumeEvent } from '../../db/events.js';
 import { insertRelease, type NewSettlement } from '../../db/quota-settlements.js';
 import { RowCountMismatch, type Step, type Store } from '../../db/store.js';
@@ -20,7 +20,7 @@ import { demand } from '../policy.js';
 import { Violations } from '../validation.js';
 import { visibleVolume } from '../visible-volume.js';
 
-export interface DeleteVolumeParts {
+export interface DeleteVolumeParts extends OwnWords {
   readonly store: Store;
   /** Sends a row that was just made ready; best effort. */
   readonly send: (cast: ReadyWorker) => void;
@@ -86,7 +86,7 @@ function beginning({ status }: Volume, force: boolean): 'beginForceDelete' | 'be
 
 /** The volume is on a backend: it is marked, and the work handed there. Rule: docs/protocols.md §W DELETE. */
 async function begin(
-  { store, send }: DeleteVolumeParts,
+  parts: DeleteVolumeParts,
   context: RequestContext,
   volume: Volume,
   { force, cascade }: DeleteVolumeRequest,
@@ -94,12 +94,12 @@ async function begin(
 ): Promise<void> {
   const transitionName = beginning(volume, force);
   const status = TRANSITIONS[transitionName].to;
-  const message = deleteVolumeOnVolume({ volume: { ...volume, status }, unmanageOnly: false, cascade });
+  const message = worded(parts, deleteVolumeOnVolume({ volume: { ...volume, status }, unmanageOnly: false, cascade }));
   const target = backendOf(volume.host ?? '');
   const key = { resourceType: 'Volume', resourceId: volume.id } as const;
   const change = transition(transitionName, { id: volume.id });
   const done = await refusing(volume, force, () =>
-    store.apply([
+    parts.store.apply([
       awaitClones(volume.id),
       change,
       putReadyWorker({ ...key, status, target, message, context }),
@@ -108,7 +108,7 @@ async function begin(
     ]),
   );
   const epoch = Number(done[2]?.returned[0]?.['epoch']);
-  send({ ...key, epoch, target, message, context, sends: 1, ageMs: 0, status });
+  parts.send({ ...key, epoch, target, message, context, sends: 1, ageMs: 0, status });
 }
 
 /** No backend has it: the record goes at once, in whatever status it is. Throws RowCountMismatch when that is not so. */

@@ -1,4 +1,4 @@
-import { createVolumeOnScheduler } from '../../casts/cast-messages.js';
+import { createVolumeOnScheduler, type OwnWords, worded } from '../../casts/cast-messages.js';
 import { appendVolumeEvent } from '../../db/events.js';
 import { deleteIdempotencyOf, insertIdempotency } from '../../db/idempotency.js';
 import { findSettlement, insertCharge, markUndo } from '../../db/quota-settlements.js';
@@ -20,7 +20,7 @@ import { DuplicateRequest } from '../duplicate-request.js';
 import type { CreateVolume } from '../requests.js';
 import type { VolumeSpec } from './extract-volume-request.js';
 
-export interface EntryCreateParts {
+export interface EntryCreateParts extends OwnWords {
   readonly store: Store;
   /** Our incarnation, which owns the staged row. */
   readonly owner: string;
@@ -55,11 +55,14 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
 
   async execute({ context, request, spec, reservation }) {
     const record = recordOf(context, request, spec);
-    const message = createVolumeOnScheduler({
-      volume: unplacedVolume(record, 0),
-      requestSpec: requestSpecOf(record, spec),
-      filterProperties: { schedulerHints: request.schedulerHints },
-    });
+    const message = worded(
+      parts,
+      createVolumeOnScheduler({
+        volume: unplacedVolume(record, 0),
+        requestSpec: requestSpecOf(record, spec),
+        filterProperties: { schedulerHints: request.schedulerHints },
+      }),
+    );
     const [insertRecord, ...insertMetadata] = insertVolume(record);
     const demands = demandsOf(spec);
     const unit = [

@@ -1,6 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { Fault } from '../../errors/fault.js';
-import { first } from '../context.js';
 import { RPC_VERSION } from '../headers.js';
 import { compatible, formatVersion, parseVersion, type Version } from '../version-number.js';
 
@@ -18,9 +17,13 @@ export class VersionGate {
     this.#usual = new Set(Array.from({ length: served.minor + 1 }, (_, minor) => `${served.major}.${minor}`));
   }
 
-  /** The version a request was written for. Throws Fault MissingRpcVersion, UnsupportedVersion. */
+  /**
+   * The version a request was written for. Throws Fault MissingRpcVersion; UnsupportedVersion, also for what is no version,
+   * and for several of them: which one is meant is not guessed.
+   */
   requireSupported(metadata: Metadata, method: string): string {
-    const version = first(metadata, RPC_VERSION);
+    const given = metadata.get(RPC_VERSION);
+    const version = given.length > 1 ? given.join(', ') : (given[0]?.toString() ?? '');
     if (!version) throw new Fault('MissingRpcVersion', { header: RPC_VERSION });
     if (!this.supports(version)) throw this.unsupported(version, method);
     return version;
@@ -30,11 +33,6 @@ export class VersionGate {
     if (this.#usual.has(version)) return true;
     const parsed = parseVersion(version);
     return parsed !== undefined && compatible(this.#version, parsed);
-  }
-
-  /** Whether a method of this age is there at all. */
-  knows(since: Version): boolean {
-    return compatible(this.#version, since);
   }
 
   unsupported(version: string, method: string): Fault {

@@ -1,5 +1,6 @@
 import { applyFenced, type Claim, Fenced, finish, handOver } from '../../casts/claim.js';
 import { ACTION_OF, failVolume, type MessageParts } from '../../casts/fail-volume.js';
+import { type OwnWords, worded } from '../../casts/cast-messages.js';
 import type { CastHandler } from '../../casts/handler.js';
 import type { WorkOnVolume } from '../../casts/volume-work-messages.js';
 import { appendVolumeEvent } from '../../db/events.js';
@@ -18,7 +19,7 @@ import { withSize } from '../placement-request.js';
 import type { Readiness } from '../readiness.js';
 import type { LookUp } from '../surroundings.js';
 
-export interface VolumeWorkParts extends MessageParts, Deciding {
+export interface VolumeWorkParts extends MessageParts, Deciding, OwnWords {
   readonly store: Store;
   readonly lookUp: LookUp;
   readonly readiness: Readiness;
@@ -110,20 +111,32 @@ async function specOf<R extends WorkOnVolume>(
 
 /** Rule: docs/protocols.md §W HANDOVER. */
 async function handOn(
-  { store, send }: VolumeWorkParts,
+  parts: VolumeWorkParts,
   claim: Claim,
   work: ReturnableWork,
   { status }: Volume,
-  { place, message, steps = [] }: Next,
+  next: Next,
 ): Promise<void> {
+  const { place, steps = [] } = next;
+  const message = worded(parts, next.message);
   const { resourceType, resourceId, context } = claim;
   const target = backendOf(place);
-  await applyFenced(store, claim, [
+  await applyFenced(parts.store, claim, [
     ...steps,
     appendVolumeEvent({ volumeId: resourceId, type: `volume.${work}.scheduled`, requestId: context.requestId }),
     handOver(claim, { status, target, message }),
   ]);
-  send({ resourceType, resourceId, context, epoch: claim.epoch + 1, target, message, sends: 1, ageMs: 0, status });
+  parts.send({
+    resourceType,
+    resourceId,
+    context,
+    epoch: claim.epoch + 1,
+    target,
+    message,
+    sends: 1,
+    ageMs: 0,
+    status,
+  });
 }
 
 async function refuse(

@@ -1,5 +1,10 @@
 import { applyFenced, type Claim, Fenced, finish, giveBack, handOver } from '../../casts/claim.js';
-import { createVolumeOnVolume, type CreateVolumeOnScheduler } from '../../casts/cast-messages.js';
+import {
+  createVolumeOnVolume,
+  type CreateVolumeOnScheduler,
+  type OwnWords,
+  worded,
+} from '../../casts/cast-messages.js';
 import { failVolume, type MessageParts } from '../../casts/fail-volume.js';
 import { appendVolumeEvent } from '../../db/events.js';
 import type { Store } from '../../db/store.js';
@@ -18,7 +23,7 @@ import type { Surroundings } from '../placement-request.js';
 import type { LookUp } from '../surroundings.js';
 import { describeToOperator, describeToOwner } from '../refusal.js';
 
-export interface ScheduleCreateVolumeParts extends MessageParts {
+export interface ScheduleCreateVolumeParts extends MessageParts, OwnWords {
   readonly store: Store;
   readonly scheduler: FilterScheduler;
   /** Promises a pool's room to one volume, whichever scheduler asks. Undefined: the only scheduler's memory does. */
@@ -111,17 +116,20 @@ async function place(parts: ScheduleCreateVolumeParts, needs: Needs, placement: 
     ...(placement.retry && { retry: placement.retry }),
   };
   const target = backendOf(placement.host);
-  const message = createVolumeOnVolume({
-    volume: {
-      ...cast.volume,
-      host: placement.host,
-      clusterName: placement.clusterName,
-      availabilityZone: placement.availabilityZone ?? cast.volume.availabilityZone,
-    },
-    requestSpec: spec,
-    filterProperties,
-    allowReschedule: true,
-  });
+  const message = worded(
+    parts,
+    createVolumeOnVolume({
+      volume: {
+        ...cast.volume,
+        host: placement.host,
+        clusterName: placement.clusterName,
+        availabilityZone: placement.availabilityZone ?? cast.volume.availabilityZone,
+      },
+      requestSpec: spec,
+      filterProperties,
+      allowReschedule: true,
+    }),
+  );
   await applyFenced(parts.store, claim, [
     placeVolume({
       id: claim.resourceId,

@@ -1,5 +1,5 @@
 import type { CreateVolumeOnVolume } from '../../casts/cast-messages.js';
-import { createVolumeOnScheduler } from '../../casts/cast-messages.js';
+import { createVolumeOnScheduler, type OwnWords, worded } from '../../casts/cast-messages.js';
 import { applyFenced, type Claim, Fenced } from '../../casts/claim.js';
 import { RowCountMismatch, type Store } from '../../db/store.js';
 import type { CastMessage, ReadyWorker } from '../../db/workers.js';
@@ -15,7 +15,7 @@ import { patiently } from '../patience.js';
 /** Characters of the failure's text that travel back to the scheduler. */
 const EXC_LENGTH = 1_000;
 
-export interface OnFailureRescheduleParts {
+export interface OnFailureRescheduleParts extends OwnWords {
   readonly store: Store;
   /** Sends a row that was just made ready; best effort. */
   readonly send: (cast: ReadyWorker) => void;
@@ -35,7 +35,7 @@ export interface OnFailureRescheduleNeeds {
  * claim to the FAIL that follows the flow.
  * Rule: cinder/volume/flows/manager/create_volume.py, OnFailureRescheduleTask; docs/protocols.md §W RESCHEDULE.
  */
-export const onFailureReschedule = ({ store, send }: OnFailureRescheduleParts): Task<OnFailureRescheduleNeeds> => ({
+export const onFailureReschedule = (parts: OnFailureRescheduleParts): Task<OnFailureRescheduleNeeds> => ({
   name: 'OnFailureReschedule',
 
   async execute() {
@@ -45,12 +45,13 @@ export const onFailureReschedule = ({ store, send }: OnFailureRescheduleParts): 
   async revert({ claim, backend, cast, refreshed, place }, _outcome, { signal }, cause) {
     // Shutdown is like a crash: the row stays ours until the next owner goes on with it. Fenced: nothing is ours.
     if (signal.aborted || cause instanceof Fenced) return;
-    const message = messageForScheduler(cast, refreshed, cause);
-    if (!message) return;
-    await patiently(signal, () => applyFenced(store, claim, creationRescheduled(claim, message)));
+    const newest = messageForScheduler(cast, refreshed, cause);
+    if (!newest) return;
+    const message = worded(parts, newest);
+    await patiently(signal, () => applyFenced(parts.store, claim, creationRescheduled(claim, message)));
     backend.allocations.remove(refreshed.id);
     await removeWhatWasMade(backend, place, signal);
-    send(readyRow(claim, message));
+    parts.send(readyRow(claim, message));
   },
 });
 
