@@ -321,8 +321,8 @@ export const SCHEMA = {
     help: 'Longest wait for running work when stopped.',
   }),
   cleanupGiveUpTimeMs: seconds('cleanup_give_up_time', 3_600, {
-    min: 60,
-    help: 'How long work waits for the one backend that can do it; then it ends in error.',
+    min: 1,
+    help: 'How long work waits for the one backend that can do it; then it ends in error. A deletion goes on when it is back.',
   }),
   maxRequestBytes: integer('max_request_bytes', 1_048_576, {
     min: 4_096,

@@ -205,7 +205,8 @@ export interface WorkersTable {
   payload_version: string;
   /** JSON of a RequestContext. */
   context: string;
-  state: 'staged' | 'ready' | 'claimed';
+  /** `parked`: it has failed for its owner, and goes on when its backend is back. */
+  state: 'staged' | 'ready' | 'claimed' | 'parked';
   epoch: number;
   /** Incarnation; null while nobody has it. */
   owner: string | null;

@@ -49,7 +49,7 @@ export function placeVolume({ id, host, clusterName, availabilityZone }: Placeme
   return { statement: place.with({ id, host, clusterName, availabilityZone }), rows: 1 };
 }
 
-/** Takes a placement back, so that another backend can be chosen. Only for a volume in `creating`. */
+/** Takes a placement back, so that another backend can be chosen. Only for a volume that is being made. */
 export function unplaceVolume(id: string): Step {
   return { statement: unplace.with({ id }), rows: 1 };
 }
@@ -156,8 +156,8 @@ const place = statement<Placement>()((tools, p) =>
 
 const unplace = statement<{ id: string }>()((tools, p) =>
   changeLive(tools, p.id)
-    .set({ host: null, cluster_name: null, scheduled_at: tools.now })
-    .where('status', '=', 'creating'),
+    .set({ status: 'creating', host: null, cluster_name: null, scheduled_at: tools.now })
+    .where('status', 'in', ['creating', 'downloading']),
 );
 
 const destroyWithoutHost = statement<{ id: string }>()((tools, p) =>

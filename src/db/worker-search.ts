@@ -40,7 +40,7 @@ export interface OrphanQuery {
 export async function findOrphans(store: Store, query: OrphanQuery): Promise<readonly OrphanedWorker[]> {
   const { binary, owner, downAfterMs, limit, skip = 0 } = query;
   const rows = await store.read(orphans.with({ binary, owner, down: downAfterMs, limit, skip }));
-  return rows.map((row) => ({ ...toReady(row), owner: row.owner, claims: row.claims }));
+  return rows.map(toOrphaned);
 }
 
 /** What counts as stranded. */
@@ -59,7 +59,7 @@ export interface StrandedQuery {
 export async function findStranded(store: Store, query: StrandedQuery): Promise<readonly OrphanedWorker[]> {
   const { method, downAfterMs, sourcePatienceMs, limit } = query;
   const rows = await store.read(stranded.with({ method, down: downAfterMs, patience: sourcePatienceMs, limit }));
-  return rows.map((row) => ({ ...toReady(row), owner: row.owner, claims: row.claims }));
+  return rows.map(toOrphaned);
 }
 
 /** How much work of a binary is in a state. */
@@ -84,13 +84,18 @@ export interface OldestUnfinished {
 /** Rows that are looked at: work that is not among the oldest of all is no news while those are there. */
 const OLDEST_LOOKED_AT = 1_000;
 
-/** What has waited longest. */
+/** What has waited longest; what is parked waits for its backend, and is no news. */
 export async function oldestUnfinished(store: Store): Promise<readonly OldestUnfinished[]> {
   return store.read(oldest.with({ limit: OLDEST_LOOKED_AT }));
 }
 
 /** A row, and the clock when it was read. */
 type Row = WorkersTable & { readonly now: number };
+
+/** What the next owner of a row needs. */
+export function toOrphaned(row: Row): OrphanedWorker {
+  return { ...toReady(row), owner: row.owner, claims: row.claims };
+}
 
 function toReady(row: Row): ReadyWorker {
   return {
@@ -228,6 +233,7 @@ const oldest = statement<{ limit: number }>()(({ db, now }, p) =>
       db
         .selectFrom('workers')
         .select(['binary', 'status', 'created_at'])
+        .where('state', '<>', 'parked')
         .orderBy('created_at')
         .limit(p.limit)
         .as('old'),

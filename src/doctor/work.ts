@@ -14,7 +14,7 @@ export interface WorkCheckParts extends MessageParts {
   readonly recount: (projectId: string, signal: AbortSignal) => Promise<void>;
 }
 
-const STATES: ReadonlySet<string> = new Set<WorkFacts['state']>(['staged', 'ready', 'claimed']);
+const STATES: ReadonlySet<string> = new Set<WorkFacts['state']>(['staged', 'ready', 'claimed', 'parked']);
 /** Far beyond the longest back-off. */
 const LONGEST_REST_MS = 600_000;
 
@@ -44,7 +44,7 @@ function problemOf(row: WorkFacts, downAfterMs: number): Problem | undefined {
   const { state, status, method, binary, target, resourceStatus, unchangedMs, restsMs } = row;
   const what = `the ${state} row of ${method}`;
   if (resourceStatus === null) return { kind: 'work_without_resource', description: `${what}: its resource is gone` };
-  if (!isExpected(status, resourceStatus)) {
+  if (!isExpected(status, resourceStatus, state === 'parked')) {
     const description = `${what} is for a resource in '${status}', which is '${resourceStatus}'`;
     return { kind: 'work_of_other_status', description };
   }
@@ -75,9 +75,10 @@ function problemOf(row: WorkFacts, downAfterMs: number): Problem | undefined {
   return undefined;
 }
 
-/** Whether the resource is in the status that the row answers for. Of other statuses the row says nothing exact. */
-function isExpected(status: string, resourceStatus: string): boolean {
-  if (status === resourceStatus || !isWorkedOn(status)) return true;
+/** Whether the resource is in the status that the row answers for. Of other statuses only a parked row says something exact. */
+function isExpected(status: string, resourceStatus: string, isParked: boolean): boolean {
+  if (status === resourceStatus) return true;
+  if (!isWorkedOn(status)) return !isParked;
   return status === 'creating' && resourceStatus === 'downloading';
 }
 

@@ -12,6 +12,7 @@ import { BackupServices } from '../scheduler/backup-services.js';
 import { expectedBackends } from '../scheduler/expected-backends.js';
 import { filtersByName } from '../scheduler/filters/index.js';
 import { FilterScheduler } from '../scheduler/filter-scheduler.js';
+import { parkForsaken } from '../scheduler/forsaken-deletions.js';
 import { releaseGivenUp } from '../scheduler/given-up.js';
 import { schedulerCalls, schedulerCasts } from '../scheduler/manager.js';
 import { Claims } from '../scheduler/claims.js';
@@ -203,6 +204,15 @@ export async function scheduler(
     log,
   });
   stranded.start();
+  const forsaken = parkForsaken({
+    store,
+    messageTtlMs: config.messageTtlMs,
+    downAfterMs: config.serviceDownTimeMs,
+    giveUpAfterMs: config.cleanupGiveUpTimeMs,
+    owner: incarnation,
+    log,
+  });
+  forsaken.start();
   server.setServing(true);
   void parts.volume
     .publishServiceCapabilities(nobody())
@@ -226,6 +236,7 @@ export async function scheduler(
     async stop(graceMs) {
       server.setServing(false);
       await stranded.stop();
+      await forsaken.stop();
       readiness.stop();
       await casts.stop(graceMs);
       await server.stop(graceMs);

@@ -15,6 +15,7 @@ import { volumeCalls } from '../volume/calls.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { volumeManager } from '../volume/manager.js';
 import { OrphanSweep } from '../volume/orphan-sweep.js';
+import { resumeParked } from '../volume/parked-deletions.js';
 import { cleanupLog } from './cleanup-log.js';
 import type { Foundation } from './foundation.js';
 import { measuredDriver } from './measured-driver.js';
@@ -135,6 +136,12 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   reporter.start();
   orphans.start();
   await casts.start();
+  const parked = resumeParked({
+    store,
+    backends: () => backends.all.flatMap(({ name, isUp }) => (isUp && presence.serviceId(name) ? [name] : [])),
+    log,
+  });
+  parked.start();
   server.setServing(true);
 
   function serviceOf({ name }: Backend): { host: string; clusterName: null; availabilityZone: string } {
@@ -175,6 +182,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
       server.setServing(false);
       await reporter.stop();
       await orphans.stop();
+      await parked.stop();
       await casts.stop(graceMs);
       await server.stop(graceMs);
       await presence.stop();

@@ -18,6 +18,7 @@ export const MESSAGE_DETAILS = {
   NO_BACKEND_AVAILABLE: { id: '003', text: 'Could not find any available weighted backend.' },
   DRIVER_FAILED_CREATE: { id: '012', text: 'Driver failed to create the volume.' },
   DRIVER_FAILED_DELETE: { id: '100', text: 'Driver failed to delete the volume.' },
+  BACKEND_AWAY: { id: '101', text: 'The storage of the volume is away.' },
 } as const;
 
 export type MessageAction = keyof typeof MESSAGE_ACTIONS;

@@ -86,6 +86,7 @@ export const TRANSITIONS = {
   beginDeleteUnmanaged: { from: ['error_managing'], to: 'error_managing_deleting' },
   beginForceDelete: { from: VOLUME_STATUSES.filter((status) => status !== 'deleted'), to: 'deleting' },
   failDelete: { from: DESTROYED, to: 'error_deleting' },
+  resumeDelete: { from: ['error_deleting'], to: 'deleting' },
   finishDelete: { from: DESTROYED, to: 'deleted' },
   undoCreate: { from: ['creating'], to: 'deleted' },
 } as const satisfies Record<string, Transition>;

@@ -1,5 +1,6 @@
 import { createVolumeOnScheduler, type OwnWords, readCreateVolumeOnVolume, worded } from '../casts/cast-messages.js';
 import { type Failure, failVolume, type MessageParts } from '../casts/fail-volume.js';
+import { type Rounds, rounds } from '../casts/rounds.js';
 import { appendVolumeEvent } from '../db/events.js';
 import { isFault } from '../errors/fault.js';
 import { RowCountMismatch, type Step, type Store } from '../db/store.js';
@@ -28,54 +29,36 @@ export interface StrandedOptions extends MessageParts, OwnWords {
   readonly intervalMs?: number;
 }
 
-/** A loop that can be ended. */
-export interface Rounds {
-  start(): void;
-  stop(): Promise<void>;
-}
-
 /**
  * Takes creations back from backends that are down while others are alive, and has them placed anew; the scheduler's flow
  * decides whether attempts are left. One that may be placed only once, or that keeps no account of its attempts, ends in
- * `error`; so does a copy that has waited for the backend of its source for too long. Deletions wait for their backend. Rule: docs/protocols.md §W TAKEOVER; cinder/scheduler/filter_scheduler.py,
- * `_populate_retry`.
+ * `error`; so does a copy that has waited for the backend of its source for too long. Rule: docs/protocols.md §W TAKEOVER;
+ * cinder/scheduler/filter_scheduler.py, `_populate_retry`.
  */
 export function takeBackStranded(options: StrandedOptions): Rounds {
-  const intervalMs = options.intervalMs ?? 1_000;
-  let timer: NodeJS.Timeout | undefined;
-  let round: Promise<void> = Promise.resolve();
-  let stopped = false;
-  const schedule = (): void => {
-    if (stopped) return;
-    timer = setTimeout(() => {
-      round = once(options)
-        .catch((error: unknown) => options.log.warn('stranded work cannot be looked for', { error }))
-        .then(schedule);
-    }, intervalMs);
-  };
-  return {
-    start: schedule,
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await round;
-    },
-  };
+  return rounds({
+    intervalMs: options.intervalMs ?? 1_000,
+    round: () => once(options),
+    onError: (error) => options.log.warn('stranded work cannot be looked for', { error }),
+  });
 }
 
-async function once(options: StrandedOptions): Promise<void> {
+async function once(options: StrandedOptions): Promise<boolean> {
   const { store, downAfterMs, giveUpAfterMs } = options;
+  let taken = 0;
   const query = { method: 'CreateVolume', downAfterMs, sourcePatienceMs: giveUpAfterMs, limit: ROUND };
   const stranded = await findStranded(store, query);
   for (const row of stranded) {
     try {
       await takeBack(options, row);
+      taken += 1;
     } catch (error) {
       if (isFault(error)) throw error; // no database, no next row
       if (error instanceof RowCountMismatch) continue; // somebody was faster
       options.log.warn('stranded work cannot be taken back', { resourceId: row.resourceId, error });
     }
   }
+  return taken === ROUND;
 }
 
 async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<void> {

@@ -80,6 +80,36 @@ postgresTest('a volume whose backend dies after it was chosen is made by another
   await charged(admin, 2);
 });
 
+postgresTest('a deletion whose backend stays away is given up, and goes on when the backend is back', async (t) => {
+  await turn(t);
+  const cluster = await clusterFor(t, { CINDER_CLEANUP_GIVE_UP_TIME: '2' });
+  const [api, , volume] = await Promise.all([
+    cluster.start('api'),
+    cluster.start('scheduler'),
+    cluster.start('volume'),
+  ]);
+  const client = cluster.client(api);
+  const made = await Promise.all(Array.from({ length: 3 }, () => client.create()));
+  await allAvailable(client, 3);
+  volume.child.kill('SIGKILL');
+  await volume.ended();
+
+  for (const { id } of made) await client.delete(id);
+  await until(async () => {
+    const statuses = (await client.list()).map(({ status }) => status);
+    return statuses.every((status) => status === VolumeStatus.ERROR_DELETING) ? true : undefined;
+  }, 'the deletions to be given up');
+  await charged(client, 3);
+  const [forced = ''] = made.map(({ id }) => id);
+  await cluster.client(api, 'demo', 'admin').delete(forced, { force: true });
+  t.is((await client.get(forced))?.status, VolumeStatus.DELETING);
+
+  await cluster.start('volume');
+  for (const { id } of made) await client.gone(id);
+  await charged(client, 0);
+  t.deepEqual(await client.quotaDifferences(), []);
+});
+
 postgresTest('two APIs and two schedulers make 64 volumes, each once', async (t) => {
   await turn(t);
   const cluster = await clusterFor(t);
