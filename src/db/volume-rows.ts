@@ -22,8 +22,7 @@ export type VolumeColumns = Pick<VolumesTable, (typeof VOLUME_COLUMNS)[number]>;
 export type VolumeRow = VolumeColumns & { readonly metadata: string };
 
 /** A row as an event keeps it: without secrets; with how far long work was, percent. */
-type VolumePayload = PublicColumns & { readonly metadata: Pairs; readonly progress_percent?: number };
-type PublicColumns = Omit<VolumeColumns, Secret>;
+type VolumePayload = Omit<VolumeColumns, Secret> & { readonly metadata: Pairs; readonly progress_percent?: number };
 type Secret = 'provider_auth';
 
 const EVENT_COLUMNS = VOLUME_COLUMNS.filter((column) => column !== ('provider_auth' satisfies Secret));
@@ -47,7 +46,7 @@ export function payloadColumn(dialect: DialectName, progressPercent?: number): R
 }
 
 export function volumeOf(row: VolumeRow): Volume {
-  return toVolume(row, fromPairs(row.metadata), row.provider_auth);
+  return toVolume(row, fromPairs(row.metadata));
 }
 
 /** What an event says of its volume. */
@@ -62,8 +61,8 @@ export interface PayloadChange {
 export function changeOfPayload(payload: string): PayloadChange | undefined {
   const kept = payloadIn(payload);
   if (!kept) return undefined;
-  const { metadata, progress_percent: progressPercent } = kept;
-  const volume = toVolume(kept, new Map(metadata), null);
+  const { metadata, progress_percent: progressPercent, ...columns } = kept;
+  const volume = toVolume({ ...columns, provider_auth: null }, new Map(metadata));
   return progressPercent === undefined ? { volume } : { volume, progressPercent };
 }
 
@@ -89,11 +88,7 @@ const REQUIRED_TEXTS = ['id', 'project_id', 'user_id', 'status', 'attach_status'
 const REQUIRED_NUMBERS = ['size', 'revision', 'created_at', 'updated_at'] as const;
 
 /** The volume that a row and its metadata are. */
-export function toVolume(
-  row: PublicColumns,
-  metadata: ReadonlyMap<string, string>,
-  providerAuth: string | null,
-): Volume {
+export function toVolume(row: VolumeColumns, metadata: ReadonlyMap<string, string>): Volume {
   return {
     id: row.id,
     projectId: row.project_id,
@@ -121,7 +116,7 @@ export function toVolume(
     nameId: row.name_id,
     providerId: row.provider_id,
     providerLocation: row.provider_location,
-    providerAuth,
+    providerAuth: row.provider_auth,
     serviceId: row.service_id,
     sharedTargets: row.shared_targets === null ? null : row.shared_targets === 1,
     metadata,
