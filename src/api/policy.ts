@@ -38,6 +38,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['volume_extension:quota_classes:get', systemReader],
   ['volume_extension:quota_classes:update', admin],
   ['volume_extension:services:index', systemReader],
+  // ours: in Cinder nobody says who holds a version down
+  ['volume_extension:services:explain_version_cap', systemReader],
   ['scheduler_extension:scheduler_stats:get_pools', systemReader],
   // ours: Cinder has nothing to explain
   ['scheduler_extension:scheduler_stats:explain_placement', admin],

@@ -24,12 +24,14 @@ export interface Calls {
   readonly timeoutMs: number;
   /** Whether this client ever had an answer: from then on its calls wait for a restart until their deadline. */
   hasAnswer: boolean;
+  /** Whether an RPC may be sent again when nobody knows what became of it. */
+  readonly isRepeatable: (service: string, method: string) => boolean;
 }
 
 /** The methods of a service, as functions. */
 export function serviceClient<S extends ServiceDefinition>(calls: Calls, service: S): ServiceClient<S> {
   const entries = Object.entries(service.methods).map(([key, definition]) => {
-    const method = wireMethod(service.fullName, definition);
+    const method = wireMethod(service.fullName, definition, calls.isRepeatable(service.fullName, definition.name));
     const make = definition.responseStream ? stream : unary;
     return [key, (request: object, options: MutationOptions = {}) => make(calls, method, request, options)];
   });
@@ -42,9 +44,14 @@ interface WireMethod {
   readonly encode: (request: object) => Buffer;
   readonly decode: (bytes: Buffer) => unknown;
   readonly takesKey: boolean;
+  readonly isRepeatable: boolean;
 }
 
-function wireMethod(service: string, definition: MethodDefinition): WireMethod {
+/** Calls whose answer broke off are made again so often. */
+const MAX_REPEATS = 4;
+const REPEAT_AFTER_MS = 200;
+
+function wireMethod(service: string, definition: MethodDefinition, isRepeatable: boolean): WireMethod {
   const { requestType, responseType } = definition as MethodDefinition & {
     readonly requestType: { fromPartial(message: object): object; encode(message: object): { finish(): Uint8Array } };
   };
@@ -53,19 +60,27 @@ function wireMethod(service: string, definition: MethodDefinition): WireMethod {
     encode: (request) => Buffer.from(requestType.encode(requestType.fromPartial(request)).finish()),
     decode: (bytes) => responseType.decode(bytes),
     takesKey: takesIdempotencyKey(definition),
+    isRepeatable,
   };
 }
 
-/** A repeatable request that was in another's way is sent again when the service says so, until the deadline. */
+/**
+ * A repeatable request that was in another's way is sent again when the service says so, until the deadline; so is one whose
+ * answer had begun when its connection broke, which gRPC itself does not repeat.
+ */
 async function unary(calls: Calls, method: WireMethod, request: object, options: MutationOptions): Promise<unknown> {
   const deadline = Date.now() + (options.timeoutMs ?? calls.timeoutMs);
   const message = keyed(method, request, options);
-  for (;;) {
+  for (let broken = 0; ;) {
     try {
       return await attempt(calls, method, message, { ...options, deadline });
     } catch (error) {
-      const pauseMs =
-        method.takesKey && isCinderError(error) && error.code === 'ABORTED' ? error.retryAfterMs : undefined;
+      if (!isCinderError(error)) throw error;
+      const isBroken = method.isRepeatable && calls.hasAnswer && error.code === 'UNAVAILABLE' && error.reason === '';
+      if (isBroken) broken += 1;
+      const isInTheWay = method.takesKey && error.code === 'ABORTED';
+      const again = isBroken && broken <= MAX_REPEATS ? REPEAT_AFTER_MS : undefined;
+      const pauseMs = isInTheWay ? error.retryAfterMs : again;
       if (pauseMs === undefined || Date.now() + pauseMs >= deadline) throw error;
       await pause(pauseMs, undefined, { signal: options.signal }).catch(() => undefined); // the next attempt says why
     }

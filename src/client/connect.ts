@@ -2,7 +2,7 @@ import { ChannelCredentials, Client, type ClientOptions, Metadata } from '@grpc/
 import { AUTH_TOKEN, PROJECT_ID, ROLES, USER_ID } from '../rpc/headers.js';
 import { type Calls, serviceClient } from './calls.js';
 import type { ServiceClient } from './methods.js';
-import { serviceConfig } from './service-config.js';
+import { repeatableBy, serviceConfig } from './service-config.js';
 import { SERVICES } from './services.js';
 
 /** Whom to call, and as whom. */
@@ -49,7 +49,13 @@ export function connect(options: ConnectOptions): CinderClient {
   const config = serviceConfig(services.map(([, service]) => service));
   const { address, tls, timeoutMs = TIMEOUT_MS } = options;
   const grpc = new Client(address, credentialsOf(tls), channelOptions(tls, JSON.stringify(config)));
-  const calls: Calls = { grpc, metadata: identityOf(options), timeoutMs, hasAnswer: false };
+  const calls: Calls = {
+    grpc,
+    metadata: identityOf(options),
+    timeoutMs,
+    hasAnswer: false,
+    isRepeatable: repeatableBy(config),
+  };
   const clients = services.map(([name, service]) => [name, serviceClient(calls, service)]);
   return { ...(Object.fromEntries(clients) as CinderClient), close: () => grpc.close() };
 }

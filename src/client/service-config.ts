@@ -24,14 +24,23 @@ const PUBLISHED = new URL('../../proto/service_config.json', import.meta.url);
  */
 export function serviceConfig(services: readonly ServiceDefinition[], file: URL = PUBLISHED): ServiceConfig {
   const published = JSON.parse(readFileSync(file, 'utf8')) as ServiceConfig;
-  const safe = published.methodConfig.filter(({ retryPolicy }) => retryPolicy !== undefined);
-  const isSafe = (service: string, method: string): boolean =>
-    safe.some(({ name }) => name.some((one) => one.service === service && one.method === method));
-
+  const isSafe = repeatableBy(published);
   const keyed = services.flatMap(({ fullName: service, methods }) =>
     Object.values(methods)
       .filter((method) => takesIdempotencyKey(method) && !isSafe(service, method.name))
       .map(({ name: method }) => ({ service, method })),
   );
-  return { ...published, methodConfig: [...published.methodConfig, { ...safe[0], name: keyed }] };
+  const safe = published.methodConfig.find(isRetried);
+  return { ...published, methodConfig: [...published.methodConfig, { ...safe, name: keyed }] };
+}
+
+/** Whether a config lets an RPC be retried. */
+export function repeatableBy({ methodConfig }: ServiceConfig): (service: string, method: string) => boolean {
+  const names = methodConfig.filter(isRetried).flatMap(({ name }) => name);
+  const repeatable = new Set(names.map(({ service, method = '' }) => `${service}/${method}`));
+  return (service, method) => repeatable.has(`${service}/${method}`);
+}
+
+function isRetried({ retryPolicy }: MethodConfig): boolean {
+  return retryPolicy !== undefined;
 }

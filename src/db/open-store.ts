@@ -1,6 +1,7 @@
 import { checkSchema, migrateSqlite } from './migrate.js';
 import { type PostgresOptions, PostgresStore } from './postgres-store.js';
 import { closeSqliteFile, openSqliteFile, type SqliteFileOptions } from './sqlite-file.js';
+import { SqliteLog } from './sqlite-log.js';
 import { SqliteStore } from './sqlite-store.js';
 import type { Store } from './store.js';
 
@@ -24,7 +25,7 @@ async function openSqlite(path: string, options?: SqliteFileOptions): Promise<St
   const file = await openSqliteFile(path, options);
   try {
     await migrateSqlite(file);
-    return new SqliteStore(file);
+    return new SqliteStore(file, new SqliteLog(path));
   } catch (error) {
     closeSqliteFile(file);
     throw error;

@@ -15,8 +15,8 @@ const LOCK_TIMEOUT_MS = 3_000;
 const LOCK_POLL_MS = 50;
 
 /**
- * Opens the embedded database for this process alone: durable commits, and a lock that the kernel takes back when the
- * process dies. Makes the file, for its owner only, if there is none. Throws Fault `DatabaseInUse`, `DatabaseUnavailable`.
+ * Opens the embedded database for this process alone: commits that are durable once its log is, and a lock that the kernel
+ * takes back when the process dies. Makes the file, for its owner only, if there is none. Throws Fault `DatabaseInUse`, `DatabaseUnavailable`.
  */
 export async function openSqliteFile(path: string, options: SqliteFileOptions = {}): Promise<SqliteFile> {
   const deadline = performance.now() + (options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
@@ -73,7 +73,7 @@ function tryOpen(path: string): SqliteFile | undefined {
     // before the first access: from then on the lock is held, and no shared memory is needed beside the file
     pragma(database, 'locking_mode = EXCLUSIVE');
     pragma(database, 'journal_mode = WAL');
-    pragma(database, 'synchronous = FULL');
+    pragma(database, 'synchronous = NORMAL'); // commits are made durable by `SqliteLog`
     pragma(database, 'foreign_keys = OFF');
     pragma(database, 'temp_store = MEMORY');
     pragma(database, `cache_size = ${-CACHE_KIB}`);

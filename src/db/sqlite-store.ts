@@ -1,6 +1,7 @@
 import type Database from 'libsql';
 import { Fault } from '../errors/fault.js';
 import { closeSqliteFile, isOutage, isUniqueViolation, type SqliteFile } from './sqlite-file.js';
+import type { SqliteLog } from './sqlite-log.js';
 import type { Bound, Compiled } from './statement.js';
 import { CommitUnknown, type Done, RowCountMismatch, type Store, UniqueViolation, type Unit } from './store.js';
 
@@ -26,29 +27,34 @@ type Outcome = { readonly done: readonly Done[] } | { readonly failed: unknown }
 
 /**
  * Records in an embedded file. The units of one turn of the event loop share a transaction, and so the wait for the disk,
- * which is nearly all that a small unit costs.
+ * which is nearly all that a small unit costs. Nobody is told of what may yet be lost: units and reads end when all that was
+ * committed before them is durable.
  */
 export class SqliteStore implements Store {
   readonly dialect = 'sqlite';
   readonly #file: SqliteFile;
+  readonly #log: SqliteLog;
   readonly #prepared = new Map<Compiled, Prepared>();
   readonly #transaction: Transaction;
   #waiting: Waiting[] = [];
+  /** Units that are written and not durable yet. */
+  #settlingCount = 0;
   #flushing: NodeJS.Immediate | undefined;
   #gathering: NodeJS.Timeout | undefined;
   #isCrowded = false;
   #isOpen = true;
 
-  /** Takes the file over: `close` closes it. */
-  constructor(file: SqliteFile) {
+  /** Takes the file and its log over: `close` closes them. */
+  constructor(file: SqliteFile, log: SqliteLog) {
     this.#file = file;
+    this.#log = log;
     this.#transaction = new Transaction(file);
   }
 
   apply(unit: Unit): Promise<readonly Done[]> {
     return new Promise((resolve, reject) => {
-      if (!this.#isOpen) throw closed();
-      if (this.#waiting.length >= MAX_WAITING_UNITS)
+      this.#requireUsable();
+      if (this.#waiting.length + this.#settlingCount >= MAX_WAITING_UNITS)
         throw new Fault('DatabaseUnavailable', { reason: 'too many writes wait' });
       this.#waiting.push({ unit, resolve, reject });
       this.#flushSoon();
@@ -56,11 +62,13 @@ export class SqliteStore implements Store {
   }
 
   async read<Row>(statement: Bound<Row>): Promise<readonly Row[]> {
-    if (!this.#isOpen) throw closed();
+    this.#requireUsable();
     try {
-      return this.#run(statement).returned as readonly Row[];
+      const { returned } = this.#run(statement);
+      if (this.#log.wait) await this.#log.wait;
+      return returned as readonly Row[];
     } catch (error) {
-      throw isOutage(error) ? unavailable(error) : error;
+      throw isOutage(error) || error instanceof CommitUnknown ? unavailable(error) : error;
     }
   }
 
@@ -70,8 +78,15 @@ export class SqliteStore implements Store {
     while (this.#waiting.length > 0) this.#flush();
     clearImmediate(this.#flushing);
     clearTimeout(this.#gathering);
+    await this.#log.wait?.catch(() => undefined); // those whose units they are, are told
+    this.#log.close();
     this.#prepared.clear();
     closeSqliteFile(this.#file);
+  }
+
+  #requireUsable(): void {
+    if (!this.#isOpen) throw closed();
+    if (this.#log.isBroken) throw new Fault('DatabaseUnavailable', { reason: BROKEN });
   }
 
   #flushSoon(): void {
@@ -89,7 +104,17 @@ export class SqliteStore implements Store {
     this.#isCrowded = units.length > 1;
     if (this.#waiting.length > 0) this.#flushSoon();
     try {
-      const outcomes = this.#write(units);
+      void this.#settle(units, this.#write(units));
+    } catch (error) {
+      for (const { reject } of units) reject(error);
+    }
+  }
+
+  /** A refusal too rests on what was committed before it. */
+  async #settle(units: readonly Waiting[], outcomes: readonly Outcome[]): Promise<void> {
+    this.#settlingCount += units.length;
+    try {
+      await this.#log.wait;
       for (const [index, { resolve, reject }] of units.entries()) {
         const outcome = outcomes[index];
         if (outcome && 'done' in outcome) resolve(outcome.done);
@@ -97,6 +122,8 @@ export class SqliteStore implements Store {
       }
     } catch (error) {
       for (const { reject } of units) reject(error);
+    } finally {
+      this.#settlingCount -= units.length;
     }
   }
 
@@ -166,6 +193,7 @@ export class SqliteStore implements Store {
   #commit(): void {
     try {
       this.#transaction.commit.run();
+      this.#log.written();
     } catch (cause) {
       // a WAL whose last write failed may still be found whole after the next start
       throw isOutage(cause) && cause.code.startsWith('SQLITE_IOERR')
@@ -241,6 +269,8 @@ class Transaction {
     this.rollbackTo = file.prepare('ROLLBACK TO unit');
   }
 }
+
+const BROKEN = 'the disk has lost a write; what is recorded shows after a restart';
 
 function closed(): Fault {
   return new Fault('DatabaseUnavailable', { reason: 'the database was closed' });

@@ -48,7 +48,7 @@ export async function listVolumes(store: Store, list: VolumeList): Promise<Volum
   const rows = await readRows(store, { ...list, order, limit: limit + 1 });
   const page = rows.slice(0, countWithin(rows, limit, maxBytes));
   const metadata = await metadataOf(store, page);
-  const volumes = page.map((row) => toVolume(row, metadata.get(row.id) ?? new Map()));
+  const volumes = page.map((row) => toVolume(row, metadata.get(row.id) ?? new Map(), row.provider_auth));
   const last = volumes.at(-1);
   return { volumes, next: last && rows.length > page.length ? cursorOf(last, order) : undefined };
 }

@@ -22,7 +22,8 @@ export type VolumeColumns = Pick<VolumesTable, (typeof VOLUME_COLUMNS)[number]>;
 export type VolumeRow = VolumeColumns & { readonly metadata: string };
 
 /** A row as an event keeps it: without secrets; with how far long work was, percent. */
-type VolumePayload = Omit<VolumeColumns, Secret> & { readonly metadata: Pairs; readonly progress_percent?: number };
+type VolumePayload = PublicColumns & { readonly metadata: Pairs; readonly progress_percent?: number };
+type PublicColumns = Omit<VolumeColumns, Secret>;
 type Secret = 'provider_auth';
 
 const EVENT_COLUMNS = VOLUME_COLUMNS.filter((column) => column !== ('provider_auth' satisfies Secret));
@@ -46,7 +47,7 @@ export function payloadColumn(dialect: DialectName, progressPercent?: number): R
 }
 
 export function volumeOf(row: VolumeRow): Volume {
-  return toVolume(row, fromPairs(row.metadata));
+  return toVolume(row, fromPairs(row.metadata), row.provider_auth);
 }
 
 /** What an event says of its volume. */
@@ -61,8 +62,8 @@ export interface PayloadChange {
 export function changeOfPayload(payload: string): PayloadChange | undefined {
   const kept = payloadIn(payload);
   if (!kept) return undefined;
-  const { metadata, progress_percent: progressPercent, ...columns } = kept;
-  const volume = toVolume({ ...columns, provider_auth: null }, new Map(metadata));
+  const { metadata, progress_percent: progressPercent } = kept;
+  const volume = toVolume(kept, new Map(metadata), null);
   return progressPercent === undefined ? { volume } : { volume, progressPercent };
 }
 
@@ -88,7 +89,11 @@ const REQUIRED_TEXTS = ['id', 'project_id', 'user_id', 'status', 'attach_status'
 const REQUIRED_NUMBERS = ['size', 'revision', 'created_at', 'updated_at'] as const;
 
 /** The volume that a row and its metadata are. */
-export function toVolume(row: VolumeColumns, metadata: ReadonlyMap<string, string>): Volume {
+export function toVolume(
+  row: PublicColumns,
+  metadata: ReadonlyMap<string, string>,
+  providerAuth: string | null,
+): Volume {
   return {
     id: row.id,
     projectId: row.project_id,
@@ -116,7 +121,7 @@ export function toVolume(row: VolumeColumns, metadata: ReadonlyMap<string, strin
     nameId: row.name_id,
     providerId: row.provider_id,
     providerLocation: row.provider_location,
-    providerAuth: row.provider_auth,
+    providerAuth,
     serviceId: row.service_id,
     sharedTargets: row.shared_targets === null ? null : row.shared_targets === 1,
     metadata,

@@ -64,7 +64,46 @@ export function insertedVolume(volume: NewVolume, done: Done): Volume {
 
 /** A volume as it is when its record has just been made. `createdAt` in ms; 0 while the database has not said it. */
 export function unplacedVolume(volume: NewVolume, createdAt: number): Volume {
-  return { ...volume, ...UNPLACED, createdAt, updatedAt: createdAt };
+  // property by property: an object that is made of two takes V8 ten times as long
+  return {
+    id: volume.id,
+    projectId: volume.projectId,
+    userId: volume.userId,
+    name: volume.name,
+    description: volume.description,
+    sizeGib: volume.sizeGib,
+    status: volume.status,
+    statusReason: null,
+    previousStatus: null,
+    attachStatus: UNPLACED.attachStatus,
+    migrationStatus: null,
+    host: null,
+    clusterName: null,
+    availabilityZone: volume.availabilityZone,
+    volumeTypeId: volume.volumeTypeId,
+    snapshotId: volume.snapshotId,
+    sourceVolumeId: volume.sourceVolumeId,
+    groupId: volume.groupId,
+    encryptionKeyId: volume.encryptionKeyId,
+    bootable: volume.bootable,
+    multiattach: volume.multiattach,
+    useQuota: volume.useQuota,
+    replicationStatus: null,
+    nameId: null,
+    providerId: null,
+    providerLocation: null,
+    providerAuth: null,
+    serviceId: null,
+    sharedTargets: UNPLACED.sharedTargets,
+    metadata: volume.metadata,
+    revision: UNPLACED.revision,
+    scheduledAt: null,
+    launchedAt: null,
+    terminatedAt: null,
+    createdAt,
+    updatedAt: createdAt,
+    deletedAt: null,
+  };
 }
 
 /** The live volume, if the project has it. */
@@ -93,26 +132,8 @@ export async function findVolumes(store: Store, ids: readonly string[]): Promise
   return (await store.read(findByIds.with({ ids: JSON.stringify(ids) }))).map(volumeOf);
 }
 
-const UNPLACED = {
-  statusReason: null,
-  previousStatus: null,
-  attachStatus: 'detached',
-  migrationStatus: null,
-  host: null,
-  clusterName: null,
-  replicationStatus: null,
-  nameId: null,
-  providerId: null,
-  providerLocation: null,
-  providerAuth: null,
-  serviceId: null,
-  sharedTargets: true,
-  revision: 1,
-  scheduledAt: null,
-  launchedAt: null,
-  terminatedAt: null,
-  deletedAt: null,
-} as const satisfies Partial<Volume>;
+/** What a volume has from the start; the rest of what nobody has said yet is null. */
+const UNPLACED = { attachStatus: 'detached', sharedTargets: true, revision: 1 } as const satisfies Partial<Volume>;
 
 interface RecordParams {
   id: string;

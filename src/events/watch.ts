@@ -95,15 +95,15 @@ export class VolumeEvents {
 
   /**
    * Begins a watch. On PostgreSQL one from now on may show changes of the last moments before it, of transactions that
-   * were still waiting for others. Throws Fault `InvalidInput` for a cursor whose successors were purged; reading it throws
-   * Fault `WatchTooSlow`, and `ServiceStopping` when this process ends.
+   * were still waiting for others. Throws Fault `InvalidInput` for a cursor whose successors were purged, and the signal's
+   * reason; reading it throws Fault `WatchTooSlow`, and `ServiceStopping` when this process ends.
    */
   async subscribe(request: WatchRequest): Promise<VolumeWatch> {
     const { head, horizon } = await eventRange(this.#store);
     const start = request.after ?? head;
     // what is beyond the head was not given out by this database
     if (isAfter(horizon, start) || isAfter(start, head)) throw expired();
-    if (request.signal.aborted) throw new Fault('Cancelled', { what: 'The watch' });
+    request.signal.throwIfAborted();
 
     if (this.#open.size >= this.#maxWatches) {
       throw new Fault('TooManyRequests', { what: 'watches', limit: this.#maxWatches });

@@ -107,7 +107,12 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
       quotas({ ...quota, store, pages, namePages: names }),
       volumeTypes({ store, defaults, configuredName, namePages: names, newId: randomUUID }),
       availabilityZones({ store, storageZone: config.storageAvailabilityZone }),
-      services({ store, downAfterMs: config.serviceDownTimeMs }),
+      services({
+        store,
+        downAfterMs: config.serviceDownTimeMs,
+        serviceTtlMs: config.serviceVersionTtlMs,
+        clients: [parts.scheduler, parts.volume],
+      }),
       pools({ ...lookups, scheduler: parts.scheduler, listeners: parts.listeners }),
       messages({ store, pages }),
       workers({ store, scheduler: parts.scheduler }),

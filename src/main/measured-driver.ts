@@ -18,12 +18,18 @@ export function measuredDriver(
       storage.driverSeconds.with(name, operation).observe((performance.now() - begun) / 1_000);
     }
   };
+  const operations = new Map<string, string>();
+  const operationOf = (method: string): string => {
+    let operation = operations.get(method);
+    if (operation === undefined) operations.set(method, (operation = snake(method)));
+    return operation;
+  };
   // every method of a driver answers a promise; what is no method is passed on as it is
   return new Proxy(driver, {
     get(target, key) {
       const value: unknown = Reflect.get(target, key, target);
       if (typeof value !== 'function' || typeof key !== 'string') return value;
-      return (...args: unknown[]) => timed(snake(key), () => Reflect.apply(value, target, args));
+      return (...args: unknown[]) => timed(operationOf(key), () => Reflect.apply(value, target, args));
     },
   });
 }

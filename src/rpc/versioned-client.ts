@@ -20,6 +20,7 @@ import {
   type RpcName,
   serviceNameOf,
 } from './service-definition.js';
+import { type Loss, lossesBelow } from './version-losses.js';
 import { Cap, type CapExplanation, type Registry, type ServiceVersions, VersionCap } from './version-cap.js';
 import { versionOf } from './version-number.js';
 import { type InternalApi, internalApiOf, ownVersion, type Rules } from './versions.js';
@@ -143,6 +144,12 @@ export class VersionedClient<S extends AnyService> {
   /** The cap as the records are now, and who decides it. */
   explainCap(): Promise<CapExplanation> {
     return this.#cap.explain();
+  }
+
+  /** What cannot be said to a receiver that speaks `cap`. */
+  lossesBelow(cap: Cap): readonly Loss[] {
+    const former = (name: string): string | undefined => this.formerMethod?.(name, cap)?.name;
+    return lossesBelow(this.api, { level: cap, own: this.own, former });
   }
 
   /** Sends nothing newer than `version` from now on; undefined: whatever the services speak. */

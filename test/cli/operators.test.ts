@@ -2,7 +2,7 @@ import test from 'ava';
 
 import { Fault } from '#src/errors/fault.js';
 import { QuotaFigure, UsageItemKind } from '#src/gen/cinder/api/v3/quotas.js';
-import { ServiceState } from '#src/gen/cinder/api/v3/services.js';
+import { ServiceState, VersionHolderKind, VersionLossKind } from '#src/gen/cinder/api/v3/services.js';
 import { cli, fakeApiFor } from '../support/cli.js';
 
 const AT = new Date('2026-01-02T03:04:05Z');
@@ -44,6 +44,51 @@ test('service list has the columns of OpenStack', async (t) => {
       '',
     ].join('\n'),
   );
+});
+
+test('service versions says who holds a binary down, and with --lost what the others go without', async (t) => {
+  const cap = {
+    ...{ binary: 'cinder-volume', rpcVersion: '3.15', objectVersion: '1.38' },
+    ...{ ownRpcVersion: '3.20', ownObjectVersion: '1.39' },
+  };
+  const old = { kind: VersionHolderKind.SERVICE, host: 'node2@file', rpcVersion: '3.15', objectVersion: '1.38' };
+  const times = { silent: { seconds: 70, nanos: 0 }, countsFor: { seconds: 86_330, nanos: 0 } };
+  const odd = { ...old, host: 'node3@file', rpcVersion: '', unreadable: true };
+  const losses = [
+    { kind: VersionLossKind.METHOD_REFUSED, what: 'Reimage', since: '3.18' },
+    { kind: VersionLossKind.METHOD_REWORDED, what: 'Failover', since: '3.8', instead: 'FailoverHost' },
+    { kind: VersionLossKind.FIELD_DROPPED, what: 'Volume.use_quota', since: '1.9' },
+  ];
+  const scheduler = { ...cap, binary: 'cinder-scheduler', rpcVersion: '3.12', objectVersion: '1.39' };
+  const { address, seen } = await fakeApiFor(t, {
+    explainVersionCap: () => ({
+      caps: [
+        {
+          ...cap,
+          holders: [{ ...old, ...times, decides: true }, odd, { kind: VersionHolderKind.PIN, rpcVersion: '3.18' }],
+          losses,
+        },
+        scheduler,
+      ],
+    }),
+  });
+  const run = async (...argv: string[]): Promise<readonly string[]> => {
+    const { stdout } = await cli(['--api', address, 'service', 'versions', '-f', 'csv', ...argv]);
+    return stdout.trimEnd().split('\n').slice(1);
+  };
+
+  t.deepEqual(await run('--service', 'cinder-volume'), [
+    '"cinder-volume","3.15","1.38","node2@file","3.15","1.38","70 s","86330 s"',
+    '"cinder-volume","3.15","1.38","node3@file","""""","""1.38""","",""',
+    '"cinder-volume","3.15","1.38","rpc_pins","3.18","","",""',
+    '"cinder-scheduler","3.12","1.39","","","","",""',
+  ]);
+  t.like(seen[0]?.request, { binary: 'cinder-volume' });
+  t.deepEqual(await run('--lost'), [
+    '"cinder-volume","Reimage","3.18","refused: SERVICE_TOO_OLD"',
+    '"cinder-volume","Failover","3.8","sent as FailoverHost"',
+    '"cinder-volume","Volume.use_quota","1.9","left out"',
+  ]);
 });
 
 test('service set disables with a reason and enables again, in either place of the command', async (t) => {

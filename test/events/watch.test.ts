@@ -3,6 +3,7 @@ import { appendVolumeEvent, appendVolumeProgress, type EventCursor } from '#src/
 import { purge } from '#src/db/purge.js';
 import type { Store } from '#src/db/store.js';
 import { transition } from '#src/db/volume-transitions.js';
+import { Fault } from '#src/errors/fault.js';
 import { VolumeEvents, type VolumeChange, type WatchOptions, type WatchRequest } from '#src/events/watch.js';
 import { breakRow } from '../support/broken-rows.js';
 import { storesFor } from '../support/sql.js';
@@ -274,4 +275,10 @@ storesFor('more watches than allowed are refused until one ends', async (t, stor
   await t.throwsAsync(watch(t, events), { name: 'TooManyRequests' });
   first.abort();
   await t.notThrowsAsync(watch(t, events));
+});
+
+storesFor('a watch that begins while its process ends says so, and not that the caller left', async (t, store) => {
+  const stopping = new Fault('ServiceStopping', {});
+  const begun = eventsOf(t, store).subscribe({ signal: AbortSignal.abort(stopping) });
+  t.is(await t.throwsAsync(begun), stopping);
 });

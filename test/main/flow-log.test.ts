@@ -33,7 +33,7 @@ const LEVELS: readonly (readonly [what: string, transition: Transition, level: s
 
 for (const [what, transition, level] of LEVELS) {
   test(`${what} is logged as ${level}, under the request and the flow`, (t) => {
-    const log = recordingLog();
+    const log = { ...recordingLog(), level: 'debug' as const };
     flowLog(log)(RUN, transition);
     t.is(log.lines.length, 1);
     t.is(log.lines[0]?.level, level);

@@ -7,6 +7,7 @@ import type { AddTo } from '../context.js';
 import { examples } from '../help.js';
 import type { Row } from '../output.js';
 import { UsageError } from '../parts.js';
+import { addServiceVersions } from './service-versions.js';
 
 const COLUMNS = ['Binary', 'Host', 'Zone', 'Status', 'State', 'Updated At'] as const;
 const LONG_COLUMNS = [...COLUMNS, 'Disabled Reason', 'Cluster', 'RPC Version', 'Object Version', 'Frozen'] as const;
@@ -18,7 +19,7 @@ const CLEANUP_FIELDS = {
   ...{ resource_id: '--resource', resource_type: '--resource-type' },
 };
 
-/** Adds `service list | set | cleanup`. */
+/** Adds `service list | set | cleanup | versions`. */
 export const addServiceCommands: AddTo = (service, context) => {
   service
     .command('list')
@@ -67,6 +68,8 @@ export const addServiceCommands: AddTo = (service, context) => {
       )}\n\nA volume service that is down does its work when it comes back: it is shown as unavailable.`,
     )
     .action(onApi(context, cleanUp, { fields: CLEANUP_FIELDS, changes: true }));
+
+  addServiceVersions(service, context);
 };
 
 /** What may be asked of a clean-up; what is absent narrows nothing. */

@@ -19,11 +19,10 @@ export const createVolumeFromSpec = (
 
   async execute({ claim, backend, spec }, { signal }) {
     const volume = { ...spec.place, epoch: claim.epoch, resumed: claim.resumed };
-    await withProgress(parts, claim, signal, (work) =>
-      spec.type === 'raw'
-        ? backend.driver.createVolume(volume, work)
-        : backend.driver.createClonedVolume(volume, spec.source, work),
-    );
+    // a raw volume takes no time that anybody would want to follow
+    if (spec.type === 'raw') await backend.driver.createVolume(volume, { signal, onProgress: () => undefined });
+    else
+      await withProgress(parts, claim, signal, (work) => backend.driver.createClonedVolume(volume, spec.source, work));
     return {};
   },
 });

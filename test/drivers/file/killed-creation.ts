@@ -9,7 +9,7 @@ import type { NewVolume, VolumePlace } from '#src/drivers/driver.js';
 const [folder = '', json = '', nth = '', source = '', programPath = ''] = process.argv.slice(2);
 
 let left = Infinity;
-for (const name of ['open', 'ftruncate', 'fsync', 'close', 'link', 'unlink', 'copyFile'] as const) {
+for (const name of ['open', 'ftruncate', 'fsync', 'closeSync', 'link', 'unlink', 'copyFile'] as const) {
   const call = fs[name] as (...args: unknown[]) => void;
   // `fs[name]` is a different type for each name; the wrapper passes everything on.
   (fs as unknown as Record<string, unknown>)[name] = (...args: unknown[]): void => {

@@ -48,6 +48,7 @@ Quotas/GetQuotaClassSet                  own      no      no      yes    yes    
 Quotas/UpdateQuotaClassSet               own      no      no      yes    no            yes
 
 Services/ListServices                    own      no      no      yes    yes           yes
+Services/ExplainVersionCap               own      no      no      yes    yes           yes
 Services/EnableService                   own      no      no      yes    no            yes
 Services/DisableService                  own      no      no      yes    no            yes
 

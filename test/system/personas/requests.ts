@@ -23,6 +23,7 @@ import {
 import {
   DisableServiceRequest,
   EnableServiceRequest,
+  ExplainVersionCapRequest,
   ListServicesRequest,
   ServicesService,
 } from '#src/gen/cinder/api/v3/services.js';
@@ -115,6 +116,7 @@ export const ASKS: readonly Ask[] = [
   ask(QuotasService.updateQuotaClassSet, () =>
     UpdateQuotaClassSetRequest.create({ className: 'gold', limits: toUnlimited }),
   ),
+  ask(ServicesService.explainVersionCap, () => ExplainVersionCapRequest.create()),
   ask(ServicesService.listServices, () => ListServicesRequest.create()),
   ask(ServicesService.enableService, () => EnableServiceRequest.create(service)),
   ask(ServicesService.disableService, () => DisableServiceRequest.create(service)),
