@@ -38,6 +38,12 @@ const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/service.js')).addServiceCommands,
   },
   {
+    name: 'log',
+    about: 'The logs of the services',
+    calls: true,
+    load: async () => (await import('./commands/log-level.js')).addLogCommands,
+  },
+  {
     name: 'pool',
     about: 'The storage pools',
     calls: true,

@@ -18,6 +18,8 @@ export interface LogFields {
   readonly task?: string | undefined;
   /** State a flow or task went into, in TaskFlow's words. */
   readonly state?: string | undefined;
+  /** The part of the product that says it, e.g. `cinder.volume`: its level can be set by itself. */
+  readonly logger?: string | undefined;
   /** `cinder-api`, `cinder-scheduler` or `cinder-volume`. */
   readonly binary?: string | undefined;
   readonly host?: string | undefined;

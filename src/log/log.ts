@@ -14,10 +14,20 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** A log whose level may be changed while it is in use. */
+/** A log whose level may be changed while it is in use, as a whole or by its parts. */
 export interface LeveledLog extends Log {
+  /** Setting it sets that of every part. */
   level: LogLevel;
+  /** The log of a part, by a name with dots, e.g. `cinder.volume`; its lines carry the name. The same for the same name. */
+  logger(name: string): Log;
+  /** The names there are that begin so, ordered, with their levels; the log's own is `cinder`. */
+  levels(prefix: string): ReadonlyMap<string, LogLevel>;
+  /** Sets the level of all whose name begins so. */
+  setLevels(prefix: string, level: LogLevel): void;
 }
+
+/** The log's own name among its parts. */
+const ROOT = 'cinder';
 
 export interface LogOptions {
   readonly level: LogLevel;
@@ -39,25 +49,51 @@ export function createLog({ level, format: lines, stream, fields: always = {} }:
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's own typings
     transports: [new transports.Stream({ stream, eol: '\n' })],
   });
-  let limit = LOG_LEVELS.indexOf(level);
+  const root = part(logger, always, LOG_LEVELS.indexOf(level));
+  const parts = new Map([[ROOT, root]]);
+  const setLevels = (prefix: string, next: LogLevel): void => {
+    for (const [name, one] of parts) if (name.startsWith(prefix)) one.limit = LOG_LEVELS.indexOf(next);
+  };
+  return {
+    ...root.log,
+    get level() {
+      return levelOf(root);
+    },
+    set level(next) {
+      setLevels('', next);
+    },
+    logger(name) {
+      const one = parts.get(name) ?? part(logger, { ...always, logger: name }, root.limit);
+      parts.set(name, one);
+      return one.log;
+    },
+    levels(prefix) {
+      const found = [...parts].filter(([name]) => name.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
+      return new Map(found.map(([name, one]) => [name, levelOf(one)]));
+    },
+    setLevels,
+  };
+}
 
+/** A log with a level of its own. */
+interface Part {
+  readonly log: Log;
+  /** Index of the level among LOG_LEVELS. */
+  limit: number;
+}
+
+function part(logger: Logger, always: LogFields, limit: number): Part {
   const at =
     (name: LogLevel, severity = LOG_LEVELS.indexOf(name)) =>
     (message: string, fields?: LogFields): void => {
-      if (severity <= limit) write(logger, name, message, always, fields);
+      if (severity <= one.limit) write(logger, name, message, always, fields);
     };
-  return {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    get level() {
-      return LOG_LEVELS[limit] ?? 'error';
-    },
-    set level(next) {
-      limit = LOG_LEVELS.indexOf(next);
-    },
-  };
+  const one: Part = { limit, log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } };
+  return one;
+}
+
+function levelOf({ limit }: Part): LogLevel {
+  return LOG_LEVELS[limit] ?? 'error';
 }
 
 /** The same log with fields added to every line, e.g. those of one request. */

@@ -38,19 +38,20 @@ const ZONES_MAX_AGE_MS = 5_000;
 /** Builds the public API from bottom to top and starts it. */
 export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: string) => void): Promise<Service> {
   const { config, sender } = parts;
+  const log = parts.log.logger('cinder.api');
   const store = boundedKeysStore(parts.store, { limit: config.maxIdempotencyKeysPerProject });
   const incarnation = randomUUID();
   const tokens = tokensWith(await installationSecret(store, 'tokens'));
   const events = new VolumeEvents(store, {
     bufferSize: config.watchBuffer,
     onUnreadable: ({ seq, resourceId, type }) =>
-      parts.log.warn('an event cannot be read: no watcher gets it', { seq, resourceId, type }),
+      log.warn('an event cannot be read: no watcher gets it', { seq, resourceId, type }),
   });
   parts.watchers.wake = () => events.wake();
   const pages = pageTokens(tokens);
   const names = namePages(tokens);
 
-  const callers = authenticator(parts);
+  const callers = authenticator({ ...parts, log });
   const configuredName = config.defaultVolumeType;
   const defaults = defaultTypes((projectId) => defaultVolumeType(store, { projectId, configuredName }));
 
@@ -81,7 +82,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
     authenticator: callers,
     policy: { allows },
     report: parts.report,
-    onBrokenLimit: (broken) => parts.log.warn('a connection was closed: it broke a limit', { ...broken }),
+    onBrokenLimit: (broken) => log.warn('a connection was closed: it broke a limit', { ...broken }),
     ...parts.telemetry.publicServer,
     maxRequestsPerProject: config.maxConcurrentRequestsPerProject,
     services: [
@@ -97,11 +98,10 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         undoDeadlineMs: config.apiFlowDeadlineMs,
         releaseGraceMs: quota.graceMs,
         releaseQuota: quota.release,
-        onReleaseLeft: ({ resourceId }, error) =>
-          parts.log.info('a release is left to recovery', { resourceId, error }),
+        onReleaseLeft: ({ resourceId }, error) => log.info('a release is left to recovery', { resourceId, error }),
         send: (cast) => sender.send(cast),
         inOwnWords: parts.inOwnWords,
-        onReset: (reset) => parts.log.warn('the status of a volume was reset by hand', { ...reset }),
+        onReset: (reset) => log.warn('the status of a volume was reset by hand', { ...reset }),
         listeners: parts.listeners,
       }),
       quotas({ ...quota, store, pages, namePages: names }),
@@ -112,6 +112,10 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         downAfterMs: config.serviceDownTimeMs,
         serviceTtlMs: config.serviceVersionTtlMs,
         clients: [parts.scheduler, parts.volume],
+        scheduler: parts.scheduler,
+        volume: parts.volume,
+        logLevels: parts.log,
+        host: config.host,
       }),
       pools({ ...lookups, scheduler: parts.scheduler, listeners: parts.listeners }),
       messages({ store, pages }),
@@ -120,7 +124,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
         checksFor: checksOf(parts, quota),
         running: runningDiagnoses(),
         onRepaired: ({ kind, resource, description, remedy }, { userId, requestId }) =>
-          parts.log.warn('a repair', { kind, resource, description, remedy, userId, requestId }),
+          log.warn('a repair', { kind, resource, description, remedy, userId, requestId }),
       }),
     ],
   });

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { noAuth } from '../auth/none.js';
 import { tokenAuth } from '../auth/tokens.js';
 import { readTokens } from '../auth/tokens-file.js';
+import type { Log } from '../log/log.js';
 import type { Authenticator } from '../rpc/interceptors/authenticate.js';
 import type { Foundation } from './foundation.js';
 import { LiveFiles } from './live-files.js';
@@ -16,7 +17,7 @@ export function authenticator({
   config,
   log,
   reloads,
-}: Pick<Foundation, 'config' | 'log' | 'reloads'>): LiveAuthenticator {
+}: Pick<Foundation, 'config' | 'reloads'> & { readonly log: Log }): LiveAuthenticator {
   if (config.authStrategy === 'noauth') return { ...noAuth, close: () => undefined };
   let path = pathIn(config);
   const tokens = new LiveFiles({

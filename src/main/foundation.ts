@@ -82,7 +82,11 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
   reloads.add({ name: 'log level', options: ['logLevel'], reload: ({ logLevel }) => void (log.level = logLevel) });
   const tls = tlsOf(config, log, reloads);
   const watchers: Watchers = { wake: () => undefined };
-  const telemetry = await startTelemetry(config, log, { descriptors, ...given('services', extras.services) });
+  const telemetry = await startTelemetry(config, log, {
+    descriptors,
+    ...given('services', extras.services),
+    requests: log.logger('cinder.request'),
+  });
   const opened = await openStore(config.databaseUrl).catch(async (error: unknown) => {
     await telemetry.close();
     throw error;
@@ -93,6 +97,8 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     await store.read(anything.with({}));
     return { ready: true };
   });
+  const rpcLog = log.logger('cinder.rpc');
+  const castLog = log.logger('cinder.casts');
   const clientOptions = (binary: string): VersionedClientOptions => ({
     rules,
     registry: registryIn(store),
@@ -106,7 +112,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     ...given('secret', config.internalRpcSecret),
     ...given('credentials', tls.peers),
     ...telemetry.clients,
-    ...versionLog(log),
+    ...versionLog(rpcLog),
   });
   const scheduler = new SchedulerClient(clientOptions('cinder-scheduler'));
   const volume = new VolumeClient(clientOptions('cinder-volume'));
@@ -138,9 +144,9 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
       for (const told of onGivenUp) told(cast);
     },
     onProblem: ({ resourceId, message, sends }, problem) =>
-      log.info('a cast was not taken yet', { resourceId, method: message.method, sends, problem }),
-    onDamage: ({ resourceId }, damage) => log.warn('a row of work is damaged', { resourceId, damage }),
-    onError: (error) => log.warn('casts cannot be sent at the moment', { error }),
+      castLog.info('a cast was not taken yet', { resourceId, method: message.method, sends, problem }),
+    onDamage: ({ resourceId }, damage) => castLog.warn('a row of work is damaged', { resourceId, damage }),
+    onError: (error) => castLog.warn('casts cannot be sent at the moment', { error }),
   });
   // a peer that was replaced speaks another version: believed at once instead of within seconds
   reloads.add({
@@ -165,15 +171,20 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     sender,
     inOwnWords: (message) => castClients.get(message.binary)?.inOwnWords(message) ?? message,
     onGivenUp,
-    listeners: [flowLog(log), flowMetrics(telemetry.metrics), ...telemetry.listeners, ...(extras.listeners ?? [])],
+    listeners: [
+      flowLog(log.logger('cinder.flow')),
+      flowMetrics(telemetry.metrics),
+      ...telemetry.listeners,
+      ...(extras.listeners ?? []),
+    ],
     onWork: ({ resourceId, method, epoch, context }, ended, error) => {
       const { requestId, projectId, traceparent } = context;
       const traceId = traceIdOf(traceparent);
       const fields = { resourceId, method, epoch, requestId, projectId: projectId || undefined, traceId, ended };
-      if (ended === 'done') log.debug('work', fields);
-      else log.warn('work', { ...fields, error });
+      if (ended === 'done') castLog.debug('work', fields);
+      else castLog.warn('work', { ...fields, error });
     },
-    report: (error, where) => log.error('an unexpected error', { ...where, error }),
+    report: (error, where) => rpcLog.error('an unexpected error', { ...where, error }),
     watchers,
     reloads,
     tls,

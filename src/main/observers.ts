@@ -12,7 +12,7 @@ import type { RebuildParts } from '../quota/rebuild.js';
 import type { RecoveryParts } from '../quota/recovery.js';
 import type { RedisConnectionOptions } from '../redis/connect.js';
 import { backendOf } from '../objects/backend-name.js';
-import type { LeveledLog } from '../log/log.js';
+import type { Log } from '../log/log.js';
 import { sparingly } from '../log/sparingly.js';
 import type { ClaimCall, ClaimObserver, Claims } from '../scheduler/claims.js';
 import type { DecisionObserver } from '../scheduler/filter-scheduler.js';
@@ -144,7 +144,7 @@ export function decisionMetrics({ scheduler }: Metrics): DecisionObserver {
 }
 
 /** Counts what becomes of claims; that Redis does not answer is said in the log too, of each call now and then. */
-export function claimMetrics({ scheduler }: Metrics, log: Pick<LeveledLog, 'warn'>): ClaimObserver {
+export function claimMetrics({ scheduler }: Metrics, log: Pick<Log, 'warn'>): ClaimObserver {
   const warning = (what: ClaimCall) =>
     sparingly((count: number, error: unknown) =>
       log.warn('capacity claims: no answer from Redis', { what, count, error }),

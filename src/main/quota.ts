@@ -30,9 +30,14 @@ export interface QuotaEngine {
 }
 
 /** Connects to the configured Redis, or starts a private one. Throws when it cannot be used. */
-export async function quotaEngine({ config, log, store, telemetry, reloads }: Foundation): Promise<QuotaEngine> {
+export async function quotaEngine({ config, log: all, store, telemetry, reloads }: Foundation): Promise<QuotaEngine> {
+  const log = all.logger('cinder.quota');
   const observers = quotaObservers(telemetry.metrics);
-  const { connection: redis, close } = await openRedis(config, { log, reloads, ...observers.redis });
+  const { connection: redis, close } = await openRedis(config, {
+    log: all.logger('cinder.redis'),
+    reloads,
+    ...observers.redis,
+  });
   telemetry.metrics.quota.redisUp.from(() => [[redis.usable ? 1 : 0]]);
   telemetry.readiness.add('redis', async () => {
     const trouble = redis.trouble();

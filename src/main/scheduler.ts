@@ -4,6 +4,7 @@ import { CastReceiver } from '../casts/receiver.js';
 import { isUp, servicesOf } from '../db/services.js';
 import { hastenWorkers } from '../db/workers.js';
 import { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
+import type { Log } from '../log/log.js';
 import type { RedisConnection } from '../redis/connection.js';
 import { internalServer } from '../rpc/versioned-server.js';
 import { formatVersion } from '../rpc/version-number.js';
@@ -43,7 +44,8 @@ export async function scheduler(
   redis: RedisConnection,
   end: (reason: string) => void,
 ): Promise<Service> {
-  const { config, log, store, rules, sender } = parts;
+  const { config, store, rules, sender } = parts;
+  const log = parts.log.logger('cinder.scheduler');
   const { metrics } = parts.telemetry;
   const now = (): number => Date.now();
   const incarnation = randomUUID();
@@ -66,7 +68,7 @@ export async function scheduler(
     maxAttempts: config.schedulerMaxAttempts,
     observer: decisionMetrics(metrics),
   });
-  const claims = claimsOf(parts, redis);
+  const claims = claimsOf({ ...parts, log }, redis);
   if (claims) {
     claimReadings(metrics, claims, pools);
     parts.onGivenUp.add((cast) => void releaseGivenUp(claims, cast));
@@ -169,10 +171,13 @@ export async function scheduler(
       onUnreached: ({ binary, host }, error) =>
         log.warn('a service could not be asked to clean up', { binary, host, error }),
       onCleanup: cleanupLog(log),
+      logLevels: parts.log,
       onReport: (host) => void reported(host),
       announce: (notice) => log.info('the capacity of a backend has changed', { ...notice }),
     }),
     casts,
+    // who is asked about its log is named by its host
+    owns: (target) => target === config.host,
     report: parts.report,
     ...parts.telemetry.internalServer,
     rpcVersion,
@@ -247,7 +252,10 @@ export async function scheduler(
 }
 
 /** Undefined where capacity decides nothing: no filter compares it, so nobody may lose a pool over it. */
-export function claimsOf({ config, log, telemetry }: Foundation, redis: RedisConnection): Claims | undefined {
+export function claimsOf(
+  { config, log, telemetry }: Pick<Foundation, 'config' | 'telemetry'> & { readonly log: Pick<Log, 'warn'> },
+  redis: RedisConnection,
+): Claims | undefined {
   if (!config.schedulerDefaultFilters.includes('CapacityFilter')) return undefined;
   return new Claims({
     redis,

@@ -115,9 +115,11 @@ function servingOf({ metrics, readiness }: Telemetry, names: readonly ServiceNam
 
 /** What every process does beside its services. */
 function background(
-  { config, log, store, sender, telemetry }: Foundation,
+  { config, log: all, store, sender, telemetry }: Foundation,
   { settlements, rebuild, check }: QuotaEngine,
 ): ((graceMs: number) => Promise<void>)[] {
+  const log = all.logger('cinder.quota');
+  const dbLog = all.logger('cinder.db');
   const recovery = new Recovery({
     store,
     settlements,
@@ -146,8 +148,8 @@ function background(
       idempotencyMs: config.idempotencyRetentionMs,
     };
     purging = purge(store, retention, stopping.signal).then(
-      (purged) => log.info('purged', { ...purged }),
-      (error: unknown) => log.warn('nothing could be purged', { error }),
+      (purged) => dbLog.info('purged', { ...purged }),
+      (error: unknown) => dbLog.warn('nothing could be purged', { error }),
     );
   }, PURGE_INTERVAL_MS);
 

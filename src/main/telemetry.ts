@@ -40,11 +40,19 @@ export interface Telemetry {
   close(): Promise<void>;
 }
 
+export interface TelemetryParts {
+  readonly descriptors: Descriptors;
+  /** Which run here, for traces. @default nobody says */
+  readonly services?: readonly string[];
+  /** Where finished requests are noted. @default the log of the rest */
+  readonly requests?: Log;
+}
+
 /** Begins to measure, and to answer probes and scrapers. Throws when `metrics_listen` names an address that is taken. */
 export async function startTelemetry(
   config: Config,
   log: Log,
-  { descriptors, services = [] }: { readonly descriptors: Descriptors; readonly services?: readonly string[] },
+  { descriptors, services = [], requests = log }: TelemetryParts,
 ): Promise<Telemetry> {
   const version = productVersion();
   const metrics = createMetrics({
@@ -60,7 +68,7 @@ export async function startTelemetry(
     ? await tracing(config, { version, services, log, endpoint: config.otlpEndpoint })
     : undefined;
   const logged = requestLog(
-    log,
+    requests,
     paths(descriptors, ({ idempotency }) => idempotency === Idempotency.NO_SIDE_EFFECTS),
   );
   return {

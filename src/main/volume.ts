@@ -27,7 +27,8 @@ import type { Service } from './service.js';
 
 /** Builds the volume service from bottom to top and starts it. */
 export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason: string) => void): Promise<Service> {
-  const { config, log, store, rules, sender } = parts;
+  const { config, store, rules, sender } = parts;
+  const log = parts.log.logger('cinder.volume');
   const { metrics } = parts.telemetry;
   const incarnation = randomUUID();
   const zones = new Map(config.backends.map((options) => [`${config.host}@${options.name}`, options.availabilityZone]));
@@ -111,7 +112,13 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     descriptors: parts.descriptors,
     rules,
     definition: VolumeManagerService,
-    handlers: volumeCalls({ store, backends, report: () => reporter.reportAll(), onCleanup: cleanupLog(log) }),
+    handlers: volumeCalls({
+      store,
+      backends,
+      report: () => reporter.reportAll(),
+      onCleanup: cleanupLog(log),
+      logLevels: parts.log,
+    }),
     casts,
     owns: (target) => backends.find(target) !== undefined,
     report: parts.report,

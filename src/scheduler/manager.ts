@@ -1,6 +1,7 @@
 import { doCleanup, type DoCleanupParts } from '../casts/do-cleanup.js';
 import type { CastHandler } from '../casts/handler.js';
 import type { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
+import { getLogLevels, type LogLevels, setLogLevels } from '../rpc/log-levels.js';
 import type { InternalHandlers } from '../rpc/versioned-server.js';
 import type { AskingParts } from './handlers/asking.js';
 import { createBackup, type CreateBackupParts } from './handlers/create-backup.js';
@@ -45,7 +46,10 @@ export function schedulerCalls(
     AskingParts &
     CreateBackupParts &
     DoCleanupParts &
-    WorkCleanupParts,
+    WorkCleanupParts & {
+      /** Of this process. */
+      readonly logLevels: LogLevels;
+    },
 ): InternalHandlers<typeof SchedulerManagerService> {
   return {
     getPools: getPools(parts),
@@ -59,6 +63,13 @@ export function schedulerCalls(
     async doCleanup({ cleanupRequest }) {
       await doCleanup(parts, 'cinder-scheduler', cleanupRequest);
       return {};
+    },
+    async setLogLevels({ logRequest }) {
+      setLogLevels(parts.logLevels, logRequest);
+      return {};
+    },
+    async getLogLevels({ logRequest }) {
+      return { logLevels: getLogLevels(parts.logLevels, logRequest) };
     },
     updateServiceCapabilities: updateServiceCapabilities(parts),
     notifyServiceCapabilities: notifyServiceCapabilities(parts),

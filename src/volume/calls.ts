@@ -1,5 +1,6 @@
 import { doCleanup, type DoCleanupParts } from '../casts/do-cleanup.js';
 import type { VolumeManagerService } from '../gen/cinder/volume/v3/volume_manager.js';
+import { getLogLevels, type LogLevels, setLogLevels } from '../rpc/log-levels.js';
 import type { InternalHandlers } from '../rpc/versioned-server.js';
 import { inspectStorage, type StorageParts } from './handlers/inspect-storage.js';
 import { repairStorage } from './handlers/repair-storage.js';
@@ -7,6 +8,8 @@ import { repairStorage } from './handlers/repair-storage.js';
 export interface VolumeCallsParts extends DoCleanupParts, StorageParts {
   /** Reports every backend to every scheduler. */
   readonly report: () => Promise<void>;
+  /** Of this process. */
+  readonly logLevels: LogLevels;
 }
 
 /** What the volume service answers itself; its durable casts are in `manager.ts`. */
@@ -15,6 +18,13 @@ export function volumeCalls(parts: VolumeCallsParts): InternalHandlers<typeof Vo
     async doCleanup({ cleanupRequest }) {
       await doCleanup(parts, 'cinder-volume', cleanupRequest);
       return {};
+    },
+    async setLogLevels({ logRequest }) {
+      setLogLevels(parts.logLevels, logRequest);
+      return {};
+    },
+    async getLogLevels({ logRequest }) {
+      return { logLevels: getLogLevels(parts.logLevels, logRequest) };
     },
     inspectStorage: inspectStorage(parts),
     repairStorage: repairStorage(parts),

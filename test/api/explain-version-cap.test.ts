@@ -22,6 +22,7 @@ async function apiOver(t: ExecutionContext, store: Store) {
   const options = { registry: registryIn(store), serviceTtlMs: TTL_MS };
   const volume = new VolumeClient({ ...clientOptions(new Installation()), ...options });
   t.teardown(() => volume.close());
+  const scheduler = schedulerClient(t, new Installation(), options);
   const server = await publicServer({
     address: '127.0.0.1:0',
     maxMessageBytes: MEBIBYTE,
@@ -30,7 +31,8 @@ async function apiOver(t: ExecutionContext, store: Store) {
     services: [
       services({
         ...{ store, downAfterMs: DOWN_MS, serviceTtlMs: TTL_MS },
-        clients: [schedulerClient(t, new Installation(), options), volume],
+        ...{ clients: [scheduler, volume], scheduler, volume, host: 'h' },
+        logLevels: { levels: () => new Map(), setLevels: () => undefined },
       }),
     ],
     authenticator: { authenticate: () => ({ projectId: 'p', userId: 'u', roles: ['admin'] }) },

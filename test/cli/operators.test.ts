@@ -395,3 +395,37 @@ test('service cleanup asks for what was said, and lists who does it and who cann
     '"i2","cinder-volume","node2@file","","unavailable"',
   ]);
 });
+
+test('log level list has a line for each part of each log', async (t) => {
+  const levels = new Map([
+    ['cinder.quota', 'INFO'],
+    ['cinder.volume', 'DEBUG'],
+  ]);
+  const { address, seen } = await fakeApiFor(t, {
+    getLogLevels: () => ({ services: [{ binary: 'cinder-volume', host: 'node1@file', levels }], unreached: [] }),
+  });
+  const words = ['--host', 'node1', '--service', 'cinder-volume', '--log-prefix', 'cinder.'];
+  const { code, stdout } = await cli(['--api', address, 'log', 'level', 'list', ...words, '-f', 'csv']);
+  t.is(code, 0);
+  t.like(seen[0]?.request, { binary: 'cinder-volume', server: 'node1', prefix: 'cinder.' });
+  t.deepEqual(stdout.trim().split('\n'), [
+    '"Binary","Host","Prefix","Level"',
+    '"cinder-volume","node1@file","cinder.quota","INFO"',
+    '"cinder-volume","node1@file","cinder.volume","DEBUG"',
+  ]);
+});
+
+test('log level set says whose level it is now, and fails for those who could not be asked', async (t) => {
+  const [here, there] = [
+    { binary: 'cinder-api', host: 'node1' },
+    { binary: 'cinder-volume', host: 'node2@file' },
+  ];
+  const { address, seen } = await fakeApiFor(t, {
+    setLogLevels: () => ({ changed: [here], unreached: [{ ...there, reason: 'It does not answer.' }] }),
+  });
+  const { code, stdout, stderr } = await cli(['--api', address, 'log', 'level', 'set', 'debug', '-f', 'csv']);
+  t.is(code, 1);
+  t.like(seen[0]?.request, { level: 'debug', binary: '', server: '', prefix: '' });
+  t.is(stdout.trim(), '"Binary","Host"\n"cinder-api","node1"');
+  t.regex(stderr, /cinder-volume on node2@file could not be asked: It does not answer\./);
+});

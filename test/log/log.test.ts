@@ -65,6 +65,36 @@ test('what is below the level is not even looked at, and the level can be change
   t.is(log.level, 'error');
 });
 
+test('the parts of a log have levels of their own, set by how their names begin; lines carry the name', (t) => {
+  const { log, lines } = logged();
+  const volume = log.logger('cinder.volume');
+  const rest = ['cinder.volume.file', 'cinder.quota'].map((name) => log.logger(name));
+  t.is(log.logger('cinder.volume'), volume);
+
+  log.setLevels('cinder.volume', 'debug');
+  for (const one of [log, volume, ...rest]) one.debug('written');
+  t.deepEqual(
+    lines().map(({ logger }) => logger),
+    ['cinder.volume', 'cinder.volume.file'],
+  );
+  t.deepEqual(
+    [...log.levels('')],
+    [
+      ['cinder', 'info'],
+      ['cinder.quota', 'info'],
+      ['cinder.volume', 'debug'],
+      ['cinder.volume.file', 'debug'],
+    ],
+  );
+  t.deepEqual([...log.levels('cinder.q').keys()], ['cinder.quota']);
+  t.is(log.level, 'info', 'its own is untouched');
+
+  log.level = 'warn';
+  t.deepEqual([...log.levels('').values()], ['warn', 'warn', 'warn', 'warn'], 'the whole log is set again');
+  log.setLevels('', 'error');
+  t.deepEqual([...log.levels('').values()], ['error', 'error', 'error', 'error']);
+});
+
 test('secrets are masked by name at every depth, and in URLs', (t) => {
   const { log, text } = logged();
 

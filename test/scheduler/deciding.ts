@@ -124,6 +124,7 @@ export async function installed(
     ...{ downAfterMs: 60_000, isUpgraded: () => Promise.resolve(true), onUnreached: () => undefined },
     ...{ askScheduler: () => Promise.resolve(), askVolume: () => Promise.resolve(), onCleanup: () => undefined },
     onReport: () => undefined,
+    logLevels: { levels: () => new Map(), setLevels: () => undefined },
     announce: () => undefined,
     ...more,
   });

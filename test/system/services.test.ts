@@ -7,7 +7,7 @@ import { CleanupWorkersRequest, WorkersService } from '#src/gen/cinder/api/v3/wo
 import { ADMIN, answered, type Caller, callerFor, newProject, refused } from '../support/api.js';
 import { type Client, installationFor, until } from '../support/installation.js';
 
-const { listServices, enableService, disableService } = ServicesService;
+const { listServices, enableService, disableService, getLogLevels, setLogLevels } = ServicesService;
 const { listMessages, getMessage, deleteMessage } = MessagesService;
 const BINARY = 'cinder-volume';
 /** The first backend has more room, so it is chosen wherever it may be. */
@@ -154,4 +154,31 @@ test('a clean-up asks the services that are up to begin their work anew, and onl
   t.deepEqual(answered(await ask({})), { cleaning: [], unavailable: [] });
   t.like(refused(await ask({ resourceId: id })), { code: 'INVALID_ARGUMENT', fields: ['resource_id'] });
   await t.notThrowsAsync(installation.process.wrote(/work is begun anew: a clean-up was asked for/));
+});
+
+test('the level of a part of the log is set while a process runs, and shown; SIGHUP puts it back', async (t) => {
+  const installation = await installationFor(t);
+  const call = callerFor(t, installation);
+  const client = installation.client();
+  const whose = { binary: BINARY, server: 'node1', prefix: 'cinder.casts' };
+  const levels = async (): Promise<string[]> => {
+    const { services, unreached } = answered(await call(getLogLevels, { ...whose, binary: '*' }, ADMIN));
+    t.deepEqual(unreached, []);
+    return services.map(({ binary, host, levels: of }) => `${binary} ${host} ${of.get('cinder.casts')}`);
+  };
+  const everywhere = (level: string): string[] => [
+    ...[`cinder-api node1 ${level}`, `cinder-scheduler node1 ${level}`, `cinder-volume node1@file ${level}`],
+  ];
+  t.deepEqual(await levels(), everywhere('INFO'));
+  const { changed, unreached } = answered(await call(setLogLevels, { ...whose, level: 'debug' }, ADMIN));
+  t.deepEqual([changed.map(({ host }) => host), unreached], [['node1@file'], []]);
+  t.deepEqual(await levels(), everywhere('DEBUG'), 'the three are one process');
+  await client.available((await client.create()).id);
+  await t.notThrowsAsync(installation.process.wrote(/"level":"debug","message":"work","logger":"cinder.casts"/));
+
+  installation.process.child.kill('SIGHUP');
+  await until(async () => ((await levels())[0] === everywhere('INFO')[0] ? true : undefined), 'the level of before');
+  t.like(refused(await call(setLogLevels, { ...whose, level: 'loud', binary: 'nova' }, ADMIN)), {
+    ...{ code: 'INVALID_ARGUMENT', fields: ['level', 'binary'] },
+  });
 });

@@ -51,6 +51,8 @@ Services/ListServices                    own      no      no      yes    yes    
 Services/ExplainVersionCap               own      no      no      yes    yes           yes
 Services/EnableService                   own      no      no      yes    no            yes
 Services/DisableService                  own      no      no      yes    no            yes
+Services/SetLogLevels                    own      no      no      yes    no            yes
+Services/GetLogLevels                    own      no      no      yes    no            yes
 
 VolumeTypes/CreateVolumeType             own      no      no      yes    no            yes
 VolumeTypes/GetVolumeType                own      yes     yes     yes    yes           yes

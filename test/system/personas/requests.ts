@@ -24,7 +24,9 @@ import {
   DisableServiceRequest,
   EnableServiceRequest,
   ExplainVersionCapRequest,
+  GetLogLevelsRequest,
   ListServicesRequest,
+  SetLogLevelsRequest,
   ServicesService,
 } from '#src/gen/cinder/api/v3/services.js';
 import {
@@ -120,6 +122,8 @@ export const ASKS: readonly Ask[] = [
   ask(ServicesService.listServices, () => ListServicesRequest.create()),
   ask(ServicesService.enableService, () => EnableServiceRequest.create(service)),
   ask(ServicesService.disableService, () => DisableServiceRequest.create(service)),
+  ask(ServicesService.setLogLevels, () => SetLogLevelsRequest.create({ level: 'INFO' })),
+  ask(ServicesService.getLogLevels, () => GetLogLevelsRequest.create()),
   ask(VolumeTypesService.createVolumeType, () => CreateVolumeTypeRequest.create({ name: newTypeName() })),
   ask(VolumeTypesService.getVolumeType, async ({ privateType }) =>
     GetVolumeTypeRequest.create({ volumeType: await privateType() }),
