@@ -32,6 +32,7 @@ const TOOLS = [
   },
   { name: 'grpcurl', find: () => findProgram('grpcurl', env.PATH), bring: bringGrpcurl },
   { name: 'mkfs.xfs', find: () => findProgram('mkfs.xfs', env.PATH), bring: bringXfs },
+  { name: 'with-clock', find: () => findProgram('with-clock', env.PATH), bring: bringWithClock },
   { name: 'promtool', find: () => findProgram('promtool', env.PATH), bring: bringPromtool },
 ];
 
@@ -104,6 +105,26 @@ async function bringXfs() {
   writeFileSync(join(bin, 'mkfs.xfs'), `#!/bin/sh\nLD_LIBRARY_PATH='${libraryPath(folder)}' exec '${program}' "$@"\n`, {
     mode: 0o755,
   });
+}
+
+/**
+ * `with-clock +300 PROGRAM …` runs a program whose clock is so many seconds ahead; its monotonic clock is right. Debian's own
+ * `faketime` would stand between the program and its signals.
+ */
+async function bringWithClock() {
+  const folder = join(cache, 'libfaketime');
+  if (!existsSync(folder)) await unpackPackages(['libfaketime'], folder, { env, say, alone: true });
+  const libraries = readdirSync(join(folder, 'usr/lib')).map((name) =>
+    join(folder, 'usr/lib', name, 'faketime/libfaketime.so.1'),
+  );
+  const library = libraries.find(existsSync);
+  if (library === undefined) throw new Error('The unpacked package holds no libfaketime.');
+  const script = `#!/bin/sh
+export FAKETIME="$1" FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1 LD_PRELOAD='${library}'
+shift
+exec "$@"
+`;
+  writeFileSync(join(bin, 'with-clock'), script, { mode: 0o755 });
 }
 
 async function bringGrpcurl() {

@@ -42,7 +42,10 @@ export class BackendState {
     const entries = poolEntries(report);
     const cameAny = [...entries].map(([name, entry]) => this.#applyPool(name, entry, report, service)).includes(true);
     const listed = listings(report);
-    for (const pool of this.#pools.values()) pool.timesListed = listed.get(pool.name) ?? 1;
+    for (const pool of this.#pools.values()) {
+      pool.timesListed = listed.get(pool.name) ?? 1;
+      pool.clockAheadMs = report.clockAheadMs ?? 0;
+    }
     const gone = [...this.#pools.keys()].filter((name) => !entries.has(name));
     for (const name of gone) this.#pools.delete(name);
     return cameAny || gone.length > 0 ? 'pools' : 'figures';

@@ -1,6 +1,13 @@
 import { get, type ValueMap } from './python/value.js';
 
-export const ODDITY_KINDS = ['stale', 'clock_ahead', 'contradictory', 'negative', 'listed_twice'] as const;
+export const ODDITY_KINDS = [
+  'stale',
+  'clock_ahead',
+  'clock_behind',
+  'contradictory',
+  'negative',
+  'listed_twice',
+] as const;
 
 /** What is strange about what a pool reports, in one word for programs. */
 export type OddityKind = (typeof ODDITY_KINDS)[number];

@@ -15,13 +15,17 @@ const MISSED_REPORTS = 3;
 export function odditiesOf(pool: PoolState, { now, intervalMs }: Times): readonly Oddity[] {
   const ageMs = now - pool.reportedAt;
   const isStale = ageMs > MISSED_REPORTS * intervalMs;
-  // until its time has come such a report overrules every placement after it, and every report with the right time
   const isAhead = -ageMs > intervalMs;
-  if (!isStale && !isAhead && pool.timesListed === 1) return pool.oddFigures;
+  if (!isStale && !isAhead && pool.clockAheadMs === 0 && pool.timesListed === 1) return pool.oddFigures;
   const found: Oddity[] = [...pool.oddFigures];
   if (isStale) found.push({ kind: 'stale', text: `last reported ${seconds(ageMs)} s ago` });
-  if (isAhead)
-    found.push({ kind: 'clock_ahead', text: `reported ${seconds(-ageMs)} s ahead of the scheduler's clock` });
+  const aheadMs = isAhead ? -ageMs : pool.clockAheadMs;
+  if (aheadMs > 0) {
+    found.push({ kind: 'clock_ahead', text: `reported ${seconds(aheadMs)} s ahead of the scheduler's clock` });
+  }
+  if (aheadMs < 0) {
+    found.push({ kind: 'clock_behind', text: `reported ${seconds(-aheadMs)} s behind the scheduler's clock` });
+  }
   if (pool.timesListed > 1) {
     const text = `its backend lists it ${pool.timesListed} times; the last one counts`;
     found.push({ kind: 'listed_twice', text });

@@ -67,6 +67,8 @@ export class PoolState implements Pool {
   updatedAt: number | null = null;
   /** When the capabilities were reported, ms. */
   reportedAt = -Infinity;
+  /** How far the clock of whoever reported is ahead of ours, ms; negative: behind; 0: they agree. */
+  clockAheadMs = 0;
   /** How often the report lists the pool; the last one counts. */
   timesListed = 1;
   /** What is strange about the figures as reported. */

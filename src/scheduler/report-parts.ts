@@ -115,11 +115,11 @@ function checkPart({ part, partCount, capabilities }: ReportPart): void {
 
 function joined(
   parts: readonly ReportPart[],
-  { host, clusterName, timestamp, capabilities }: ReportPart,
+  { host, clusterName, timestamp, clockAheadMs = 0, capabilities }: ReportPart,
 ): CapabilityReport {
   const pools = parts.flatMap((part) => poolsOf(part.capabilities));
   const includedClaims = parts.flatMap((part) => part.includedClaims ?? []);
-  return { host, clusterName, timestamp, capabilities: { ...capabilities, pools }, includedClaims };
+  return { host, clusterName, timestamp, clockAheadMs, capabilities: { ...capabilities, pools }, includedClaims };
 }
 
 function poolsOf(capabilities: ReportPart['capabilities']): readonly Value[] {

@@ -10,8 +10,10 @@ export interface CapabilityReport {
   /** `host@backend`. */
   readonly host: string;
   readonly clusterName: string | null;
-  /** When it was made, ms. */
+  /** When it was made, ms by the scheduler's clock. */
   readonly timestamp: number;
+  /** How far the clock of its host is ahead of the scheduler's, ms; negative: behind. @default they agree */
+  readonly clockAheadMs?: number;
   /** Cinder's names; `pools` is a list, or absent when the backend is its only pool. */
   readonly capabilities: ValueMap;
   /** Capacity claims that are over since the last report. @default none */

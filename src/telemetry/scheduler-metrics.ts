@@ -66,7 +66,7 @@ export function schedulerMetrics(registry: Registry) {
     oddPools: new Readings(
       {
         name: 'cinder_scheduler_odd_pools',
-        help: 'Pools whose report is strange: stale, clock_ahead, contradictory, negative, listed_twice.',
+        help: 'Pools whose report is strange: stale, clock_ahead, clock_behind, contradictory, negative, listed_twice.',
         labels: ['kind'],
       },
       registry,

@@ -50,11 +50,13 @@ local function expire()
   return count
 end
 
--- The figures that hold: the ones given, or those on record if they are newer.
+-- The figures that hold: the ones given, or those on record if they are newer. No report is of the future: a scheduler whose
+-- clock is ahead would overrule the others for as long, with figures of the past.
 local function newest(pool, given)
+  given[1] = math.min(given[1], now)
   local text = redis.call('HGET', figures, pool)
   local known = text and cjson.decode(text)
-  if known and known[1] >= given[1] then return known end
+  if known and known[1] >= given[1] and known[1] <= now then return known end
   return given
 end
 

@@ -2,6 +2,7 @@ import type { SchedulerManagerService } from '../../gen/cinder/scheduler/v3/sche
 import type { InternalHandler } from '../../rpc/versioned-server.js';
 import type { CapacityNotice } from '../capacity-usage.js';
 import type { Pools } from '../pools.js';
+import { timeOfReport } from '../report-time.js';
 
 export interface NotifyServiceCapabilitiesParts {
   readonly pools: Pools;
@@ -21,7 +22,7 @@ export function notifyServiceCapabilities(
     const notice = parts.pools.notify({
       host: name,
       clusterName: null,
-      timestamp: timestamp?.getTime() ?? parts.now(),
+      ...timeOfReport(timestamp?.getTime(), parts.now()),
       capabilities: capabilities ?? {},
     });
     if (notice) parts.announce(notice);

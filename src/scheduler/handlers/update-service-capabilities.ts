@@ -7,6 +7,7 @@ import type { Claims } from '../claims.js';
 import type { BackupServices } from '../backup-services.js';
 import type { Pools } from '../pools.js';
 import type { ReportPart, ReportParts } from '../report-parts.js';
+import { timeOfReport } from '../report-time.js';
 
 export interface UpdateServiceCapabilitiesParts {
   readonly pools: Pools;
@@ -40,7 +41,7 @@ function partOf(request: UpdateServiceCapabilitiesRequest, now: number): ReportP
   return {
     host: request.host,
     clusterName: request.clusterName ?? null,
-    timestamp: request.timestamp?.getTime() ?? now,
+    ...timeOfReport(request.timestamp?.getTime(), now),
     // JSON by the wire's own rules
     capabilities: request.capabilities ?? {},
     reportId: request.reportId,
