@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 
+import { Fault } from '../errors/fault.js';
 import type { CommandContext, Group } from './context.js';
 import { addGlobals, configFileOf } from './globals.js';
 import { examples } from './help.js';
@@ -103,10 +104,16 @@ export async function runCli(argv: readonly string[], parts: CliParts): Promise<
   } catch (error) {
     // commander has said what is wrong, or printed the help
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    parts.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    parts.stderr.write(`${wordsOf(error)}\n`);
     if (error instanceof CommandError) return error.exitCode;
     return error instanceof UsageError ? 2 : 1;
   }
+}
+
+/** An operator who starts a service is told what callers of the API are not: why the database cannot be used. */
+function wordsOf(error: unknown): string {
+  if (Fault.is(error, 'DatabaseUnavailable')) return `The database cannot be used: ${error.facts.reason}.`;
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The command line: all groups by name, with the commands of those that are wanted. */

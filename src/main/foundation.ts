@@ -23,6 +23,7 @@ import { Reloads } from './reload.js';
 import { startTelemetry, type Telemetry } from './telemetry.js';
 import { type Tls, tlsOf } from './tls.js';
 import { objectVersionOf, pinFor, requireVersions, sayOfPin, versionLog } from './versions.js';
+import { troubledStore } from './troubled-store.js';
 import { wakingStore } from './waking-store.js';
 
 /** What every service of a process stands on. */
@@ -91,11 +92,13 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     await telemetry.close();
     throw error;
   });
-  const store = wakingStore(measuredStore(opened, telemetry.metrics), () => watchers.wake());
+  const written = troubledStore(measuredStore(opened, telemetry.metrics));
+  const store = wakingStore(written, () => watchers.wake());
   readRecords(telemetry.metrics, store);
   telemetry.readiness.add('sql', async () => {
     await store.read(anything.with({}));
-    return { ready: true };
+    const { trouble } = written;
+    return trouble === undefined ? { ready: true } : { ready: false, reason: trouble };
   });
   const rpcLog = log.logger('cinder.rpc');
   const castLog = log.logger('cinder.casts');

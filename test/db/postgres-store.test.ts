@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +10,7 @@ import { migrate } from '#src/db/migrate.js';
 import { PostgresStore } from '#src/db/postgres-store.js';
 import { statement } from '#src/db/statement.js';
 import { CommitUnknown, type Step } from '#src/db/store.js';
+import { eventually } from '../support/redis.js';
 import { postgresServer, postgresTest, postgresUrl } from '../support/sql.js';
 
 const insert = statement<{ name: string }>()(({ db, now }, p) =>
@@ -127,6 +129,32 @@ postgresTest('more callers than connections are served one after the other', asy
   t.is((await store.read(names.with({}))).length, 50);
 });
 
+postgresTest('a server that has no connection left is DatabaseUnavailable until there is one', async (t) => {
+  const url = await postgresUrl(t);
+  const role = `narrow_${randomUUID().replaceAll('-', '')}`;
+  const admin = await connected(url);
+  t.teardown(() => admin.end());
+  await admin.query(`CREATE ROLE ${role} LOGIN CONNECTION LIMIT 1`);
+  await admin.query(`GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}`);
+  const narrow = url.replace('cinder@', `${role}@`);
+  const other = await connected(narrow);
+  const store = new PostgresStore(narrow, { maxConnections: 2 });
+  t.teardown(() => store.close());
+
+  for (const ask of [() => store.apply([add('a')]), () => store.apply([add('a'), add('b')])]) {
+    const error = await t.throwsAsync(ask());
+    t.true(Fault.is(error, 'DatabaseUnavailable') && /too many connections/.test(error.facts.reason));
+  }
+
+  await other.end();
+  await eventually('the connection is free', async () =>
+    store.apply([add('a')]).then(
+      () => true,
+      () => false,
+    ),
+  );
+});
+
 postgresTest('an idle connection that the server closes is replaced unnoticed', async (t) => {
   const url = await postgresUrl(t);
   const store = new PostgresStore(url, { maxConnections: 3 });
@@ -146,3 +174,10 @@ postgresTest('an idle connection that the server closes is replaced unnoticed', 
   }
   await t.notThrowsAsync(store.apply([add('a'), add('b')]));
 });
+
+async function connected(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}

@@ -104,6 +104,12 @@ export class PostgresServer {
     return name;
   }
 
+  /** Lets this server, with all its databases, be read only, or no more. */
+  async setReadOnly(isReadOnly: boolean): Promise<void> {
+    await this.#admin(`ALTER SYSTEM SET default_transaction_read_only = ${isReadOnly ? 'on' : 'off'}`);
+    await this.#admin('SELECT pg_reload_conf()');
+  }
+
   async dropDatabase(name: string): Promise<void> {
     await this.#admin(`DROP DATABASE ${name} WITH (FORCE)`);
   }

@@ -1,20 +1,16 @@
 import test, { type ExecutionContext } from 'ava';
-import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmdirSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FileDriver, type PoolOptions } from '#src/drivers/file/file-driver.js';
 import { Fault } from '#src/errors/fault.js';
 import type { NewVolume, Work } from '#src/drivers/driver.js';
+import { mountTest, smallDeviceAt } from '../../support/mounts.js';
 import { driverSuite } from '../driver-suite.js';
 
 const QUIET: Work = { signal: new AbortController().signal, onProgress: () => undefined };
 const paths = new WeakMap<object, string>();
-
-/** A test that mounts a device with room for one volume: its root, the volume, and one name more. */
-const smallDeviceTest = canMount() ? test : test.skip;
 
 driverSuite('file', {
   pool: 'pool',
@@ -155,11 +151,9 @@ test('a reserved share of a pool is never promised', async (t) => {
   await t.throwsAsync(driver.createVolume(volume(), QUIET), { message: /no room for 1 GiB/ });
 });
 
-smallDeviceTest('a full device is a driver error that lets another backend try, and leaves nothing', async (t) => {
+mountTest('a full device is a driver error that lets another backend try, and leaves nothing', async (t) => {
   const path = await folderFor(t);
-  await mkdir(join(path, 'pool'));
-  mountSmall(join(path, 'pool'));
-  t.teardown(() => unmount(join(path, 'pool')));
+  await smallDeviceAt(t, join(path, 'pool'), 'nr_inodes=3,size=1m'); // its root, the volume, and one name more
   const driver = driverAt(t, path, [{ name: 'pool', maxOverSubscriptionRatio: 1e6 }]);
   await driver.start(QUIET.signal);
   await driver.createVolume(volume(), QUIET);
@@ -204,25 +198,4 @@ async function started(t: ExecutionContext): Promise<{ path: string; driver: Fil
   const driver = driverAt(t, path);
   await driver.start(QUIET.signal);
   return { path, driver };
-}
-
-function mountSmall(path: string): void {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'nr_inodes=3,size=1m', 'tmpfs', path], { stdio: 'pipe' });
-}
-
-function unmount(path: string): void {
-  execFileSync('umount', ['-l', path]);
-}
-
-function canMount(): boolean {
-  const path = mkdtempSync(join(tmpdir(), 'file-driver-mount-'));
-  try {
-    mountSmall(path);
-    unmount(path);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmdirSync(path);
-  }
 }
