@@ -14,12 +14,17 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
+/** A log that says its level, for those to whom the making of a line is dear. */
+export interface PartLog extends Log {
+  readonly level: LogLevel;
+}
+
 /** A log whose level may be changed while it is in use, as a whole or by its parts. */
 export interface LeveledLog extends Log {
   /** Setting it sets that of every part. */
   level: LogLevel;
   /** The log of a part, by a name with dots, e.g. `cinder.volume`; its lines carry the name. The same for the same name. */
-  logger(name: string): Log;
+  logger(name: string): PartLog;
   /** The names there are that begin so, ordered, with their levels; the log's own is `cinder`. */
   levels(prefix: string): ReadonlyMap<string, LogLevel>;
   /** Sets the level of all whose name begins so. */
@@ -57,7 +62,7 @@ export function createLog({ level, format: lines, stream, fields: always = {} }:
   return {
     ...root.log,
     get level() {
-      return levelOf(root);
+      return root.log.level;
     },
     set level(next) {
       setLevels('', next);
@@ -69,7 +74,7 @@ export function createLog({ level, format: lines, stream, fields: always = {} }:
     },
     levels(prefix) {
       const found = [...parts].filter(([name]) => name.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
-      return new Map(found.map(([name, one]) => [name, levelOf(one)]));
+      return new Map(found.map(([name, one]) => [name, one.log.level]));
     },
     setLevels,
   };
@@ -77,7 +82,7 @@ export function createLog({ level, format: lines, stream, fields: always = {} }:
 
 /** A log with a level of its own. */
 interface Part {
-  readonly log: Log;
+  readonly log: PartLog;
   /** Index of the level among LOG_LEVELS. */
   limit: number;
 }
@@ -88,12 +93,14 @@ function part(logger: Logger, always: LogFields, limit: number): Part {
     (message: string, fields?: LogFields): void => {
       if (severity <= one.limit) write(logger, name, message, always, fields);
     };
-  const one: Part = { limit, log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } };
+  const log: PartLog = {
+    ...{ debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
+    get level() {
+      return LOG_LEVELS[one.limit] ?? 'error';
+    },
+  };
+  const one: Part = { log, limit };
   return one;
-}
-
-function levelOf({ limit }: Part): LogLevel {
-  return LOG_LEVELS[limit] ?? 'error';
 }
 
 /** The same log with fields added to every line, e.g. those of one request. */

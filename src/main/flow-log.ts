@@ -1,6 +1,6 @@
 import { Fault } from '../errors/fault.js';
 import type { FlowListener } from '../flow/listeners.js';
-import type { LeveledLog } from '../log/log.js';
+import type { PartLog } from '../log/log.js';
 import { traceIdOf } from '../log/trace-id.js';
 
 /** Codes of errors that a caller made: they are no news for an operator. */
@@ -15,7 +15,7 @@ const CALLERS_OWN: ReadonlySet<string> = new Set([
  * Logs the transitions of flows: what goes well at debug, what goes wrong at warn, and what could not be undone at error.
  * Rule: cinder/flow_utils.py, DynamicLogListener.
  */
-export function flowLog(log: LeveledLog): FlowListener {
+export function flowLog(log: PartLog): FlowListener {
   return ({ flow, requestId, projectId, resourceId, traceparent }, transition) => {
     // a creation makes more than thirty transitions, and few logs want them
     if (!('error' in transition) && log.level !== 'debug') return;
