@@ -55,7 +55,9 @@ export class PostgresStore implements Store {
       pipeline: true, // the statements of a unit do not wait for one another's answers
     });
     // an idle connection that the server closes: the pool drops it, and the next user gets a new one
-    this.#pool.on('error', () => undefined);
+    this.#pool.on('error', ignore);
+    // one that breaks at any other time says so at the next query; between the pool's listener and its user's there is a gap
+    this.#pool.on('connect', (client) => client.on('error', ignore));
   }
 
   async apply(unit: Unit): Promise<readonly Done[]> {
@@ -102,8 +104,6 @@ export class PostgresStore implements Store {
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw unavailable(error);
     });
-    // a connection that breaks between two answers says so here; the next query fails with the reason
-    client.on('error', ignore);
     let isBroken = true;
     try {
       const result = await use(client);
@@ -113,7 +113,6 @@ export class PostgresStore implements Store {
       isBroken = !(error instanceof RowCountMismatch || error instanceof UniqueViolation || isRefusal(error));
       throw isOutage(error) ? unavailable(error) : error;
     } finally {
-      client.removeListener('error', ignore);
       client.release(isBroken);
     }
   }
@@ -243,7 +242,7 @@ function reasonOf(error: unknown): string {
 }
 
 function ignore(): void {
-  // see where it is used
+  // the next query fails with the reason
 }
 
 /** Counts, sums and times are exact as numbers up to 2^53; everything else as pg reads it. */

@@ -72,6 +72,28 @@ test('a server that takes connections and never answers is DatabaseUnavailable i
   t.regex(error instanceof Fault ? JSON.stringify(error.facts) : '', /timeout/);
 });
 
+test('a server that goes away in the very moment it has let somebody in ends no process', async (t) => {
+  // "you are in", "ready", "terminating connection due to administrator command": in one piece
+  const letter = (kind: string, body: Buffer): Buffer => {
+    const head = Buffer.alloc(5);
+    head.write(kind);
+    head.writeInt32BE(body.length + 4, 1);
+    return Buffer.concat([head, body]);
+  };
+  const farewell = letter('E', Buffer.from('SFATAL\0C57P01\0Mterminating connection\0\0'));
+  const words = Buffer.concat([letter('R', Buffer.alloc(4)), letter('Z', Buffer.from('I')), farewell]);
+  const leaving = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.end(words));
+  }).listen(0, '127.0.0.1');
+  await once(leaving, 'listening');
+  t.teardown(() => leaving.close());
+  const { port } = leaving.address() as { port: number };
+  const store = new PostgresStore(`postgres://u@127.0.0.1:${port}/d`);
+  t.teardown(() => store.close());
+  await t.throwsAsync(store.read(names.with({})), { name: 'DatabaseUnavailable' });
+});
+
 postgresTest(
   'a connection that is lost before COMMIT wrote nothing; a lone statement may have been written',
   async (t) => {
