@@ -298,8 +298,9 @@ export const FAULTS = {
   OutcomeUnknown: entry(
     'UNAVAILABLE',
     { resourceId: text },
+    // empty: what was asked has no record of its own, or nobody knows which
     ({ resourceId }) =>
-      `It is not known yet whether ${resourceId} was accepted. Repeat the request with its idempotency key, or look for the resource.`,
+      `It is not known yet whether ${resourceId === '' ? 'the request' : resourceId} was accepted. Repeat the request with its idempotency key, or look for the resource.`,
     { retryAfterMs: RETRY_SOON_MS },
   ),
   IdempotencyKeyReused: entry(

@@ -1,5 +1,6 @@
 import { status as Code } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
+import { CommitUnknown } from '#src/db/store.js';
 import { Fault } from '#src/errors/fault.js';
 import { InDoubt } from '#src/flow/in-doubt.js';
 import { GetVolumeResponse, ListVolumesRequest, VolumesService as Volumes } from '#src/gen/cinder/api/v3/volumes.js';
@@ -155,6 +156,16 @@ test('a flow that ended in doubt is UNAVAILABLE and names the resource', async (
   const answer = await callBare(bareClient(t, await volumesServer(t, { getVolume })), Volumes.getVolume, ONE);
   t.is(answer.error?.code, Code.UNAVAILABLE);
   t.deepEqual(faultOf(answer).facts, { resourceId: 'v1' });
+});
+
+test('a write whose commit nobody knows of is UNAVAILABLE with advice to repeat it, and no unforeseen error', async (t) => {
+  const reported: unknown[] = [];
+  const getVolume = (): Promise<never> => Promise.reject(new CommitUnknown('the connection broke'));
+  const client = bareClient(t, await volumesServer(t, { getVolume }, { report: (error) => reported.push(error) }));
+  const answer = await callBare(client, Volumes.getVolume, ONE);
+  t.is(answer.error?.code, Code.UNAVAILABLE);
+  t.regex(answer.error?.details ?? '', /It is not known yet whether the request was accepted\. Repeat the request/);
+  t.deepEqual(reported, []);
 });
 
 test('what a handler throws unforeseen never ends the process, whatever it throws', async (t) => {

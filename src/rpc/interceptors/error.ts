@@ -1,3 +1,4 @@
+import { CommitUnknown } from '../../db/store.js';
 import { Fault, isFault } from '../../errors/fault.js';
 import { InDoubt } from '../../flow/in-doubt.js';
 
@@ -13,6 +14,7 @@ export function faultFor(error: unknown, where: Parameters<Report>[1], report: R
   // what node's own functions throw for a signal; its reason is the call's fault
   if (error instanceof Error && error.name === 'AbortError' && isFault(error.cause)) return error.cause;
   if (error instanceof InDoubt) return new Fault('OutcomeUnknown', { resourceId: error.resourceId }, { cause: error });
+  if (error instanceof CommitUnknown) return new Fault('OutcomeUnknown', { resourceId: '' }, { cause: error });
   report(error, where);
   return new Fault('Internal', { requestId: where.requestId }, { cause: error });
 }
