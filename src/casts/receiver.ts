@@ -24,6 +24,12 @@ const ROUND = 64;
 
 const DEFAULT_IN_FLIGHT = 1_024;
 
+/**
+ * Within so long everybody has found a process that came up, ms: peers are read each second, and a connection that failed is
+ * tried again after two and a half at most. Whoever tries before that fails once more, and would wait for long.
+ */
+const FOUND_WITHIN_MS = 4_000;
+
 /** A cast for a service of ours. */
 interface Claimable {
   readonly cast: IncomingCast;
@@ -80,6 +86,7 @@ export class CastReceiver implements CastDispatcher {
   readonly #claiming = new Map<Promise<unknown>, number>();
   readonly #aborting = new AbortController();
   #stopping = false;
+  #foundAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
 
@@ -92,9 +99,10 @@ export class CastReceiver implements CastDispatcher {
     return this.#inFlight.size;
   }
 
-  /** Hastens what waited for this binary, and begins to look for orphans. */
+  /** Hastens what waited for this binary, until everybody has found us, and begins to look for orphans. */
   async start(): Promise<void> {
-    await this.#options.store.apply([hastenWorkers(this.#options.binary)]);
+    await this.#hasten();
+    this.#foundAt = performance.now() + FOUND_WITHIN_MS;
     this.#schedule(0);
   }
 
@@ -302,10 +310,15 @@ export class CastReceiver implements CastDispatcher {
     }
   }
 
+  async #hasten(): Promise<void> {
+    await this.#options.store.apply([hastenWorkers(this.#options.binary)]);
+  }
+
   #schedule(afterMs: number): void {
     if (this.#stopping) return;
     this.#timer = setTimeout(() => {
-      this.#round = this.takeOver()
+      const isNew = performance.now() < this.#foundAt;
+      this.#round = Promise.all([this.takeOver(), isNew ? this.#hasten() : undefined])
         .then(
           () => undefined,
           (error: unknown) => this.#options.onError?.(error),

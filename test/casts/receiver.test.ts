@@ -366,6 +366,17 @@ test('a receiver that starts hastens what waited for its binary, and only that',
   t.true(((await rowOf(store, others.resourceId))?.not_before ?? 0) > 0);
 });
 
+test('a send that fails while others still look for a receiver that has just started does not wait for long', async (t) => {
+  const store = await sqliteStore(t);
+  const row = await readyRow(store, CREATE);
+  await alive(store, 'me');
+  const { receiver } = receiverFor(t, store, { takeOverIntervalMs: 10 });
+  await receiver.start();
+  await store.apply([{ statement: rest.with({ id: row.resourceId }), rows: 1 }]);
+  await eventually('it is hastened', async () => (await rowOf(store, row.resourceId))?.not_before === 0);
+  t.is((await rowOf(store, row.resourceId))?.state, 'ready');
+});
+
 test('the words of a failure are cut where the records would burst', async (t) => {
   const store = await sqliteStore(t);
   const row = await readyRow(store, CREATE);
