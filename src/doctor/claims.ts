@@ -5,7 +5,7 @@ import { backendsToLookAt } from './backends.js';
 import { ChangedMeanwhile, type Check, checkOfLists, type Page, type Suspect } from './check.js';
 
 /** A claim on a pool of a backend. */
-interface Claim {
+export interface Claim {
   readonly volumeId: string;
   readonly epoch: number;
   readonly pool: string;
@@ -43,8 +43,8 @@ export interface ClaimCheckParts {
   readonly downAfterMs: number;
 }
 
-/** Report periods within which a report says what has become of a claim. */
-const REPORTS = 2;
+/** Report periods within which a report says what has become of a claim, and a scheduler's sweep has ended what none did. */
+const REPORTS = 4;
 
 /**
  * Room that schedulers have promised: it is for work under way, or for work that the next reports will show. What ends by
@@ -59,10 +59,7 @@ async function lookAt({ store, claims, reportIntervalMs }: ClaimCheckParts, back
   const book = await claims.list(backend);
   if (!book) throw new Fault('QuotaUnavailable', { reason: 'Redis does not say what is claimed' });
   const patienceMs = REPORTS * reportIntervalMs;
-  const lasting = book.claims.filter(({ leftMs }) => leftMs > patienceMs);
-  const { volumes, atWork } = await claimantFacts(store, [...new Set(lasting.map(({ volumeId }) => volumeId))]);
-  const fresh = new Set(volumes.filter(({ unchangedMs }) => unchangedMs <= patienceMs).map(({ id }) => id));
-  const stale = lasting.filter(({ volumeId }) => !atWork.has(volumeId) && !fresh.has(volumeId));
+  const stale = await claimsWithoutWork(store, book.claims, patienceMs);
   const differences = book.differences.map(({ pool, takenGib, claimedGib }): Suspect => {
     const description = `${takenGib} GiB count as claimed, and the claims add up to ${claimedGib} GiB`;
     const repair = async (): Promise<string> => {
@@ -81,6 +78,22 @@ async function lookAt({ store, claims, reportIntervalMs }: ClaimCheckParts, back
     examined: book.count,
     suspects: [...differences, ...stale.map((claim) => staleClaim(claims, backend, claim))],
   };
+}
+
+/**
+ * Of the claims on a backend those that nobody is at work for, and that no report of the last `patienceMs` has ended; those
+ * left out that end by themselves before that. The claims have to be read before.
+ */
+export async function claimsWithoutWork(
+  store: Store,
+  claims: readonly Claim[],
+  patienceMs: number,
+): Promise<readonly Claim[]> {
+  const lasting = claims.filter(({ leftMs }) => leftMs > patienceMs);
+  if (lasting.length === 0) return [];
+  const { volumes, atWork } = await claimantFacts(store, [...new Set(lasting.map(({ volumeId }) => volumeId))]);
+  const fresh = new Set(volumes.filter(({ unchangedMs }) => unchangedMs <= patienceMs).map(({ id }) => id));
+  return lasting.filter(({ volumeId }) => !atWork.has(volumeId) && !fresh.has(volumeId));
 }
 
 function staleClaim(claims: ClaimBooks, backend: string, claim: Claim): Suspect {

@@ -16,6 +16,7 @@ import { FilterScheduler } from '../scheduler/filter-scheduler.js';
 import { parkForsaken } from '../scheduler/forsaken-deletions.js';
 import { releaseGivenUp } from '../scheduler/given-up.js';
 import { schedulerCalls, schedulerCasts } from '../scheduler/manager.js';
+import { sweepClaims } from '../scheduler/claim-sweep.js';
 import { Claims } from '../scheduler/claims.js';
 import { loadClaimScripts } from '../scheduler/claim-scripts.js';
 import { OddPools } from '../scheduler/odd-pools.js';
@@ -218,6 +219,14 @@ export async function scheduler(
     log,
   });
   forsaken.start();
+  const claimSweep =
+    claims &&
+    sweepClaims({
+      ...{ store, claims, log },
+      reportIntervalMs: config.backendStatsPollingIntervalMs,
+      downAfterMs: config.serviceDownTimeMs,
+    });
+  claimSweep?.start();
   server.setServing(true);
   void parts.volume
     .publishServiceCapabilities(nobody())
@@ -242,6 +251,7 @@ export async function scheduler(
       server.setServing(false);
       await stranded.stop();
       await forsaken.stop();
+      await claimSweep?.stop();
       readiness.stop();
       await casts.stop(graceMs);
       await server.stop(graceMs);

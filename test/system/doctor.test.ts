@@ -76,6 +76,7 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
   const [databaseUrl, redisUrl] = await Promise.all([postgresUrl(t), redisUrlFor(t)]);
   const installation = await installationFor(t, {
     ...{ ...IMPATIENT, CINDER_DATABASE_URL: databaseUrl, CINDER_REDIS_URL: redisUrl },
+    CINDER_BACKEND_STATS_POLLING_INTERVAL: '60', // a scheduler would end the claim that is to be found
   });
   const store = await openStore(databaseUrl);
   t.teardown(() => store.close());
