@@ -1,6 +1,5 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ChannelCredentials, Metadata } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
 import Database from 'libsql';
@@ -15,7 +14,11 @@ import {
 } from '#src/gen/cinder/api/v3/volumes.js';
 import { folderFor } from './folder.js';
 import { CLI, processFor, type TestProcess } from './process.js';
-import { REDIS_SERVER } from './redis.js';
+import type { Lifetime } from './lifetime.js';
+import { REDIS_SERVER } from './redis-program.js';
+import { until } from './until.js';
+
+export { type Lifetime, until };
 
 /** What can be seen of an installation after it was stopped: the four things that must agree. */
 export interface Books {
@@ -30,9 +33,6 @@ export interface Books {
   /** Files of volumes on their way. */
   readonly halfMade: number;
 }
-
-/** What outlives a call: a test, or a file of tests. */
-export type Lifetime = Pick<ExecutionContext, 'teardown'>;
 
 /** An installation of this test's own, running. */
 export async function installationFor(
@@ -281,15 +281,4 @@ export class Client {
   async gone(volumeId: string): Promise<void> {
     await until(async () => ((await this.get(volumeId)) ? undefined : true), `${volumeId} to be gone`);
   }
-}
-
-/** Asks until there is an answer. Throws at the deadline. */
-export async function until<T>(ask: () => Promise<T | undefined>, what: string, deadlineMs = 40_000): Promise<T> {
-  const end = performance.now() + deadlineMs;
-  while (performance.now() < end) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await delay(50);
-  }
-  throw new Error(`waited ${deadlineMs} ms for ${what}`);
 }

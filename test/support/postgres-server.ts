@@ -45,6 +45,11 @@ export class PostgresServer {
     }
   }
 
+  /** Where it listens. */
+  get socket(): string {
+    return join(this.#folder, '.s.PGSQL.5432');
+  }
+
   url(database: string): string {
     return `postgres://cinder@/${database}?host=${encodeURIComponent(this.#folder)}`;
   }
@@ -58,7 +63,8 @@ export class PostgresServer {
       'max_connections=200',
     ];
     // a pipe from this process: the shell sees its end even when the tests are killed, and then leaves nothing behind
-    const script = '"$@" & pid=$!; read -r word; kill -INT $pid; wait $pid; [ "$word" = keep ] || rm -rf "$FOLDER"';
+    const script =
+      '"$@" & pid=$!; read -r word signal; kill -"${signal:-INT}" $pid; wait $pid; [ "$word" = keep ] || rm -rf "$FOLDER"';
     const postgres = [
       join(this.#bin, 'postgres'),
       '-D',
@@ -82,6 +88,11 @@ export class PostgresServer {
   /** Stops the server, to be started again; connections are broken off. */
   async stop(): Promise<void> {
     await this.#end('keep\n');
+  }
+
+  /** Ends the server as a crash does: nothing is finished, and the next start replays its log. */
+  async crash(): Promise<void> {
+    await this.#end('keep QUIT\n');
   }
 
   async destroy(): Promise<void> {

@@ -35,6 +35,8 @@ export interface ProcessOptions {
   /** Who it runs as; only root may say so. @default who runs the test */
   readonly uid?: number;
   readonly gid?: number;
+  /** Whether it can be sent messages, and sends some. @default false */
+  readonly ipc?: boolean;
 }
 
 /**
@@ -45,17 +47,17 @@ export function processFor(
   t: Pick<ExecutionContext, 'teardown'>,
   command: string,
   args: readonly string[],
-  { env = {}, cwd = ROOT, ...user }: ProcessOptions = {},
+  { env = {}, cwd = ROOT, ipc = false, ...user }: ProcessOptions = {},
 ): TestProcess {
   const child = spawn(command, args, {
     ...user,
     cwd,
     env: { ...plainEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])],
   });
   const written = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => (written.stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (written.stderr += chunk.toString()));
+  child.stdout?.on('data', (chunk: Buffer) => (written.stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (written.stderr += chunk.toString()));
   const end = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string);
 
   t.teardown(async () => {

@@ -6,7 +6,11 @@ import type { Readable, Writable } from 'node:stream';
 import type { ExecutionContext } from 'ava';
 import { Redis } from 'ioredis';
 import { deadlineIn, within } from '#src/redis/deadline.js';
-import { eventually, folderFor, freePort, REDIS_SERVER } from './redis.js';
+import { eventually } from './eventually.js';
+import { folderFor } from './folder.js';
+import { freePort } from './free-port.js';
+import type { Lifetime } from './lifetime.js';
+import { REDIS_SERVER } from './redis-program.js';
 
 /** A `redis-server` of this test's own that can be killed, stopped in its tracks and started again on what it has. */
 export interface RedisProcess {
@@ -31,7 +35,7 @@ export type Settings = Readonly<Record<string, string | number>>;
 
 /** Starts a server on a port, and on another for TLS if it is to speak that. */
 export async function redisProcessFor(
-  t: ExecutionContext,
+  t: Lifetime,
   settings: Settings = {},
   { isTls = false } = {},
 ): Promise<RedisProcess> {

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { LogFields } from '#src/log/fields.js';
 import type { Log } from '#src/log/log.js';
 import { connectRedis } from '#src/redis/connect.js';
-import { deadlineIn, isOver, pause } from '#src/redis/deadline.js';
 import { type PrivateServer, type PrivateServerOptions, startPrivateServer } from '#src/redis/private-server.js';
 import type { ServerConnection } from '#src/redis/server-connection.js';
+import { eventually } from './eventually.js';
+import { freePort } from './free-port.js';
+import { REDIS_SERVER } from './redis-program.js';
 
-/** The server's program: the one on PATH unless the environment names another. */
-export const REDIS_SERVER = process.env['CINDER_REDIS_SERVER'] ?? 'redis-server';
+export { eventually, freePort, REDIS_SERVER };
 
 /** A connection of this test's own to the server that the tests of this file share. Projects keep tests apart. */
 export async function redisFor(t: ExecutionContext): Promise<ServerConnection> {
@@ -38,19 +38,6 @@ export async function redisUrlFor(t: ExecutionContext): Promise<string> {
   return `redis://127.0.0.1:${port}`;
 }
 
-/** A port that nothing listens on, for programs that cannot choose one. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
-}
-
 /** A connection that is closed with the test. */
 export async function connect(t: ExecutionContext, url: string): Promise<ServerConnection> {
   const redis = await connectRedis({ url, log: SILENT });
@@ -67,19 +54,6 @@ export async function folderFor(t: ExecutionContext): Promise<string> {
 
 /** An own key space: all keys of a project carry its id. */
 export const newProject = (): string => `project-${randomUUID()}`;
-
-/** Waits until something is true, at most `timeoutMs`. */
-export async function eventually(
-  what: string,
-  isTrue: () => Promise<boolean> | boolean,
-  timeoutMs = 10_000,
-): Promise<void> {
-  const deadline = deadlineIn(timeoutMs);
-  while (!(await isTrue())) {
-    if (isOver(deadline)) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await pause(10, deadline);
-  }
-}
 
 /** Says nothing. */
 export const SILENT: Log = {

@@ -1,0 +1,23 @@
+// usage: npm run chaos -- [--minutes N] [--seed S]    kills and disturbs a whole cluster at work; exit code 0: all held
+
+import { spawnSync } from 'node:child_process';
+import { delimiter, join } from 'node:path';
+
+import { cacheFolder } from './cache.mjs';
+import { redisServer } from './install-redis.mjs';
+import { prepare, ROOT, TO_TEST } from './prepare.mjs';
+
+const say = (line) => console.error(line);
+
+await prepare(TO_TEST, say);
+const CINDER_REDIS_SERVER = await redisServer({ env: process.env, say });
+const PATH = [join(cacheFolder(process.env), 'bin'), process.env.PATH].join(delimiter);
+const { status } = spawnSync(
+  process.execPath,
+  [join(ROOT, 'build/test/system/chaos/main.js'), ...process.argv.slice(2)],
+  {
+    stdio: 'inherit',
+    env: { ...process.env, PATH, CINDER_REDIS_SERVER },
+  },
+);
+process.exitCode = status ?? 1;

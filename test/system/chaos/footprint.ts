@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import type { Estate } from './estate.js';
+import type { Member } from './member.js';
+
+/** What a process holds. */
+export interface Footprint {
+  /** MiB. */
+  readonly rssMib: number;
+  /** Open files of all kinds. */
+  readonly files: number;
+  /** Of these, sockets that listen. */
+  readonly listeners: number;
+}
+
+/** What an estate holds, outside its processes too. */
+export interface EstateFootprint {
+  readonly members: ReadonlyMap<string, Footprint>;
+  /** Connections that PostgreSQL has of the product. */
+  readonly sqlConnections: number;
+  /** Connections that Redis has. */
+  readonly redisConnections: number;
+}
+
+/** What everything holds now, garbage apart. Every member must serve. */
+export async function footprintOf(estate: Estate): Promise<EstateFootprint> {
+  await Promise.all(estate.members.map((member) => member.collectGarbage()));
+  const [row] = await estate.query<{ count: number }>(
+    "select count(*)::int as count from pg_stat_activity where application_name = 'cinder-grpc'",
+  );
+  const clients = String(await estate.redis.admin.client('LIST'));
+  return {
+    members: new Map(estate.members.map((member) => [member.name, footprintOfMember(member)])),
+    sqlConnections: row?.count ?? 0,
+    redisConnections: clients.trim().split('\n').length,
+  };
+}
+
+export function footprintOfMember({ name, pid }: Member): Footprint {
+  if (pid === undefined) throw new Error(`${name} does not serve`);
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const [, kib = '0'] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
+  const sockets = new Set<string>();
+  const folder = `/proc/${pid}/fd`;
+  const descriptors = readdirSync(folder);
+  for (const descriptor of descriptors) {
+    const [, inode] = /^socket:\[(\d+)\]$/.exec(linkOf(`${folder}/${descriptor}`)) ?? [];
+    if (inode !== undefined) sockets.add(inode);
+  }
+  const listeners = listeningInodes(pid).filter((inode) => sockets.has(inode)).length;
+  return { rssMib: Number(kib) / 1_024, files: descriptors.length, listeners };
+}
+
+/** One that was closed meanwhile has none. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
+
+const LISTEN = '0A';
+
+function listeningInodes(pid: number): readonly string[] {
+  return ['tcp', 'tcp6'].flatMap((family) => {
+    const [, ...lines] = readFileSync(`/proc/${pid}/net/${family}`, 'utf8').trim().split('\n');
+    const rows = lines.map((line) => line.trim().split(/\s+/));
+    return rows.filter(([, , , state]) => state === LISTEN).map((fields) => fields[9] ?? '');
+  });
+}
