@@ -69,6 +69,12 @@ const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/db.js')).addDatabaseCommands,
   },
   {
+    name: 'upgrade',
+    about: 'From one release to the next',
+    calls: false,
+    load: async () => (await import('./commands/upgrade.js')).addUpgradeCommands,
+  },
+  {
     name: 'config',
     about: 'The configuration',
     calls: false,

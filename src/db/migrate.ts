@@ -61,13 +61,31 @@ export async function migrateSqlite(file: SqliteFile): Promise<Migrated> {
   return inTransaction(db, 'sqlite');
 }
 
-/** Throws Fault `DatabaseSchemaUnsupported` unless this program works with the schema that the store has. */
-export async function checkSchema(store: Store): Promise<void> {
+/** A schema, and the oldest program, by its own newest migration, that works with it. */
+export interface SchemaFacts {
+  readonly version: number;
+  readonly compatibleFrom: number;
+}
+
+/** The schema this program would migrate to. */
+export const OWN_SCHEMA: SchemaFacts = {
+  version: SCHEMA_VERSION,
+  compatibleFrom: MIGRATIONS.at(-1)?.compatibleFrom ?? 1,
+};
+
+/** The schema that a store has; undefined: nobody has migrated it yet. */
+export async function schemaOf(store: Store): Promise<SchemaFacts | undefined> {
   const [table] = await store.read(versionTable.with({}));
   const [found] = table?.name ? await store.read(schemaVersion.with({})) : [];
+  return found && { version: found.version, compatibleFrom: found.compatible_from };
+}
+
+/** Throws Fault `DatabaseSchemaUnsupported` unless this program works with the schema that the store has. */
+export async function checkSchema(store: Store): Promise<void> {
+  const found = await schemaOf(store);
   if (!found) throw unsupported('none', 'Run `cinder-grpc db migrate` first.');
   if (found.version < OLDEST_SCHEMA) throw unsupported(String(found.version), 'Run `cinder-grpc db migrate` first.');
-  if (found.compatible_from > SCHEMA_VERSION)
+  if (found.compatibleFrom > SCHEMA_VERSION)
     throw unsupported(String(found.version), 'Use a newer version of this program.');
 }
 
