@@ -3,6 +3,7 @@ import { appendVolumeEvent } from '../db/events.js';
 import { insertMessage } from '../db/messages.js';
 import type { Step } from '../db/store.js';
 import { undoHoldsOf } from '../db/quota-settlements.js';
+import { returnRestored } from '../db/snapshot-returns.js';
 import { type ReturnableWork, returnVolume } from '../db/volume-returns.js';
 import { transition } from '../db/volume-transitions.js';
 import type { RequestContext } from '../objects/request-context.js';
@@ -80,7 +81,11 @@ function ended(work: Work, id: string, reason: string): readonly Step[] {
     case 'delete':
       return [transition('failDelete', { id, statusReason: reason })];
     default:
-      return [returnVolume(work, { id, reason }), undoHoldsOf('Volume', id)];
+      return [
+        returnVolume(work, { id, reason }),
+        ...(work === 'revert' ? [returnRestored(id)] : []),
+        undoHoldsOf('Volume', id),
+      ];
   }
 }
 
@@ -92,4 +97,7 @@ export const ACTION_OF: Readonly<Record<Work, MessageAction>> = {
   retype: 'RETYPE_VOLUME',
   migrate: 'MIGRATE_VOLUME',
   manage: 'MANAGE_VOLUME',
+  revert: 'REVERT_VOLUME',
+  reimage: 'REIMAGE_VOLUME',
+  upload: 'COPY_VOLUME_TO_IMAGE',
 };

@@ -1,5 +1,6 @@
 import type { Step } from '../db/store.js';
 import { deleteReadyWorker, type ReadyWorker } from '../db/workers.js';
+import { failSnapshot } from './fail-snapshot.js';
 import { ACTION_OF, failVolume, type MessageParts, type Work } from './fail-volume.js';
 
 /** Age at which work that nobody could do is given up, ms. Rule: docs/protocols.md §W SEND, age. */
@@ -26,11 +27,10 @@ export function unreadable(parts: MessageParts, cast: ReadyWorker): readonly Ste
 
 /** The row is deleted first: whoever claimed it meanwhile wins, and nothing is written. */
 function end(parts: MessageParts, cast: ReadyWorker, reason: string): readonly Step[] {
+  const gone = { ...deleteReadyWorker(cast), rows: 1 };
+  if (cast.resourceType === 'Snapshot') return [gone, ...failSnapshot(parts, cast, reason)];
   const work = workOf(cast);
-  return [
-    { ...deleteReadyWorker(cast), rows: 1 },
-    ...failVolume(parts, cast, { work, reason, action: ACTION_OF[work], detail: 'UNKNOWN_ERROR' }),
-  ];
+  return [gone, ...failVolume(parts, cast, { work, reason, action: ACTION_OF[work], detail: 'UNKNOWN_ERROR' })];
 }
 
 /** By the method; of one that this version does not know, by the status. */
@@ -46,4 +46,8 @@ const WORK_OF: ReadonlyMap<string, Work> = new Map([
   ['MigrateVolume', 'migrate'],
   ['MigrateVolumeToHost', 'migrate'],
   ['ManageExisting', 'manage'],
+  ['ExtendVolumeCompletion', 'extend'],
+  ['RevertToSnapshot', 'revert'],
+  ['Reimage', 'reimage'],
+  ['CopyVolumeToImage', 'upload'],
 ]);

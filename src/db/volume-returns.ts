@@ -4,7 +4,7 @@ import type { Step } from './store.js';
 import { changeLive } from './volume-transitions.js';
 
 /** Work on a volume that exists already, after which it can be what it was. */
-export type ReturnableWork = 'extend' | 'retype' | 'migrate' | 'manage';
+export type ReturnableWork = 'extend' | 'retype' | 'migrate' | 'manage' | 'revert' | 'reimage' | 'upload';
 
 /**
  * Takes a volume out of the transient status of work that will not be done: back to its former status, or, for one whose
@@ -48,6 +48,15 @@ const RETURNS = {
         status: sql<string>`case status when 'maintenance' then coalesce(previous_status, status) else status end`,
       })
       .where('migration_status', 'in', ['starting', 'migrating', 'completing']),
+  ),
+  revert: statement<Change>()((tools, { id }) =>
+    changeLive(tools, id).set({ status: FORMER, previous_status: null }).where('status', '=', 'reverting'),
+  ),
+  reimage: statement<Change>()((tools, { id }) =>
+    changeLive(tools, id).set({ status: FORMER, previous_status: null }).where('status', '=', 'downloading'),
+  ),
+  upload: statement<Change>()((tools, { id }) =>
+    changeLive(tools, id).set({ status: FORMER, previous_status: null }).where('status', '=', 'uploading'),
   ),
   manage: statement<Change>()((tools, { id, reason }) =>
     changeLive(tools, id).set({ status: 'error_managing', status_reason: reason }).where('status', '=', 'managing'),

@@ -3,12 +3,17 @@ import type { FaultName } from '../errors/catalogue.js';
 /** What was being done, as user messages name it. Ids from 100 on are ours. Rule: cinder/message/message_field.py, Action. */
 export const MESSAGE_ACTIONS = {
   SCHEDULE_ALLOCATE_VOLUME: { id: '001', text: 'schedule allocate volume' },
+  COPY_VOLUME_TO_IMAGE: { id: '003', text: 'copy volume to image' },
   EXTEND_VOLUME: { id: '007', text: 'extend volume' },
   CREATE_VOLUME_FROM_BACKEND: { id: '008', text: 'create volume from backend storage' },
+  SNAPSHOT_CREATE: { id: '009', text: 'create snapshot' },
+  SNAPSHOT_DELETE: { id: '010', text: 'delete snapshot' },
+  REIMAGE_VOLUME: { id: '016', text: 'reimage volume' },
   DELETE_VOLUME: { id: '100', text: 'delete volume' },
   RETYPE_VOLUME: { id: '101', text: 'retype volume' },
   MIGRATE_VOLUME: { id: '102', text: 'migrate volume' },
   MANAGE_VOLUME: { id: '103', text: 'manage volume' },
+  REVERT_VOLUME: { id: '104', text: 'revert volume to snapshot' },
 } as const;
 
 /** What went wrong, as user messages name it. Rule: cinder/message/message_field.py, Detail. */
