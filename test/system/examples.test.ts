@@ -7,8 +7,8 @@ import test, { type ExecutionContext } from 'ava';
 import { cacheFolder } from '#scripts/cache.mjs';
 import { newProject } from '../support/api.js';
 import { folderFor } from '../support/folder.js';
-import { sharedInstallation } from '../support/installation.js';
-import { findTool, processFor, ROOT } from '../support/process.js';
+import { installationFor, sharedInstallation } from '../support/installation.js';
+import { findTool, processFor, ROOT, type TestProcess } from '../support/process.js';
 
 const installation = sharedInstallation();
 
@@ -34,6 +34,15 @@ const grpcurlTest = GRPCURL === undefined ? test.skip : test;
 grpcurlTest('the example with grpcurl says what it is said to say', async (t) => {
   const said = await run(t, join(EXAMPLES, 'grpcurl.sh'), [], pathWith(dirname(GRPCURL ?? '')));
   t.is(said, expected('grpcurl.expected.txt'));
+});
+
+grpcurlTest('the session with schedulers of two versions says what it is said to say', async (t) => {
+  const old = await installationFor(t, { CINDER_RPC_VERSION: 'cinder-scheduler=3.9' });
+  const addresses = await Promise.all([installation(), old].map(({ process }) => schedulerOf(process)));
+  const example = processFor(t, join(EXAMPLES, 'versions.sh'), addresses, { env: pathWith(dirname(GRPCURL ?? '')) });
+  t.is(await example.ended(), 0, example.stdout() + example.stderr());
+  t.is(example.stderr(), '');
+  t.is(example.stdout(), expected('versions.expected.txt'));
 });
 
 test('the example with buf curl says what it is said to say', async (t) => {
@@ -81,6 +90,11 @@ async function run(
     .stdout()
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<id>')
     .replace(/(?<=\S)[ \t]+/g, ' ');
+}
+
+/** Where the internal RPC of an installation's scheduler listens. */
+async function schedulerOf(installed: TestProcess): Promise<string> {
+  return (await installed.wrote(/"service":"scheduler","address":"([\d.:]+)"/))[1] ?? '';
 }
 
 function expected(file: string): string {
