@@ -62,6 +62,11 @@ export function stopServices(incarnation: string): Step {
   return { statement: stop.with({ incarnation }) };
 }
 
+/** Says that one service of a run has ended for now; `putService` says that it lives again. */
+export function stopService(incarnation: string, host: string): Step {
+  return { statement: stopOne.with({ incarnation, host }) };
+}
+
 /** The registered services of a binary, stopped ones too, by host. */
 export async function servicesOf(store: Store, binary: string): Promise<readonly ServiceRecord[]> {
   return (await store.read(ofBinary.with({ binary }))).map(toRecord);
@@ -160,6 +165,16 @@ const stop = statement<{ incarnation: string }>()(({ db, now }, p) =>
     .updateTable('services')
     .set({ stopped_at: now })
     .where('incarnation', '=', p.incarnation)
+    .where('deleted_at', 'is', null)
+    .where('stopped_at', 'is', null),
+);
+
+const stopOne = statement<{ incarnation: string; host: string }>()(({ db, now }, p) =>
+  db
+    .updateTable('services')
+    .set({ stopped_at: now })
+    .where('incarnation', '=', p.incarnation)
+    .where('host', '=', p.host)
     .where('deleted_at', 'is', null)
     .where('stopped_at', 'is', null),
 );

@@ -15,6 +15,11 @@ export interface VolumeDriver {
   start(signal: AbortSignal): Promise<readonly StoredVolume[]>;
   /** Gives the backend up. Safe to repeat. */
   stop(): Promise<void>;
+  /**
+   * Looks whether the backend can still be used as it was started; cheap, and asked each second. Throws what is wrong. Then it is
+   * stopped, when no work is under way, and started until it starts.
+   */
+  check(): Promise<void>;
   /** The pools as they are now. */
   capacity(): Promise<readonly PoolCapacity[]>;
   /** Makes a volume that survives a power cut, or nothing. Safe to repeat: a volume that is there is left as it is. */

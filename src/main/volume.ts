@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { asVersion } from '../casts/as-version.js';
 import { CastReceiver } from '../casts/receiver.js';
 import type { BackendOptions } from '../config/backends.js';
@@ -25,6 +26,9 @@ import { present } from './present.js';
 import type { QuotaEngine } from './quota.js';
 import type { Service } from './service.js';
 
+/** Between two attempts to register a backend that has come up, while the database is away, ms. */
+const REGISTER_AGAIN_MS = 1_000;
+
 /** Builds the volume service from bottom to top and starts it. */
 export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason: string) => void): Promise<Service> {
   const { config, store, rules, sender } = parts;
@@ -41,6 +45,9 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     log,
     onUp: (backend) => {
       if (isRegistered) void joined(backend);
+    },
+    onDown: ({ name }) => {
+      if (isRegistered) void presence.remove(name);
     },
   });
   const reporter = new CapabilityReporter({
@@ -74,7 +81,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
       parts.volume.api,
       parts.volume.own,
     ),
-    serviceFor: (target) => (target === null ? undefined : presence.serviceId(target)),
+    serviceFor: (target) => (target !== null && backends.find(target)?.isUp ? presence.serviceId(target) : undefined),
     maxInFlight: config.castMaxInFlight,
     downAfterMs: config.serviceDownTimeMs,
     ...receiverMetrics(metrics, 'cinder-volume', parts.telemetry.tracer),
@@ -139,6 +146,12 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     end,
   );
   isRegistered = true;
+  // what has come up or fallen while the others were registered
+  for (const backend of backends.all) {
+    const isKnown = presence.serviceId(backend.name) !== undefined;
+    if (backend.isUp && !isKnown) void joined(backend);
+    if (!backend.isUp && isKnown) void presence.remove(backend.name);
+  }
   await reporter.reportAll();
   reporter.start();
   orphans.start();
@@ -155,13 +168,17 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     return { host: name, clusterName: null, availabilityZone: zones.get(name) ?? config.storageAvailabilityZone };
   }
 
-  /** A backend that came up after the others. */
+  /** A backend that came up after the others, or again. */
   async function joined(backend: Backend): Promise<void> {
-    try {
-      await presence.add(serviceOf(backend));
-      await reporter.report(backend);
-    } catch (error) {
-      log.error('a backend could not be registered', { backend: backend.name, error });
+    while (backend.isUp && isRegistered) {
+      try {
+        await presence.add(serviceOf(backend));
+        await reporter.report(backend);
+        return;
+      } catch (error) {
+        log.error('a backend could not be registered yet', { backend: backend.name, error });
+        await pause(REGISTER_AGAIN_MS, undefined, { ref: false });
+      }
     }
   }
 
@@ -187,6 +204,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     address: server.address,
     async stop(graceMs) {
       server.setServing(false);
+      isRegistered = false;
       await reporter.stop();
       await orphans.stop();
       await parked.stop();

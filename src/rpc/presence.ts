@@ -1,5 +1,5 @@
 import { beatProcess, type ProcessRecord, putProcess, stopProcess } from '../db/processes.js';
-import { beatServices, putService, stopServices } from '../db/services.js';
+import { beatServices, putService, stopService, stopServices } from '../db/services.js';
 import { type Done, RowCountMismatch, type Step, type Store } from '../db/store.js';
 
 export interface PresenceOptions {
@@ -31,7 +31,9 @@ export class Presence {
   readonly #options: PresenceOptions;
   readonly #clock: () => number;
   readonly #ids = new Map<string, string>();
-  readonly #services: PresentService[];
+  #services: readonly PresentService[];
+  /** Services that have ended, and of which the records do not know it yet. */
+  readonly #ended = new Set<string>();
   #writtenAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
@@ -50,11 +52,25 @@ export class Presence {
     this.#schedule();
   }
 
-  /** Registers one more service, e.g. a backend that has come up late. Throws what the store throws. */
+  /** Registers one more service, e.g. a backend that has come up late or again. Throws what the store throws. */
   async add(service: PresentService): Promise<void> {
+    this.#ended.delete(service.host);
+    await this.#beating; // it may say that the service has ended
     const [done] = await this.#options.store.apply([this.#row(service)]);
     this.#ids.set(service.host, idIn(done));
-    this.#services.push(service);
+    this.#services = [...this.#services.filter(({ host }) => host !== service.host), service];
+  }
+
+  /**
+   * Takes a service back that cannot serve for now: it looks down at once, or as soon as the records can be written. Never
+   * rejects.
+   */
+  async remove(host: string): Promise<void> {
+    this.#services = this.#services.filter((service) => service.host !== host);
+    this.#ids.delete(host);
+    this.#ended.add(host);
+    await this.#beating; // of a beat that has begun it is not part
+    await this.beat();
   }
 
   /** Age of the last heartbeat that was written, ms: the owner must stop before others presume the process dead. */
@@ -86,11 +102,17 @@ export class Presence {
     const { store, process, onTrouble, onReplaced } = this.#options;
     const wasSilent = this.silentMs > this.#intervalMs * 1.5;
     const begun = this.#clock();
+    // of the moment before: a service that is added meanwhile is not beaten yet
+    const [ended, count] = [[...this.#ended], this.#services.length];
+    const { incarnation } = process;
     try {
-      const [, beaten] = await store.apply([beatProcess(process.incarnation), beatServices(process.incarnation)]);
+      const stops = ended.map((host) => stopService(incarnation, host));
+      const done = await store.apply([beatProcess(incarnation), ...stops, beatServices(incarnation)]);
+      const beaten = done.at(-1);
+      for (const host of ended) this.#ended.delete(host);
       this.#writtenAt = begun;
       if (wasSilent) onTrouble?.(undefined);
-      if (beaten && beaten.rows < this.#services.length && !this.#replaced) {
+      if (beaten && beaten.rows < count && !this.#replaced) {
         this.#replaced = true;
         onReplaced?.();
       }

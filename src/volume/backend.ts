@@ -84,6 +84,18 @@ export class Backend {
     }
   }
 
+  /** Looks whether it can still be used. Throws what is wrong. */
+  check(): Promise<void> {
+    return this.#driver.check();
+  }
+
+  /** It cannot be used any more: from now on it looks down, and work that begins fails. Ends when what is under way has. */
+  async fall(): Promise<void> {
+    this.#isUp = false;
+    await this.#lanes.idle();
+    await this.#driver.stop();
+  }
+
   /** To be called when no work is under way. */
   async stop(): Promise<void> {
     this.#isUp = false;

@@ -13,6 +13,10 @@ export interface BackendsOptions {
   readonly log: Log;
   /** Told each backend that has come up. */
   readonly onUp: (backend: Backend) => void;
+  /** Told each backend that was up and cannot be used any more. @default nobody */
+  readonly onDown?: (backend: Backend) => void;
+  /** How often is looked whether those that are up can still be used, ms. @default 1 s */
+  readonly checkEveryMs?: number;
   /** First pause after a failed start, ms; it doubles up to `longestPauseMs`. @default 1 s */
   readonly firstPauseMs?: number;
   /** @default 60 s */
@@ -20,8 +24,8 @@ export interface BackendsOptions {
 }
 
 /**
- * The backends of this process. One whose driver does not start is tried again, and looks down meanwhile; the others
- * serve. Rule: cinder/volume/manager.py, `init_host` (which gives up after three times).
+ * The backends of this process. One whose driver does not start, or that cannot be used any more, is tried again, and looks
+ * down meanwhile; the others serve. Rule: cinder/volume/manager.py, `init_host` (which gives up after three times).
  */
 export class Backends {
   readonly #options: BackendsOptions;
@@ -29,6 +33,8 @@ export class Backends {
   readonly #findings = new Map<string, Findings>();
   readonly #stopping = new AbortController();
   #starting: Promise<unknown> = Promise.resolve();
+  #checking: Promise<unknown> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: BackendsOptions) {
     this.#options = options;
@@ -55,13 +61,38 @@ export class Backends {
       this.all.map(async (backend) => ((await this.#tryOnce(backend)) ? [] : [backend])),
     );
     this.#starting = Promise.all(failed.flat().map((backend) => this.#tryAgain(backend)));
+    this.#checkSoon();
   }
 
   /** To be called when no work is under way. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    clearTimeout(this.#timer);
+    await this.#checking;
     await this.#starting;
     await Promise.all(this.all.map((backend) => backend.stop()));
+  }
+
+  /** A look begins when the one before it has ended: a file system that hangs is asked once. */
+  #checkSoon(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#checking = Promise.all(this.all.map((backend) => this.#check(backend))).then(() => this.#checkSoon());
+    }, this.#options.checkEveryMs ?? 1_000);
+  }
+
+  async #check(backend: Backend): Promise<void> {
+    if (!backend.isUp) return;
+    try {
+      await backend.check();
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      const { log, onDown } = this.#options;
+      log.error('a backend cannot be used: it looks down until it can', { backend: backend.name, error });
+      const fallen = backend.fall();
+      onDown?.(backend);
+      this.#starting = Promise.all([this.#starting, fallen.then(() => this.#tryAgain(backend))]);
+    }
   }
 
   async #tryAgain(backend: Backend): Promise<void> {

@@ -28,6 +28,11 @@ export class Lanes {
     return running;
   }
 
+  /** Ends when there is no work, and none waits for its turn. */
+  async idle(): Promise<void> {
+    while (this.#tails.size > 0) await Promise.all([...this.#tails.values()].map(({ forWriters }) => forWriters));
+  }
+
   /** Whether there is work on a resource, or some waits for its turn. */
   has(resource: string): boolean {
     return this.#tails.has(resource);

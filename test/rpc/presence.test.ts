@@ -90,6 +90,33 @@ storesFor('heartbeats keep a process alive', async (t, store) => {
   t.true(one.silentMs < 60_000);
 });
 
+storesFor('a service that is taken back looks down at once, and lives again when it is added', async (t, store) => {
+  let isReplaced = false;
+  const one = presence(t, store, 'one', { reportIntervalMs: 20, onReplaced: () => (isReplaced = true) });
+  await one.start();
+  await one.remove('h@b1');
+  const states = async () =>
+    (await servicesOf(store, 'cinder-volume')).map((service) => [service.host, isUp(service, 60_000)]);
+  t.deepEqual(await states(), [
+    ['h@b1', false],
+    ['h@b2', true],
+  ]);
+  t.is(one.serviceId('h@b1'), undefined);
+  const [peer] = await peersIn(store, { downAfterMs: 60_000 })('cinder-volume');
+  t.deepEqual(peer?.serves, ['h@b2']);
+  await one.beat();
+
+  for (const [backend] of [BACKENDS, BACKENDS])
+    if (backend) await Promise.all([one.beat(), one.add(backend), one.beat()]);
+  await one.beat();
+  t.deepEqual(await states(), [
+    ['h@b1', true],
+    ['h@b2', true],
+  ]);
+  t.truthy(one.serviceId('h@b1'));
+  t.false(isReplaced);
+});
+
 storesFor('a stopped process is gone at once, and holds no versions down', async (t, store) => {
   const one = presence(t, store, 'one');
   await one.start();

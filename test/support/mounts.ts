@@ -49,6 +49,36 @@ export async function smallDeviceAt(
   return device;
 }
 
+/** A folder that stands at another place too, gone from there with the test. */
+export interface BoundFolder {
+  /** Lets it be read only there, or no more. */
+  setReadOnly(isReadOnly: boolean): void;
+  /** Takes it away; what is below it shows. */
+  unbind(): void;
+  /** Brings it back. */
+  bind(): void;
+}
+
+/** Binds a folder to another place. */
+export async function boundAt(t: Pick<ExecutionContext, 'teardown'>, from: string, to: string): Promise<BoundFolder> {
+  await mkdir(to, { recursive: true });
+  let isBound = false;
+  const bound: BoundFolder = {
+    setReadOnly: (isReadOnly) => run('mount', '-o', `remount,bind,${isReadOnly ? 'ro' : 'rw'}`, to),
+    unbind() {
+      if (isBound) run('umount', '-l', to);
+      isBound = false;
+    },
+    bind() {
+      run('mount', '--bind', from, to);
+      isBound = true;
+    },
+  };
+  bound.bind();
+  t.teardown(() => bound.unbind());
+  return bound;
+}
+
 const BALLAST = 'ballast';
 /** More than any small device has. */
 const MOST_BYTES = 64 * 2 ** 20;

@@ -1,11 +1,14 @@
 import test, { type ExecutionContext } from 'ava';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FileDriver } from '#src/drivers/file/file-driver.js';
 import type { LogFields } from '#src/log/fields.js';
 import { Backend } from '#src/volume/backend.js';
 import { Backends } from '#src/volume/backends.js';
+import { Gate } from '../support/gate.js';
+import { eventually } from '../support/redis.js';
 import { sqliteStore } from '../support/sql.js';
 
 test('a backend that does not start looks down and is tried again, while the others serve', async (t) => {
@@ -23,6 +26,57 @@ test('a backend that does not start looks down and is tried again, while the oth
   await rm(join(folder, 'broken'));
   await cameUp('host@broken');
   t.true(backends.find('host@broken')?.isUp);
+});
+
+test('a backend whose folder goes away looks down, and is up again when the folder is back', async (t) => {
+  const folder = await folderFor(t);
+  const { backends, cameUp, lines, wentDown } = await backendsAt(t, folder, ['good', 'moved']);
+  await backends.start();
+  const moved = backends.find('host@moved');
+  await moved?.driver.createVolume(
+    { id: randomUUID(), pool: 'pool', sizeGib: 1, epoch: 1, resumed: false },
+    { signal: new AbortController().signal, onProgress: () => undefined },
+  );
+
+  await rename(join(folder, 'moved'), join(folder, 'away'));
+  await wentDown('host@moved');
+  t.false(moved?.isUp);
+  t.true(backends.find('host@good')?.isUp);
+  t.true(lines.some(({ level, fields }) => level === 'error' && /ENOENT/.test(String(fields.error))));
+  await mkdir(join(folder, 'moved', 'pool'), { recursive: true });
+  const refusal = 'none of its 1 volumes is there: is its file system mounted?';
+  await eventually('an empty folder is refused', () =>
+    lines.some(({ fields }) => String(fields.error).includes(refusal)),
+  );
+  t.false(moved?.isUp);
+
+  await rm(join(folder, 'moved'), { recursive: true });
+  await rename(join(folder, 'away'), join(folder, 'moved'));
+  await cameUp('host@moved', 2);
+  t.true(moved?.isUp);
+});
+
+test('a backend that falls lets the work on it end first, and begins none', async (t) => {
+  const folder = await folderFor(t);
+  const { backends, cameUp, wentDown } = await backendsAt(t, folder, ['moved']);
+  await backends.start();
+  const moved = backends.find('host@moved');
+  const gate = new Gate();
+  const { signal } = new AbortController();
+  const working = moved?.run('one', signal, () => gate.enter());
+  await gate.inside(1);
+
+  await rename(join(folder, 'moved'), join(folder, 'away'));
+  await wentDown('host@moved');
+  await rename(join(folder, 'away'), join(folder, 'moved'));
+  const late = t.throwsAsync(async () => moved?.run('two', signal, async () => moved.driver.capacity()), {
+    name: 'DriverNotInitialized',
+  });
+  gate.open();
+  await working;
+  await late;
+  await cameUp('host@moved', 2);
+  t.true(moved?.isUp);
 });
 
 test('backends that never start do not hold up a stop', async (t) => {
@@ -62,8 +116,8 @@ async function backendsAt(t: ExecutionContext, folder: string, names: readonly s
     (level: string) =>
     (_message: string, fields: LogFields = {}): void =>
       void lines.push({ level, fields });
-  const up = new Map<string, () => void>();
-  const waiting = new Map(names.map((name) => [`host@${name}`, new Promise<void>((ok) => up.set(`host@${name}`, ok))]));
+  const [up, down]: [string[], string[]] = [[], []];
+  const count = (list: readonly string[], name: string): number => list.filter((one) => one === name).length;
   const backends = new Backends({
     backends: names.map((name) => {
       const driver = new FileDriver({ backend: `host@${name}`, path: join(folder, name), pools: [{ name: 'pool' }] });
@@ -71,10 +125,16 @@ async function backendsAt(t: ExecutionContext, folder: string, names: readonly s
     }),
     store: await sqliteStore(t),
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
-    onUp: (backend) => up.get(backend.name)?.(),
+    onUp: ({ name }) => up.push(name),
+    onDown: ({ name }) => down.push(name),
+    checkEveryMs: 10,
     firstPauseMs,
     longestPauseMs: Math.max(firstPauseMs, 50),
   });
   t.teardown(() => backends.stop());
-  return { backends, lines, cameUp: async (name: string) => waiting.get(name) };
+  return {
+    ...{ backends, lines },
+    cameUp: (name: string, times = 1) => eventually(`${name} is up`, () => count(up, name) === times),
+    wentDown: (name: string) => eventually(`${name} is down`, () => count(down, name) === 1),
+  };
 }

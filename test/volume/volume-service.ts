@@ -362,6 +362,7 @@ export function hookedDriver(hooks: DriverHooks) {
     inventory: driver.inventory,
     start: (signal) => driver.start(signal),
     stop: () => driver.stop(),
+    check: () => driver.check(),
     capacity: () => driver.capacity(),
     discard: (remains) => driver.discard(remains),
     createVolume: async (volume, work) => {

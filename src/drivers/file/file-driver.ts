@@ -54,6 +54,8 @@ export class FileDriver implements VolumeDriver {
   readonly #options: FileDriverOptions;
   readonly #pools = new Map<string, PoolFolder>();
   #lock: FolderLock | undefined;
+  /** Volumes that were there when it was stopped; undefined: it was not started yet. */
+  #leftBehind: number | undefined;
 
   /** Throws RangeError when the pools' names will not do. */
   constructor(options: FileDriverOptions) {
@@ -66,28 +68,44 @@ export class FileDriver implements VolumeDriver {
 
   async start(signal: AbortSignal): Promise<readonly StoredVolume[]> {
     await this.stop();
+    const leftBehind = this.#leftBehind;
+    const isKnown = leftBehind !== undefined;
     try {
-      await mkdir(this.#options.path, { recursive: true, mode: 0o700 });
+      if (!isKnown) await mkdir(this.#options.path, { recursive: true, mode: 0o700 });
       this.#lock = lockFolder(this.#options.path);
       const stored: StoredVolume[] = [];
       for (const { name, ...limits } of this.#options.pools) {
-        const pool = await PoolFolder.open(name, join(this.#options.path, name), limits);
+        const pool = await PoolFolder.open(name, join(this.#options.path, name), limits, isKnown);
         this.#pools.set(name, pool);
         stored.push(...(await pool.scan(signal)));
       }
+      await this.check();
+      if (isKnown && leftBehind > 0 && stored.every(({ kind }) => kind !== 'complete')) {
+        const reason = `none of its ${leftBehind} volumes is there: is its file system mounted?`;
+        throw new Fault('VolumeBackendAPIException', { reason });
+      }
       return stored;
     } catch (error) {
-      await this.stop();
+      await this.#close();
       throw error;
     }
   }
 
   async stop(): Promise<void> {
+    if (this.#lock) this.#leftBehind = [...this.#pools.values()].reduce((sum, pool) => sum + pool.volumeCount, 0);
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
     const pools = [...this.#pools.values()];
     this.#pools.clear();
     await Promise.all(pools.map((pool) => pool.close()));
     this.#lock?.release();
     this.#lock = undefined;
+  }
+
+  async check(): Promise<void> {
+    await Promise.all(this.#startedPools().map(({ name }) => this.#in(name, (pool) => pool.check())));
   }
 
   capacity(): Promise<readonly PoolCapacity[]> {

@@ -1,5 +1,5 @@
-import { close, constants, open } from 'node:fs';
-import { mkdir, readdir, statfs } from 'node:fs/promises';
+import { close, constants, fstat, open } from 'node:fs';
+import { access, mkdir, readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Fault } from '../../errors/fault.js';
@@ -51,11 +51,25 @@ export class PoolFolder {
     this.#entries = new FolderSync(descriptor);
   }
 
-  /** Makes the folder if need be, and opens it. */
-  static async open(name: string, path: string, limits: PoolLimits): Promise<PoolFolder> {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+  /** Opens the folder; one that is not known yet is made if need be. */
+  static async open(name: string, path: string, limits: PoolLimits, isKnown: boolean): Promise<PoolFolder> {
+    if (!isKnown) await mkdir(path, { recursive: true, mode: 0o700 });
     const descriptor = await promisify(open)(path, constants.O_RDONLY | constants.O_DIRECTORY, 0);
     return new PoolFolder(name, path, limits, descriptor);
+  }
+
+  /** How many volumes it has, whole or on their way. */
+  get volumeCount(): number {
+    return this.#promised.ids.size;
+  }
+
+  /** Throws when the folder is gone, is another one by now, as below a file system that was unmounted, or cannot be written. */
+  async check(): Promise<void> {
+    const [here, opened] = await Promise.all([stat(this.#path), promisify(fstat)(this.#descriptor)]);
+    if (here.ino !== opened.ino || here.dev !== opened.dev) {
+      throw refusal(this.name, 'its folder is another one than before: was its file system unmounted?');
+    }
+    await access(this.#path, constants.W_OK | constants.X_OK);
   }
 
   async close(): Promise<void> {

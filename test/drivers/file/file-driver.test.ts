@@ -1,12 +1,12 @@
 import test, { type ExecutionContext } from 'ava';
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FileDriver, type PoolOptions } from '#src/drivers/file/file-driver.js';
 import { Fault } from '#src/errors/fault.js';
 import type { NewVolume, Work } from '#src/drivers/driver.js';
-import { mountTest, smallDeviceAt } from '../../support/mounts.js';
+import { boundAt, mountTest, smallDeviceAt } from '../../support/mounts.js';
 import { driverSuite } from '../driver-suite.js';
 
 const QUIET: Work = { signal: new AbortController().signal, onProgress: () => undefined };
@@ -163,6 +163,29 @@ mountTest('a full device is a driver error that lets another backend try, and le
   t.true(Fault.is(error, 'VolumeBackendAPIException') && error.reschedulable);
   t.regex(error.message, /no space is left/);
   t.is((await readdir(join(path, 'pool'))).length, 1);
+});
+
+mountTest('a pool that is read-only, or below whose folder another one shows, cannot be used any more', async (t) => {
+  const { path, driver } = await started(t);
+  await driver.createVolume(volume(), QUIET);
+  await t.notThrowsAsync(driver.check());
+  await driver.stop();
+  await rename(join(path, 'pool'), join(path, 'device'));
+  const device = await boundAt(t, join(path, 'device'), join(path, 'pool'));
+  await driver.start(QUIET.signal);
+
+  device.setReadOnly(true);
+  await t.throwsAsync(driver.check(), { name: 'VolumeBackendAPIException', message: /EROFS/ });
+  await t.throwsAsync(driver.start(QUIET.signal), { message: /EROFS/ });
+  device.setReadOnly(false);
+  await driver.start(QUIET.signal);
+
+  device.unbind();
+  await t.throwsAsync(driver.check(), { message: /was its file system unmounted/ });
+  await t.throwsAsync(driver.start(QUIET.signal), { message: /none of its 1 volumes is there/ });
+  device.bind();
+  t.is((await driver.start(QUIET.signal)).length, 1);
+  await t.notThrowsAsync(driver.check());
 });
 
 for (const name of ['', '.', '..', '.hidden', 'a/b', 'a b', 'x'.repeat(65)]) {
