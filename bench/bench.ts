@@ -8,6 +8,7 @@ import { getVolume } from './get-volume.js';
 import { listVolumesBench } from './list-volumes.js';
 import { memory } from './memory.js';
 import { quotaBench } from './quota.js';
+import { versionLayer } from './version-layer.js';
 import type { Figure } from './support/figures.js';
 
 /** One figure, or a few that belong together. */
@@ -26,6 +27,7 @@ const BENCHES: readonly Bench[] = [
   listVolumesBench,
   memory,
   quotaBench,
+  versionLayer,
 ];
 
 const [name] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));

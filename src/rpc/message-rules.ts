@@ -45,6 +45,19 @@ export function messageRules(desc: DescMessage, options: RpcOptions, outer: read
   };
 }
 
+/** The rules of the fields that are `wanted`, and of the messages that hold any; undefined: none, so that nothing need be walked. */
+export function only(
+  rules: MessageRules,
+  wanted: (field: FieldRule, owner: MessageRules) => boolean,
+): MessageRules | undefined {
+  const fields = rules.fields.filter((field) => wanted(field, rules));
+  const inside = rules.inside.flatMap(({ place, rules: inner }) => {
+    const kept = only(inner, wanted);
+    return kept ? [{ place, rules: kept }] : [];
+  });
+  return fields.length > 0 || inside.length > 0 ? { ...rules, fields, inside } : undefined;
+}
+
 /** The cut that takes out every field `unwanted` says; undefined when there is none, so that nothing need be walked. */
 export function cutOf(
   rules: MessageRules,

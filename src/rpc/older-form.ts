@@ -1,6 +1,6 @@
 import { Fault } from '../errors/fault.js';
 import { type Cut, withoutFields } from './message-cut.js';
-import { cutOf, type FieldRule, type MessageRules, setFields } from './message-rules.js';
+import { cutOf, type FieldRule, type MessageRules, only, setFields } from './message-rules.js';
 import { objectVersionFor, OLDEST_OBJECT_VERSION } from './object-history.js';
 import { compareVersions, compatible, formatVersion, type Version, versionOf } from './version-number.js';
 import type { InternalApi, InternalMethod } from './versions.js';
@@ -23,12 +23,19 @@ export interface Prepared<M extends object> {
 
 /** What has to be done to any message of a method for a level; worked out once. */
 interface Plan {
-  readonly cut: Cut | undefined;
-  readonly refusable: boolean;
+  readonly method: InternalMethod;
+  /** What the peer does not know, and the cut that takes it out; undefined: nothing. */
+  readonly newer: { readonly rules: MessageRules; readonly cut: Cut; readonly refusable: boolean } | undefined;
+}
+
+/** What makes a message of a method newer than the method; worked out once. */
+interface Age {
+  readonly since: string;
+  readonly fields: MessageRules | undefined;
 }
 
 /** Levels come from records, so that there are few; the bound is for records gone mad. */
-const MAX_PLANS = 1_000;
+const MAX_LEVELS = 100;
 const NOTHING: readonly string[] = [];
 const OLDEST_OBJECTS = versionOf(OLDEST_OBJECT_VERSION);
 
@@ -39,32 +46,33 @@ const OLDEST_OBJECTS = versionOf(OLDEST_OBJECT_VERSION);
  */
 export class OlderForms {
   readonly #api: InternalApi;
-  readonly #plans = new Map<string, Plan>();
-  /** Methods whose version depends on what a request holds. */
-  readonly #versioned: ReadonlySet<string>;
+  readonly #ages: ReadonlyMap<string, Age>;
+  /** By level, then by method. */
+  readonly #plans = new Map<string, Map<string, Plan>>();
+  /** The plans of the level that was asked for last: it is the same one until the records are read again. */
+  #last: { readonly level: Level; readonly plans: Map<string, Plan> } | undefined;
 
   constructor(api: InternalApi) {
     this.#api = api;
-    const methods = [...api.methods.values()];
-    this.#versioned = new Set(methods.filter(({ request }) => hasApiSince(request)).map(({ name }) => name));
+    this.#ages = new Map([...api.methods.values()].map((method) => [method.name, ageOf(method)]));
   }
 
   /** Throws Fault ServiceTooOld for a method, or a field that must not be left out, which the peer does not know. */
   prepare<M extends object>(name: string, message: M, level: Level): Prepared<M> {
-    const method = this.method(name, level);
-    const plan = this.#plan(method, level);
-    if (!plan.cut) return { method, version: this.#lowestVersion(method, message), message, dropped: NOTHING };
-    const newer = [...setFields(message, method.request)].filter(({ field, owner }) => isNewer(field, owner, level));
-    const refused = plan.refusable ? newer.find(({ field }) => field.refuseBelow) : undefined;
+    const { method, newer } = this.#plan(name, level);
+    if (!newer) return { method, version: this.#lowestVersion(method, message), message, dropped: NOTHING };
+    const lost = [...setFields(message, newer.rules)];
+    const refused = newer.refusable ? lost.find(({ field }) => field.refuseBelow) : undefined;
     if (refused) throw this.#tooOld(`${name} with ${refused.field.name}`, refused.field.since ?? level.rpc, level.rpc);
-    const older = withoutFields(message, plan.cut);
-    const dropped = newer.map(({ field, owner }) => `${owner.typeName}.${field.name}`);
+    if (lost.length === 0) return { method, version: this.#lowestVersion(method, message), message, dropped: NOTHING };
+    const older = withoutFields(message, newer.cut);
+    const dropped = lost.map(({ field, owner }) => `${owner.typeName}.${field.name}`);
     return { method, version: this.#lowestVersion(method, older), message: older, dropped };
   }
 
   /** Whether a message of this method needs no change for this level. Throws as `prepare` for the method itself. */
   passes(name: string, level: Level): boolean {
-    return this.#plan(this.method(name, level), level).cut === undefined;
+    return this.#plan(name, level).newer === undefined;
   }
 
   /** The rules of a method the peer knows. Throws Fault NoSuchMethod, ServiceTooOld. */
@@ -78,29 +86,37 @@ export class OlderForms {
     return method;
   }
 
-  #plan(method: InternalMethod, level: Level): Plan {
-    const key = `${method.name} ${formatVersion(level.rpc)} ${formatVersion(level.objects)}`;
-    let plan = this.#plans.get(key);
+  /** Throws as `method`. */
+  #plan(name: string, level: Level): Plan {
+    const plans = this.#plansFor(level);
+    let plan = plans.get(name);
     if (!plan) {
-      const cut = cutOf(method.request, (field, owner) => isNewer(field, owner, level));
-      plan = {
-        cut,
-        refusable:
-          cutOf(method.request, (field, owner) => field.refuseBelow && isNewer(field, owner, level)) !== undefined,
-      };
-      if (this.#plans.size >= MAX_PLANS) this.#plans.clear();
-      this.#plans.set(key, plan);
+      const method = this.method(name, level);
+      plans.set(name, (plan = { method, newer: newerIn(method.request, level) }));
     }
     return plan;
   }
 
-  #lowestVersion(method: InternalMethod, message: object): string {
-    if (!this.#versioned.has(method.name)) return formatVersion(method.since);
-    let lowest = method.since;
-    for (const { field, owner } of setFields(message, method.request)) {
-      if (!owner.object && field.since && compareVersions(field.since, lowest) > 0) lowest = field.since;
+  #plansFor(level: Level): Map<string, Plan> {
+    if (this.#last?.level === level) return this.#last.plans;
+    const key = `${formatVersion(level.rpc)} ${formatVersion(level.objects)}`;
+    let plans = this.#plans.get(key);
+    if (!plans) {
+      if (this.#plans.size >= MAX_LEVELS) this.#plans.clear();
+      this.#plans.set(key, (plans = new Map<string, Plan>()));
     }
-    return formatVersion(lowest);
+    this.#last = { level, plans };
+    return plans;
+  }
+
+  #lowestVersion({ name, since }: InternalMethod, message: object): string {
+    const age = this.#ages.get(name);
+    if (!age?.fields) return age?.since ?? formatVersion(since);
+    let lowest = since;
+    for (const { field } of setFields(message, age.fields)) {
+      if (field.since && compareVersions(field.since, lowest) > 0) lowest = field.since;
+    }
+    return lowest === since ? age.since : formatVersion(lowest);
   }
 
   #tooOld(method: string, needs: Version, cap: Version): Fault {
@@ -120,7 +136,15 @@ export function isNewer({ since }: FieldRule, owner: MessageRules, level: Level)
   return limit !== undefined && compareVersions(since, limit) > 0;
 }
 
-function hasApiSince(rules: MessageRules): boolean {
-  if (!rules.object && rules.fields.some(({ since }) => since)) return true;
-  return rules.inside.some(({ rules: inner }) => hasApiSince(inner));
+function newerIn(request: MessageRules, level: Level): Plan['newer'] {
+  const newer = (field: FieldRule, owner: MessageRules): boolean => isNewer(field, owner, level);
+  const [rules, cut] = [only(request, newer), cutOf(request, newer)];
+  if (!rules || !cut) return undefined;
+  return { rules, cut, refusable: only(rules, ({ refuseBelow }) => refuseBelow) !== undefined };
+}
+
+/** Fields of objects are numbered apart: they make no message newer. */
+function ageOf({ since, request }: InternalMethod): Age {
+  const fields = only(request, (field, owner) => field.since !== undefined && owner.object === undefined);
+  return { since: formatVersion(since), fields };
 }
