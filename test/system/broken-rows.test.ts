@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { ServiceError } from '@grpc/grpc-js';
 import { openStore } from '#src/db/open-store.js';
 import { putProcess } from '#src/db/processes.js';
 import { putService } from '#src/db/services.js';
@@ -6,6 +7,7 @@ import { type NewWorker, putReadyWorker } from '#src/db/workers.js';
 import type { Store } from '#src/db/store.js';
 import { VolumeStatus } from '#src/gen/cinder/api/v3/volumes.js';
 import { CONTEXT, messagesOf, rowOf } from '../casts/rows.js';
+import { refusalIn } from '../support/api.js';
 import { breakRow, type Nonsense } from '../support/broken-rows.js';
 import { cli } from '../support/cli.js';
 import { installationFor, until } from '../support/installation.js';
@@ -112,6 +114,18 @@ postgresTest('nonsense in the records keeps nobody from working, is told, and co
   t.is(listed.find(({ id }) => id === lost.id)?.host, 'garbage');
   await client.delete(lost.id);
   t.is((await client.get(lost.id))?.status, VolumeStatus.DELETING, 'it waits for its backend');
+  // a key that stands for a volume that never was, and one for another request
+  const [keyed, other] = await Promise.all(['one', 'two'].map((key) => client.create({ idempotencyKey: key })));
+  await breakRow(store, 'idempotency', 'one', { resource_id: 'garbage' });
+  await breakRow(store, 'idempotency', 'two', { request_hash: 'garbage' });
+  for (const [key, reason] of [
+    ['one', 'VOLUME_NOT_FOUND'],
+    ['two', 'IDEMPOTENCY_KEY_REUSED'],
+  ] as const) {
+    const error = await t.throwsAsync<ServiceError>(client.create({ idempotencyKey: key }));
+    t.is(refusalIn(error).reason, reason);
+  }
+  for (const id of [keyed?.id ?? '', other?.id ?? '']) await client.available(id);
   for (let round = 0; round < 4; round += 1) {
     const { id } = await client.create();
     await client.available(id);
@@ -146,7 +160,7 @@ async function ghosts(store: Store): Promise<void> {
         putProcess({ incarnation, binary, host: 'ghost', endpoint, rpcVersion: 'x', objectVersion: '' }),
         putService({
           ...{ id: randomUUID(), binary, host: incarnation, clusterName: null, availabilityZone: '' },
-          ...{ rpcVersion: '3.12', objectVersion: '1.39', incarnation },
+          ...{ rpcVersion: 'x', objectVersion: '', incarnation },
         }),
       ]);
       await breakRow(store, 'processes', incarnation, { heartbeat_at: 9_000_000_000_000 });
