@@ -2,7 +2,9 @@ import { findIdempotency, insertIdempotency } from '../db/idempotency.js';
 import type { Step, Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 import type { RequestContext } from '../objects/request-context.js';
+import { keyOfRequest } from './idempotency-key.js';
 import type { IdempotencyKey } from './requests.js';
+import type { Violations } from './validation.js';
 
 /** A request that may come twice. */
 export interface RetryableRequest {
@@ -12,6 +14,29 @@ export interface RetryableRequest {
   readonly rpc: string;
   /** Undefined: the caller gave no key, so no request is a repeat of another. */
   readonly idempotency: IdempotencyKey | undefined;
+}
+
+/** A request that may come twice, with what is wrong with its fields so far. */
+export interface KeyedRequest {
+  readonly store: Store;
+  readonly context: RequestContext;
+  readonly rpc: string;
+  readonly request: { readonly idempotencyKey?: string | undefined };
+  readonly bad: Violations;
+}
+
+/**
+ * Sets something once, as `idempotent`: a late repeat does not undo what others have set since. Throws InvalidInput,
+ * IdempotencyKeyReused.
+ */
+export async function setOnce<T>(
+  { store, context, rpc, request, bad }: KeyedRequest,
+  write: (taken: readonly Step[]) => Promise<T>,
+  now: () => Promise<T>,
+): Promise<T> {
+  const idempotency = keyOfRequest(request, bad);
+  bad.check();
+  return idempotent({ store, context, rpc, idempotency }, (take) => write(take('')), now);
 }
 
 /** The steps that take the caller's key for a resource: none without a key. They belong at the end of the request's unit. */

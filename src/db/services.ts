@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { ServicesTable } from './schema.js';
 import { statement } from './statement.js';
-import type { Step, Store } from './store.js';
+import { RowCountMismatch, type Step, type Store } from './store.js';
 
 /** What a running service says of itself. */
 export interface Registration {
@@ -87,11 +87,21 @@ export interface ServiceSwitch {
   readonly disabledReason: string | null;
 }
 
-/** Enables or disables a service and answers it; undefined: there is none. Safe to repeat. */
-export async function switchService(store: Store, change: ServiceSwitch): Promise<ServiceRecord | undefined> {
-  const [done] = await store.apply([{ statement: turn.with({ ...change, disabled: Number(change.disabled) }) }]);
-  const [row] = (done?.returned ?? []) as unknown as readonly Row[];
-  return row && toRecord(row);
+/** Enables or disables a service with the steps of `also`, and answers it; undefined: there is none. Safe to repeat. */
+export async function switchService(
+  store: Store,
+  change: ServiceSwitch,
+  also: readonly Step[] = [],
+): Promise<ServiceRecord | undefined> {
+  try {
+    const switched = { statement: turn.with({ ...change, disabled: Number(change.disabled) }), rows: 1 };
+    const [done] = await store.apply([switched, ...also]);
+    const [row] = (done?.returned ?? []) as unknown as readonly Row[];
+    return row && toRecord(row);
+  } catch (error) {
+    if (error instanceof RowCountMismatch && error.step === 0) return undefined;
+    throw error;
+  }
 }
 
 /** Whether a service was heard of within `downAfterMs`, by the database's clock. Rule: cinder/objects/service.py, `is_up`. */

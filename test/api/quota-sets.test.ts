@@ -152,14 +152,19 @@ async function quotaOf(
       (await getQuotaSet(engine)({ projectId: '', usage: false, ...request }, callOf(roles))).quotaSet,
     set: async (wanted: Readonly<Record<string, number | undefined>>) => {
       const named = Object.entries(wanted).filter((entry): entry is [string, number] => entry[1] !== undefined);
-      return (await updateQuotaSet(engine)({ projectId, limits: new Map(named) }, callOf(['admin']))).quotaSet;
+      return (
+        await updateQuotaSet(engine)(
+          { projectId, limits: new Map(named), idempotencyKey: undefined },
+          callOf(['admin']),
+        )
+      ).quotaSet;
     },
-    remove: () => deleteQuotaSet(engine)({ projectId }, callOf(['admin'])),
+    remove: () => deleteQuotaSet(engine)({ projectId, idempotencyKey: undefined }, callOf(['admin'])),
     defaults: async () => (await getDefaultQuotaSet(engine)({}, callOf(['member']))).quotaSet,
     classOf: async (className: string) =>
       (await getQuotaClassSet(engine)({ className }, callOf(['admin']))).quotaClassSet,
     setClass: async (className: string, wanted: Readonly<Record<string, number>>) => {
-      const request = { className, limits: new Map(Object.entries(wanted)) };
+      const request = { className, limits: new Map(Object.entries(wanted)), idempotencyKey: undefined };
       return (await updateQuotaClassSet(engine)(request, callOf(['admin']))).quotaClassSet;
     },
   };

@@ -5,7 +5,9 @@ import type { ServicesParts } from './list-services.js';
 
 /** `Services/DisableService`: schedulers see it within a second. Throws InvalidInput, ServiceNotFound. */
 export function disableService(parts: ServicesParts): PublicHandler<typeof ServicesService.disableService> {
-  return async ({ binary, host, disabledReason = null }) => ({
-    service: await switchedService(parts, { binary, host, disabled: true, disabledReason }),
-  });
+  return async (request, { context }) => {
+    const { binary, host, disabledReason = null } = request;
+    const change = { binary, host, disabled: true, disabledReason };
+    return { service: await switchedService(parts, change, { context, request, rpc: 'DisableService' }) };
+  };
 }

@@ -5,7 +5,9 @@ import type { ServicesParts } from './list-services.js';
 
 /** `Services/EnableService`: its reason goes with the disabling. Throws InvalidInput, ServiceNotFound. */
 export function enableService(parts: ServicesParts): PublicHandler<typeof ServicesService.enableService> {
-  return async ({ binary, host }) => ({
-    service: await switchedService(parts, { binary, host, disabled: false, disabledReason: null }),
-  });
+  return async (request, { context }) => {
+    const { binary, host } = request;
+    const change = { binary, host, disabled: false, disabledReason: null };
+    return { service: await switchedService(parts, change, { context, request, rpc: 'EnableService' }) };
+  };
 }

@@ -3,9 +3,10 @@ import { demandUsableVolumeType, findVolumeType } from '../../db/volume-types.js
 import { Fault } from '../../errors/fault.js';
 import type { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
+import { setOnce } from '../idempotent.js';
 import { Violations } from '../validation.js';
 import { volumeTypeView } from '../views/volume-type-view.js';
-import { missedStep, type VolumeTypeChangeParts } from '../volume-type-change.js';
+import { missedStep, SERVICE, type VolumeTypeChangeParts } from '../volume-type-change.js';
 import { typeReference } from '../volume-type-fields.js';
 
 /**
@@ -16,20 +17,31 @@ export function setDefaultVolumeType({
   store,
   defaults,
 }: VolumeTypeChangeParts): PublicHandler<typeof VolumeTypesService.setDefaultVolumeType> {
-  return async ({ projectId, volumeType }, { context }) => {
+  return async (request, { context }) => {
+    const { projectId, volumeType } = request;
     const bad = new Violations();
     bad.projectId('project_id', projectId);
     typeReference(bad, volumeType);
-    bad.check();
-    const type = await findVolumeType(store, { idOrName: volumeType, projectId });
-    if (!type) throw new Fault('VolumeTypeNotFound', { volumeType });
-    try {
-      await store.apply([demandUsableVolumeType(type.id, projectId), putDefaultVolumeType(projectId, type.id)]);
-    } catch (error) {
-      missedStep(error);
-      throw new Fault('VolumeTypeNotFound', { volumeType }, { cause: error });
-    }
-    defaults.forget();
-    return { volumeType: volumeTypeView(type, context) };
+    const find = async () => {
+      const type = await findVolumeType(store, { idOrName: volumeType, projectId });
+      if (!type) throw new Fault('VolumeTypeNotFound', { volumeType });
+      return type;
+    };
+    return setOnce(
+      { store, context, rpc: `${SERVICE}/SetDefaultVolumeType`, request, bad },
+      async (taken) => {
+        const type = await find();
+        const { id } = type;
+        try {
+          await store.apply([demandUsableVolumeType(id, projectId), putDefaultVolumeType(projectId, id), ...taken]);
+        } catch (error) {
+          missedStep(error);
+          throw new Fault('VolumeTypeNotFound', { volumeType }, { cause: error });
+        }
+        defaults.forget();
+        return { volumeType: volumeTypeView(type, context) };
+      },
+      async () => ({ volumeType: volumeTypeView(await find(), context) }),
+    );
   };
 }

@@ -1,6 +1,7 @@
 import { upsertClassLimit } from '../../db/quota-limits.js';
 import type { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
+import { setOnce } from '../idempotent.js';
 import { classLimits, type QuotaSetParts, resourceKeys } from '../quota-sets.js';
 import { readLimits } from '../read-limits.js';
 import { Violations } from '../validation.js';
@@ -10,16 +11,22 @@ import { Violations } from '../validation.js';
  * Throws InvalidInput. Rule: cinder/api/contrib/quota_classes.py, `update`.
  */
 export function updateQuotaClassSet(parts: QuotaSetParts): PublicHandler<typeof QuotasService.updateQuotaClassSet> {
-  return async ({ className, limits }) => {
+  return async (request, { context }) => {
+    const { className, limits } = request;
     const keys = await resourceKeys(parts.store);
     const bad = new Violations();
     bad.text('class_name', className, 1, 255);
     readLimits(limits, keys, bad);
-    bad.check();
-    await parts.store.apply(
-      [...limits].map(([name, limit]) => upsertClassLimit(className, keys.get(name) ?? name, limit)),
+    const now = async () => ({ quotaClassSet: await classLimits(parts, className) });
+    return setOnce(
+      { store: parts.store, context, rpc: 'cinder.api.v3.Quotas/UpdateQuotaClassSet', request, bad },
+      async (taken) => {
+        const steps = [...limits].map(([name, limit]) => upsertClassLimit(className, keys.get(name) ?? name, limit));
+        await parts.store.apply([...steps, ...taken]);
+        parts.limits.forgetAll();
+        return now();
+      },
+      now,
     );
-    parts.limits.forgetAll();
-    return { quotaClassSet: await classLimits(parts, className) };
   };
 }

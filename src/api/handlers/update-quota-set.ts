@@ -3,22 +3,31 @@ import type { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import { LIMIT_ONLY } from '../../quota/resources.js';
 import { deadlineIn, type Deadline } from '../../redis/deadline.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
+import { setOnce } from '../idempotent.js';
 import { limitsOf, type QuotaSetParts, resourceKeys, usageOf } from '../quota-sets.js';
 import { readLimits } from '../read-limits.js';
 import { Violations } from '../validation.js';
 
 /** `Quotas/UpdateQuotaSet`: all limits or none. Throws InvalidInput. Rule: cinder/api/contrib/quotas.py, `update`. */
 export function updateQuotaSet(parts: QuotaSetParts): PublicHandler<typeof QuotasService.updateQuotaSet> {
-  return async ({ projectId, limits }, { deadline, signal }) => {
+  return async (request, { context, deadline, signal }) => {
+    const { projectId, limits } = request;
     const keys = await resourceKeys(parts.store);
     const bad = new Violations();
     bad.projectId('project_id', projectId);
     readLimits(limits, keys, bad);
-    bad.check();
-    await checkUsage(parts, projectId, limits, deadlineIn(deadline - Date.now(), signal));
-    await parts.store.apply([...limits].map(([name, limit]) => upsertLimit(projectId, keys.get(name) ?? name, limit)));
-    parts.limits.forget(projectId);
-    return { quotaSet: await limitsOf(parts, projectId) };
+    const now = async () => ({ quotaSet: await limitsOf(parts, projectId) });
+    return setOnce(
+      { store: parts.store, context, rpc: 'cinder.api.v3.Quotas/UpdateQuotaSet', request, bad },
+      async (taken) => {
+        await checkUsage(parts, projectId, limits, deadlineIn(deadline - Date.now(), signal));
+        const steps = [...limits].map(([name, limit]) => upsertLimit(projectId, keys.get(name) ?? name, limit));
+        await parts.store.apply([...steps, ...taken]);
+        parts.limits.forget(projectId);
+        return now();
+      },
+      now,
+    );
   };
 }
 

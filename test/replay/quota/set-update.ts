@@ -97,7 +97,7 @@ function readRequest(projectId: string, { quota_set: set, ...rest }: Body) {
   try {
     const json = { ...rest, project_id: projectId, limits } as JsonValue;
     const message = fromJson(UPDATE, json) as unknown as { readonly limits: Readonly<Record<string, number>> };
-    return { projectId, limits: new Map(Object.entries(message.limits)) };
+    return { projectId, limits: new Map(Object.entries(message.limits)), idempotencyKey: undefined };
   } catch {
     return undefined;
   }
