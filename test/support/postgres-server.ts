@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, readdirSync } from 'node:fs';
+import { chownSync, existsSync, readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -93,6 +93,23 @@ export class PostgresServer {
   /** Ends the server as a crash does: nothing is finished, and the next start replays its log. */
   async crash(): Promise<void> {
     await this.#end('keep QUIT\n');
+  }
+
+  /** Stops every process of the server where it is: nobody is answered, and no connection ends. */
+  pause(): void {
+    this.#signal('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#signal('SIGCONT');
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const postmaster = Number(readFileSync(join(this.#folder, 'data/postmaster.pid'), 'utf8').split('\n')[0]);
+    // the first does not start others once it is stopped; each of them is in a process group of its own
+    process.kill(postmaster, signal);
+    const children = execFileSync('ps', ['--ppid', `${postmaster}`, '-o', 'pid='], { encoding: 'utf8' });
+    for (const pid of children.trim().split(/\s+/)) process.kill(Number(pid), signal);
   }
 
   async destroy(): Promise<void> {

@@ -1,0 +1,94 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ExecutionContext } from 'ava';
+import pg from 'pg';
+import { appendVolumeEvent, type EventCursor } from '#src/db/events.js';
+import { PostgresStore } from '#src/db/postgres-store.js';
+import type { Step } from '#src/db/store.js';
+import { insertVolume } from '#src/db/volumes.js';
+import { VolumeEvents } from '#src/events/watch.js';
+import { postgresTest, postgresUrl } from '../support/sql.js';
+import { newVolume } from '../support/volumes.js';
+
+const START: EventCursor = { tx: 0, seq: 0 };
+const WRITERS = 8;
+const TRANSACTIONS = 25;
+/** Volumes a transaction records, at most. */
+const MOST = 4;
+
+postgresTest(
+  'over many resumes a watch misses nothing and repeats nothing, however long the transactions of many writers last',
+  async (t) => {
+    t.timeout(180_000);
+    const url = await postgresUrl(t);
+    const store = new PostgresStore(url);
+    t.teardown(() => store.close());
+    const random = randomFrom(20_261_128);
+    const state = { isWriting: true };
+    const writing = Promise.all(Array.from({ length: WRITERS }, () => write(t, url, random))).then((ids) => {
+      state.isWriting = false;
+      return ids.flat();
+    });
+
+    const seen: string[] = [];
+    let cursor = START;
+    let resumes = 0;
+    for (let missed = 0; missed < 3;) {
+      // a process of its own each time: nothing is remembered but the cursor
+      const events = new VolumeEvents(store, { pollMs: 5 });
+      const aborting = new AbortController();
+      const leaving = setTimeout(() => aborting.abort(), 100 + random() * 200);
+      const wanted = 1 + Math.floor(random() * 40);
+      const before = seen.length;
+      const watching = await events.subscribe({ after: cursor, signal: aborting.signal });
+      for await (const { volume, cursor: next } of watching) {
+        seen.push(volume.id);
+        cursor = next;
+        if (seen.length - before >= wanted) break;
+      }
+      clearTimeout(leaving);
+      aborting.abort();
+      events.close();
+      resumes += 1;
+      // a transaction of another test may hold events back for a while
+      if (!state.isWriting && seen.length === before && seen.length === (await writing).length) missed += 1;
+    }
+
+    const written = await writing;
+    t.true(resumes >= 10, `${resumes} resumes`);
+    t.is(new Set(seen).size, seen.length, 'nothing is repeated');
+    t.deepEqual(seen.toSorted(), written.toSorted(), 'nothing is missed');
+  },
+);
+
+/** Writes in transactions that last for a while, some of which are rolled back. Answers the ids of volumes that were committed. */
+async function write(t: ExecutionContext, url: string, random: () => number): Promise<readonly string[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  t.teardown(() => client.end());
+  const run = async ({ statement: { statement, values } }: Step): Promise<void> => {
+    const { sql, bind } = statement.compiled('postgres');
+    await client.query(sql, bind(values));
+  };
+  const committed: string[] = [];
+  for (let n = 0; n < TRANSACTIONS; n += 1) {
+    const ids: string[] = [];
+    await client.query('BEGIN');
+    for (let volumes = 1 + Math.floor(random() * MOST); volumes > 0; volumes -= 1) {
+      const volume = newVolume();
+      for (const step of insertVolume(volume)) await run(step);
+      await run(appendVolumeEvent({ volumeId: volume.id, type: 'volume.create.accepted', requestId: 'req-1' }));
+      ids.push(volume.id);
+      if (random() < 0.5) await delay(random() * 60); // its numbers are taken, and not yet seen
+    }
+    const isKept = random() < 0.8;
+    await client.query(isKept ? 'COMMIT' : 'ROLLBACK');
+    if (isKept) committed.push(...ids);
+  }
+  return committed;
+}
+
+/** The same numbers in every run, 0 or more and less than 1 (Lehmer's generator). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+}
