@@ -8,6 +8,7 @@ import { getVolume } from './get-volume.js';
 import { listVolumesBench } from './list-volumes.js';
 import { memory } from './memory.js';
 import { quotaBench } from './quota.js';
+import { recovery } from './recovery.js';
 import { versionLayer } from './version-layer.js';
 import type { Figure } from './support/figures.js';
 
@@ -27,6 +28,7 @@ const BENCHES: readonly Bench[] = [
   listVolumesBench,
   memory,
   quotaBench,
+  recovery,
   versionLayer,
 ];
 

@@ -2,7 +2,9 @@ import { ChannelCredentials, Metadata } from '@grpc/grpc-js';
 import {
   type CreateVolumeRequest,
   DeleteVolumeRequest,
+  ListVolumesRequest,
   type Volume,
+  VolumeFilter,
   VolumesClient,
   VolumeStatus,
 } from '#src/gen/cinder/api/v3/volumes.js';
@@ -43,6 +45,18 @@ export class Load {
       this.#client.getVolume({ volumeId }, this.#metadata, { deadline: Date.now() + DEADLINE_MS }, (error) => {
         if (error) reject(error);
         else resolve();
+      });
+    });
+  }
+
+  /** Whether the project has a volume of this name in this status. */
+  has(name: string, status: VolumeStatus): Promise<boolean> {
+    const filter = VolumeFilter.fromPartial({ name, statuses: [status] });
+    const request = ListVolumesRequest.fromPartial({ pageSize: 1, filter });
+    return new Promise((resolve, reject) => {
+      this.#client.listVolumes(request, this.#metadata, { deadline: Date.now() + DEADLINE_MS }, (error, response) => {
+        if (error) reject(error);
+        else resolve(response.volumes.length > 0);
       });
     });
   }

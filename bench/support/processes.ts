@@ -26,9 +26,16 @@ export async function echoServer(): Promise<Server> {
   return server(child, address, () => undefined);
 }
 
-/** The product as its user runs it: `serve all`, embedded store with durable commits, private Redis. */
-export async function productServer(environment: Readonly<Record<string, string>> = {}): Promise<Server> {
+/**
+ * The product as its user runs it: `serve all`, embedded store with durable commits, private Redis. `prepare` is given its
+ * folder before it starts.
+ */
+export async function productServer(
+  environment: Readonly<Record<string, string>> = {},
+  prepare: (folder: string) => Promise<void> = async () => undefined,
+): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'cinder-bench-'));
+  await prepare(folder);
   const config = join(folder, 'cinder-grpc.toml');
   writeFileSync(config, CONFIG);
   const child = spawn(

@@ -7,7 +7,7 @@ import {
   takeOverWorker,
   type WorkerKey,
 } from '../db/workers.js';
-import { findOrphans, type OrphanedWorker } from '../db/worker-search.js';
+import { findOlderThan, findOrphans, type OrphanedWorker } from '../db/worker-search.js';
 import { RowCountMismatch, type Store } from '../db/store.js';
 import { Fault, isFault } from '../errors/fault.js';
 import { deadlineIn, pause } from '../redis/deadline.js';
@@ -15,6 +15,7 @@ import { BUSY, type CastDispatcher, type CastOutcome, CLAIMED, type IncomingCast
 import { refusal } from '../rpc/casts-on-the-wire.js';
 import { applyFenced, type Claim, Fenced, finish } from './claim.js';
 import type { CastHandler } from './handler.js';
+import { LATE_AFTER_MS, LateWork } from './late-work.js';
 
 /** How often work may be begun before it is given up. */
 export const MAX_CLAIMS = 5;
@@ -29,6 +30,11 @@ const DEFAULT_IN_FLIGHT = 1_024;
  * tried again after two and a half at most. Whoever tries before that fails once more, and would wait for long.
  */
 const FOUND_WITHIN_MS = 4_000;
+
+/** Until the next round of a take-over that had more to take than may be in hand at once, ms. */
+const MORE_ORPHANS_MS = 100;
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** A cast for a service of ours. */
 interface Claimable {
@@ -55,12 +61,16 @@ export interface ReceiverOptions {
   readonly handlers: ReadonlyMap<string, CastHandler>;
   /** The service that answers for a target: the backend's, or this scheduler's. Undefined: not served here. */
   readonly serviceFor: (target: string | null) => string | undefined;
+  /** Backends whose work is ours, `host@backend`; it is what `serviceFor` answers for. @default every work of the binary */
+  readonly targets?: () => readonly string[];
   /** Casts claimed and not ended. @default 1024 */
   readonly maxInFlight?: number;
   /** Heartbeat age at which an owner counts as dead, ms. @default 60 s */
   readonly downAfterMs?: number;
   /** How often orphaned work is looked for, ms. @default 1000 */
   readonly takeOverIntervalMs?: number;
+  /** How long work that was left behind keeps other such work waiting, ms. @default 1000 */
+  readonly lateHoldMs?: number;
   /** Told how each cast that came was answered; never throws. */
   readonly onReceived?: (method: string, outcome: CastOutcome['outcome']) => void;
   /** Told of each claimed piece of work as it begins; never throws. @default nobody */
@@ -80,6 +90,7 @@ export interface ReceiverOptions {
 export class CastReceiver implements CastDispatcher {
   readonly #options: ReceiverOptions;
   readonly #inFlight = new Map<Promise<void>, Claim>();
+  readonly #late: LateWork;
   /** The last work on a resource, and what cuts it off. */
   readonly #last = new Map<string, { readonly claim: Claim; readonly cutOff: AbortController }>();
   /** Transactions that claim, and how many casts are in them. */
@@ -92,6 +103,7 @@ export class CastReceiver implements CastDispatcher {
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
+    this.#late = new LateWork({ holdMs: options.lateHoldMs ?? 1_000 });
     setMaxListeners(0, this.#aborting.signal); // each piece that is given back may listen: `maxInFlight` bounds them
   }
 
@@ -113,6 +125,7 @@ export class CastReceiver implements CastDispatcher {
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);
+    this.#late.open();
     await this.#round;
     const deadline = setTimeout(() => this.#abort(), graceMs);
     await Promise.allSettled(this.#claiming.keys());
@@ -128,13 +141,17 @@ export class CastReceiver implements CastDispatcher {
 
   /** Claims what it can, in one transaction; the answers are durable. The work begins after they are given. */
   async deliver(casts: readonly IncomingCast[]): Promise<readonly CastOutcome[]> {
+    const late = this.#late.room >= casts.length ? NONE : await this.#lateAmong(casts);
     let room = this.#room;
+    let lateRoom = this.#late.room;
     const plans = casts.map((cast) => {
       const serviceId = this.#options.serviceFor(cast.target || null);
       if (serviceId === undefined) return refusal(new Fault('NotMyBackend', { target: cast.target }));
       if (!this.#options.handlers.has(cast.method)) return refusal(new Fault('NotBuilt', { what: cast.method }));
-      if (room <= 0) return BUSY;
+      const isBehind = late.has(nameOf(cast));
+      if (room <= 0 || (isBehind && lateRoom <= 0)) return BUSY;
       room -= 1;
+      if (isBehind) lateRoom -= 1;
       return { cast, serviceId };
     });
     const claims = plans.filter((plan) => 'cast' in plan);
@@ -147,18 +164,26 @@ export class CastReceiver implements CastDispatcher {
   /** Takes over what dead owners left. One round; called by a timer. Returns how many rows were taken. */
   async takeOver(): Promise<number> {
     const { store, binary, owner, downAfterMs = 60_000 } = this.#options;
+    const targets = this.#options.targets?.();
     let taken = 0;
-    // what others must take, e.g. the owner of a backend that is down, does not stand in the way of what is ours
+    // what cannot be taken does not stand in the way of what can
     let skip = 0;
-    while (this.#room > 0) {
-      const orphans = await findOrphans(store, { binary, owner, downAfterMs, limit: ROUND, skip });
+    while (this.#room > 0 && this.#late.room > 0) {
+      const limit = Math.min(ROUND, this.#late.room);
+      const orphans = await findOrphans(store, { binary, owner, downAfterMs, targets, limit, skip });
       for (const orphan of orphans) {
         if (await this.#takeOverAlone(orphan)) taken += 1;
         else skip += 1;
       }
-      if (orphans.length < ROUND) break;
+      if (orphans.length < limit) break;
     }
     return taken;
+  }
+
+  /** Of what is delivered that which is late; asked only where that decides whether it is taken. */
+  async #lateAmong(casts: readonly IncomingCast[]): Promise<ReadonlySet<string>> {
+    const late = await findOlderThan(this.#options.store, casts.map(keyOf), LATE_AFTER_MS);
+    return new Set(late.map(nameOf));
   }
 
   /** How many casts may be claimed now. */
@@ -211,7 +236,7 @@ export class CastReceiver implements CastDispatcher {
   async #takeOverOne(orphan: OrphanedWorker): Promise<boolean> {
     const serviceId = this.#options.serviceFor(orphan.target);
     const isUnderWay = orphan.owner === this.#options.owner && this.#last.has(nameOf(orphan));
-    if (serviceId === undefined || isUnderWay || this.#room <= 0) return false;
+    if (serviceId === undefined || isUnderWay || this.#room <= 0 || this.#late.room <= 0) return false;
     if (!this.#options.handlers.has(orphan.message.method)) return this.#disown(orphan);
     if (orphan.damage !== undefined) this.#options.onDamage?.(orphan, orphan.damage);
     const [done] = await this.#options.store.apply([takeOverWorker(orphan, { owner: this.#options.owner, serviceId })]);
@@ -256,6 +281,7 @@ export class CastReceiver implements CastDispatcher {
     if (before && before.claim.epoch < claim.epoch) before.cutOff.abort(new Fenced(before.claim));
     const mine = { claim, cutOff: new AbortController() };
     this.#last.set(key, mine);
+    if (isLate(claim)) this.#late.take();
     const work = this.#work(claim, args, mine.cutOff.signal)
       .then((how) => {
         working?.ended(how.ended, how.error);
@@ -273,6 +299,12 @@ export class CastReceiver implements CastDispatcher {
   async #work(claim: Claim, args: Uint8Array, signal: AbortSignal): Promise<End> {
     // The answer to the sender goes out first.
     await new Promise<void>((resolve) => setImmediate(resolve));
+    return isLate(claim)
+      ? this.#late.run(signal, () => this.#begun(claim, args, signal))
+      : this.#begun(claim, args, signal);
+  }
+
+  async #begun(claim: Claim, args: Uint8Array, signal: AbortSignal): Promise<End> {
     const handler = this.#options.handlers.get(claim.method);
     if (!handler || this.#stopping) return { ended: 'unbegun', giveBack: true };
     try {
@@ -323,7 +355,10 @@ export class CastReceiver implements CastDispatcher {
           () => undefined,
           (error: unknown) => this.#options.onError?.(error),
         )
-        .then(() => this.#schedule(this.#options.takeOverIntervalMs ?? 1_000));
+        .then(() => {
+          const intervalMs = this.#options.takeOverIntervalMs ?? 1_000;
+          this.#schedule(this.#late.room > 0 ? intervalMs : Math.min(intervalMs, MORE_ORPHANS_MS));
+        });
     }, afterMs);
   }
 }
@@ -338,6 +373,11 @@ interface End {
 async function attempt(claim: Claim, handler: CastHandler, args: Uint8Array, signal: AbortSignal): Promise<void> {
   if (claim.claims > MAX_CLAIMS) throw new Error(`begun ${claim.claims} times without an end`);
   await handler.run(claim, handler.decode(args), signal);
+}
+
+/** Whether others may be waiting for what they asked for long after this was. */
+function isLate({ resumed, ageMs }: Claim): boolean {
+  return resumed || ageMs > LATE_AFTER_MS;
 }
 
 /** The claim with another trace context. */

@@ -1,3 +1,6 @@
+/** Before a round that has more to do, ms: others have their turn. */
+const MORE_PAUSE_MS = 100;
+
 /** A loop that can be ended. */
 export interface Rounds {
   start(): void;
@@ -8,7 +11,7 @@ export interface Rounds {
 export interface RoundsOptions {
   /** Between the end of a round and the next, ms. */
   readonly intervalMs: number;
-  /** One round. True: there is more to do, and the next one follows at once. */
+  /** One round. True: there is more to do, and the next one follows soon. */
   readonly round: () => Promise<boolean>;
   /** Told of a round that failed; the next one comes nevertheless. Never throws. */
   readonly onError: (error: unknown) => void;
@@ -28,7 +31,7 @@ export function rounds({ intervalMs, round, onError }: RoundsOptions): Rounds {
           return false;
         })
         .then((isMore) => {
-          schedule(isMore ? 0 : intervalMs);
+          schedule(isMore ? Math.min(intervalMs, MORE_PAUSE_MS) : intervalMs);
         });
     }, afterMs);
   };

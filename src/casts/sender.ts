@@ -4,6 +4,7 @@ import { takeForSending } from '../db/worker-search.js';
 import { RowCountMismatch, type Store, type Unit } from '../db/store.js';
 import type { MessageParts } from './fail-volume.js';
 import { GIVE_UP_AFTER_MS, giveUp, refuse, unreadable } from './give-up.js';
+import { LATE_AFTER_MS } from './late-work.js';
 import type { CastAnswer, CastTransport } from './transport.js';
 
 /** Casts in one `Deliver` call, as the proto says. */
@@ -11,6 +12,9 @@ const BATCH = 64;
 
 /** `Deliver` calls at once to one lane: enough to hide the round trip, few enough to fill batches. */
 const CALLS_PER_LANE = 4;
+
+/** Between two full batches of late work, ms: the rows that a crash left do not take the process from new requests. */
+const LATE_PACE_MS = 250;
 
 /** Casts kept in memory. What does not fit stays in its row and is sent by the sweep. */
 const QUEUE_LIMIT = 8_192;
@@ -212,25 +216,26 @@ export class CastSender {
   #schedule(afterMs: number): void {
     if (this.#stopping.signal.aborted) return;
     this.#timer = setTimeout(() => {
-      this.#sweeping = this.#sweep().then((full) => {
-        this.#schedule(full ? 0 : (this.#options.sweepIntervalMs ?? 500));
+      this.#sweeping = this.#sweep().then((pauseMs) => {
+        this.#schedule(pauseMs ?? this.#options.sweepIntervalMs ?? 500);
       });
     }, afterMs);
   }
 
-  /** Takes due rows into the lanes; true if there may be more. */
-  async #sweep(): Promise<boolean> {
-    if (this.#queued + BATCH > QUEUE_LIMIT) return false;
+  /** Takes due rows into the lanes. Where there may be more, it answers how long to wait before the next sweep, ms. */
+  async #sweep(): Promise<number | undefined> {
+    if (this.#queued + BATCH > QUEUE_LIMIT) return undefined;
     try {
       const due = await takeForSending(this.#options.store, BATCH);
       for (const cast of due) {
         if (cast.damage !== undefined) this.#options.onDamage?.(cast, cast.damage);
         this.send(cast);
       }
-      return due.length === BATCH;
+      if (due.length < BATCH) return undefined;
+      return due.some(({ ageMs }) => ageMs > LATE_AFTER_MS) ? LATE_PACE_MS : 0;
     } catch (error) {
       this.#options.onError?.(error);
-      return false;
+      return undefined;
     }
   }
 }

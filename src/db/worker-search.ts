@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { contextIn } from '../objects/request-context.js';
+import { listIn } from './json.js';
 import type { WorkersTable } from './schema.js';
 import { statement } from './statement.js';
 import type { Store } from './store.js';
@@ -28,6 +29,8 @@ export interface OrphanQuery {
   /** Who asks. */
   readonly owner: string;
   readonly downAfterMs: number;
+  /** Backends whose work the asker can do, `host@backend`. @default every work of the binary */
+  readonly targets?: readonly string[] | undefined;
   readonly limit: number;
   readonly skip?: number;
 }
@@ -38,9 +41,25 @@ export interface OrphanQuery {
  * Rule: docs/protocols.md §W TAKEOVER.
  */
 export async function findOrphans(store: Store, query: OrphanQuery): Promise<readonly OrphanedWorker[]> {
-  const { binary, owner, downAfterMs, limit, skip = 0 } = query;
-  const rows = await store.read(orphans.with({ binary, owner, down: downAfterMs, limit, skip }));
+  const { binary, owner, downAfterMs: down, targets = [], limit, skip = 0 } = query;
+  const isAny = Number(query.targets === undefined);
+  const asked = { binary, owner, down, isAny, targets: JSON.stringify(targets), limit, skip };
+  const rows = await store.read(orphans.with(asked));
   return rows.map(toOrphaned);
+}
+
+/** Of these rows of work those that were made more than `ageMs` ago. */
+export async function findOlderThan(
+  store: Store,
+  keys: readonly WorkerKey[],
+  ageMs: number,
+): Promise<readonly WorkerKey[]> {
+  const ids = JSON.stringify(keys.map(({ resourceId }) => resourceId));
+  const rows = await store.read(olderThan.with({ ids, ageMs }));
+  return rows.map((row) => ({
+    resourceType: row.resource_type as WorkerKey['resourceType'],
+    resourceId: row.resource_id,
+  }));
 }
 
 /** What counts as stranded. */
@@ -151,11 +170,13 @@ interface Orphans {
   readonly binary: string;
   readonly owner: string;
   readonly down: number;
+  readonly isAny: number;
+  readonly targets: string;
   readonly limit: number;
   readonly skip: number;
 }
 
-const orphans = statement<Orphans>()(({ db, now }, p) =>
+const orphans = statement<Orphans>()(({ db, dialect, now }, p) =>
   db
     .selectFrom('workers as w')
     .leftJoin('processes as p', 'p.incarnation', 'w.owner')
@@ -173,8 +194,10 @@ const orphans = statement<Orphans>()(({ db, now }, p) =>
         eb.and([eb('w.owner', '=', p.owner), eb('w.updated_at', '<', sql<number>`${now} - ${p.down}`)]),
       ]),
     )
-    .orderBy('w.updated_at')
-    .orderBy('w.resource_id')
+    .where((eb) =>
+      eb.or([sql<boolean>`cast(${p.isAny} as integer) = 1`, eb('w.target', 'in', listIn(dialect, p.targets))]),
+    )
+    .orderBy('w.not_before') // the index's order: the first page of ten thousand is no dearer than that of a hundred
     .limit(p.limit)
     .offset(p.skip),
 );
@@ -213,6 +236,15 @@ const stranded = statement<{ method: string; down: number; patience: number; lim
     )
     .orderBy('w.updated_at')
     .limit(p.limit),
+);
+
+const olderThan = statement<{ ids: string; ageMs: number }>()(({ db, dialect, now }, p) =>
+  db
+    .selectFrom('workers')
+    .select(['resource_type', 'resource_id'])
+    .where('resource_type', 'in', ['Volume', 'Snapshot'])
+    .where('resource_id', 'in', listIn(dialect, p.ids))
+    .where('created_at', '<', sql<number>`${now} - ${p.ageMs}`),
 );
 
 const stateOf = statement<{ type: string; id: string }>()(({ db }, p) =>

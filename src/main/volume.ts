@@ -82,6 +82,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
       parts.volume.own,
     ),
     serviceFor: (target) => (target !== null && backends.find(target)?.isUp ? presence.serviceId(target) : undefined),
+    targets: serving,
     maxInFlight: config.castMaxInFlight,
     downAfterMs: config.serviceDownTimeMs,
     ...receiverMetrics(metrics, 'cinder-volume', parts.telemetry.tracer),
@@ -158,7 +159,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   await casts.start();
   const parked = resumeParked({
     store,
-    backends: () => backends.all.flatMap(({ name, isUp }) => (isUp && presence.serviceId(name) ? [name] : [])),
+    backends: serving,
     log,
   });
   parked.start();
@@ -166,6 +167,11 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
 
   function serviceOf({ name }: Backend): { host: string; clusterName: null; availabilityZone: string } {
     return { host: name, clusterName: null, availabilityZone: zones.get(name) ?? config.storageAvailabilityZone };
+  }
+
+  /** The backends that work and are registered. */
+  function serving(): readonly string[] {
+    return backends.all.flatMap(({ name, isUp }) => (isUp && presence.serviceId(name) ? [name] : []));
   }
 
   /** A backend that came up after the others, or again. */
