@@ -80,6 +80,26 @@ postgresTest('a volume whose backend dies after it was chosen is made by another
   await charged(admin, 2);
 });
 
+postgresTest(
+  'of two volume services of one folder one works; when it dies in its work the other goes on with it',
+  async (t) => {
+    await turn(t);
+    const cluster = await clusterFor(t);
+    const [api] = await Promise.all([cluster.start('api'), cluster.start('scheduler')]);
+    const crashing = [CRASHING, 'volume_create_manager', 'CreateVolumeFromSpec', 'SUCCESS', 'volume'];
+    const doomed = await cluster.start('volume', {}, crashing);
+    const waiting = await cluster.start('volume');
+    await waiting.wrote(/is in use by another process/);
+    const client = cluster.client(api);
+    const { id } = await client.create();
+    t.is(await doomed.ended(), 'SIGKILL');
+
+    await client.available(id);
+    await client.available((await client.create()).id);
+    await charged(client, 2);
+  },
+);
+
 postgresTest('a deletion whose backend stays away is given up, and goes on when the backend is back', async (t) => {
   await turn(t);
   const cluster = await clusterFor(t, { CINDER_CLEANUP_GIVE_UP_TIME: '2' });
