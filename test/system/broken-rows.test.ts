@@ -68,6 +68,7 @@ const BROKEN: Readonly<Record<string, Broken>> = {
 };
 
 postgresTest('nonsense in the records keeps nobody from working, is told, and comes to an end', async (t) => {
+  t.timeout(240_000);
   const [databaseUrl, redisUrl] = await Promise.all([postgresUrl(t), redisUrlFor(t)]);
   const environment = { ...IMPATIENT, CINDER_DATABASE_URL: databaseUrl, CINDER_REDIS_URL: redisUrl };
   const installation = await installationFor(t, environment);

@@ -17,7 +17,8 @@ const PATIENT = { CINDER_SERVICE_DOWN_TIME: '600', CINDER_REPORT_INTERVAL: '1', 
 mountTest(
   'a disk that is full or read-only refuses writers, answers readers, and is used again by itself',
   async (t) => {
-    const device = await smallDeviceAt(t, join(await folderFor(t), 'records'), 'size=3m');
+    t.timeout(240_000);
+  const device = await smallDeviceAt(t, join(await folderFor(t), 'records'), 'size=3m');
     const database = { CINDER_DATABASE_URL: `sqlite:${join(device.path, 'cinder.db')}` };
     const installation = await installationFor(t, { ...PATIENT, ...database });
     const client = installation.client();
@@ -48,6 +49,7 @@ mountTest(
 );
 
 postgresTest('a server that is read-only refuses writers, answers readers, and is used again by itself', async (t) => {
+  t.timeout(240_000);
   const server = await postgresServer(t);
   const url = server.url(await server.createDatabase('template1'));
   await migrate(url);

@@ -10,6 +10,7 @@ import { redisProcessFor } from '../support/redis-processes.js';
 const DEADLINE_MS = 8_000;
 
 test('while Redis hangs, loads its data or is full, requests come back, work goes on, and nothing is left over', async (t) => {
+  t.timeout(240_000);
   const server = await redisProcessFor(t);
   const installation = await installationFor(t, {
     ...{ CINDER_REDIS_URL: `redis://127.0.0.1:${server.port}`, CINDER_API_FLOW_DEADLINE: '3' },
