@@ -59,6 +59,14 @@ for (const [how, { taken, go }] of Object.entries(GOES)) {
   });
 }
 
+storesFor('a receiver that starts takes over at once, and not after its first interval', async (t, store) => {
+  const row = await readyRow(store, CREATE);
+  await claimed(store, row, 'dead');
+  const { receiver, next } = receiverFor(t, store, { takeOverIntervalMs: 600_000 });
+  await receiver.start();
+  t.like(await next(), { ended: 'done', claim: { resourceId: row.resourceId, resumed: true } });
+});
+
 storesFor('a former owner who comes back to life writes nothing while the new one works', async (t, store) => {
   const row = await readyRow(store, CREATE);
   const former = await claimed(store, row, 'dead');
