@@ -18,7 +18,7 @@ mountTest(
   'a disk that is full or read-only refuses writers, answers readers, and is used again by itself',
   async (t) => {
     t.timeout(240_000);
-  const device = await smallDeviceAt(t, join(await folderFor(t), 'records'), 'size=3m');
+    const device = await smallDeviceAt(t, join(await folderFor(t), 'records'), 'size=3m');
     const database = { CINDER_DATABASE_URL: `sqlite:${join(device.path, 'cinder.db')}` };
     const installation = await installationFor(t, { ...PATIENT, ...database });
     const client = installation.client();
