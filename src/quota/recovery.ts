@@ -32,9 +32,12 @@ export interface RecoveryParts {
   readonly flowDeadlineMs: number;
   /** `service_down_time`, ms: rows of flows whose process is dead are not waited for. @default 60000 */
   readonly downAfterMs?: number;
-  /** Pause between rounds, ms. @default 5000 */
+  /** Pause between rounds, ms. @default half of `downAfterMs`, at most 5000 */
   readonly periodMs?: number;
-  /** For how long a row taken is left to us, ms. @default 30000 */
+  /**
+   * For how long a row taken is left to us, ms: if we die, or never hear that we have it, others wait so long. Two may be at
+   * work on a row; one of them finds it changed. @default half of `downAfterMs`, 2000 to 30000
+   */
   readonly leaseMs?: number;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
   /** Told of each row and whether it was brought to its end; never throws. @default nobody */
@@ -43,6 +46,8 @@ export interface RecoveryParts {
 
 /** Rows taken at once. */
 const ROUND = 100;
+/** The time that a row has in any case, ms. */
+const LEAST_SHARE_MS = 500;
 /** Once decided, once more after the rebuild that an unknown reservation needs. */
 const DECISIONS = 2;
 
@@ -53,7 +58,9 @@ export class Recovery {
   #running: Promise<void> | undefined;
 
   constructor(parts: RecoveryParts) {
-    this.#parts = { downAfterMs: 60_000, periodMs: 5_000, leaseMs: 30_000, onRow: () => undefined, ...parts };
+    const { downAfterMs = 60_000 } = parts;
+    const [periodMs, leaseMs] = [Math.min(downAfterMs / 2, 5_000), clamp(downAfterMs / 2, 2_000, 30_000)];
+    this.#parts = { downAfterMs, periodMs, leaseMs, onRow: () => undefined, ...parts };
   }
 
   /** Sweeps now and every period until `stop`. */
@@ -76,7 +83,8 @@ export class Recovery {
       const rows = await takeRecoverable(store, query);
       for (const row of rows) {
         if (isOver(deadline)) return 0;
-        await this.#recovered(row, { ...deadline, at: Math.min(deadline.at, performance.now() + leaseMs / 10) });
+        const shareMs = Math.max(leaseMs / 10, LEAST_SHARE_MS);
+        await this.#recovered(row, { ...deadline, at: Math.min(deadline.at, performance.now() + shareMs) });
       }
       return rows.length;
     } catch (error) {
@@ -146,6 +154,10 @@ export class Recovery {
     await store.apply([markUndo(row.id), ...resources.destroy(row)]);
     await settlements.settle(row, deadline);
   }
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(value, least), most);
 }
 
 function reasonOf(error: unknown): string {

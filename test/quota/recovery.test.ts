@@ -289,6 +289,31 @@ test('without Redis a recovery waits, and goes on when Redis is back', async (t)
   t.is(await figures(engine, projectId), '1/0 10/0 1/0 10/0');
 });
 
+test('what a recovery took before it died is recovered by another within the time in which deaths are seen', async (t) => {
+  const server = await redisServerFor(t);
+  const engine = engineOf(await connect(t, server.socket), await sqliteStore(t));
+  const creation = new Creation(engine, await projectWith(engine.store), 10);
+  await creation.reserve();
+  await creation.tx1();
+  const seenSoon = {
+    ...engine,
+    resources: CHARGED_VOLUMES,
+    owner: randomUUID(),
+    flowDeadlineMs: 0,
+    downAfterMs: 3_000,
+  };
+  await engine.redis.client.client('PAUSE', 1_500);
+  await new Recovery({ ...seenSoon, log: SILENT }).sweep(); // it has the row, and ends without an answer
+  t.is((await findSettlement(engine.store, creation.reservationId))?.state, 'open');
+
+  const heir = new Recovery({ ...seenSoon, owner: randomUUID(), log: SILENT });
+  heir.start();
+  t.teardown(() => heir.stop());
+  const recovered = async () => (await workerState(engine.store, creation.volumeId)) === 'ready';
+  await eventually('recovered', recovered, 10_000);
+  t.true(await recovered());
+});
+
 function recoveryOf(engine: Engine, resources = CHARGED_VOLUMES, leaseMs = 30_000): Recovery {
   const { store, settlements, rebuild } = engine;
   const own = { owner: randomUUID(), flowDeadlineMs: 0, leaseMs };
