@@ -9,6 +9,7 @@ import type { RedisConnection } from '../redis/connection.js';
 import { internalServer } from '../rpc/versioned-server.js';
 import { formatVersion } from '../rpc/version-number.js';
 import { Functions } from '../scheduler/evaluator/functions.js';
+import { BackendNews } from '../scheduler/backend-news.js';
 import { BackupServices } from '../scheduler/backup-services.js';
 import { expectedBackends } from '../scheduler/expected-backends.js';
 import { filtersByName } from '../scheduler/filters/index.js';
@@ -92,14 +93,14 @@ export async function scheduler(
       return records.map((record) => ({ ...record, up: isUp(record, config.serviceDownTimeMs) }));
     },
     onRead: () => {
+      if (news.read(services.up)) void hasten();
       readiness.changed();
       oddPools.look();
     },
     onError: (error) => log.warn('the volume services cannot be read; the last list is used', { error }),
   });
 
-  /** Backends that have reported to this run. */
-  const heard = new Set<string>();
+  const news = new BackendNews();
 
   const casts = new CastReceiver({
     store,
@@ -232,17 +233,19 @@ export async function scheduler(
     .publishServiceCapabilities(nobody())
     .catch((error: unknown) => log.info('nobody to ask for reports', { error }));
 
-  /** A backend that was unknown, or not heard of by this run, can take what waited for one. */
   async function reported(host: string): Promise<void> {
-    const isNews = !services.hasUp(host) || !heard.has(host);
-    heard.add(host);
-    if (isNews) {
+    if (news.reported(host, services.hasUp(host))) {
       await services.refresh();
-      await store
-        .apply([hastenWorkers('cinder-scheduler')])
-        .catch((error: unknown) => log.warn('waiting work was not hastened', { error }));
+      await hasten();
     }
     readiness.changed();
+  }
+
+  /** What waited for a backend may be placed now. */
+  async function hasten(): Promise<void> {
+    await store
+      .apply([hastenWorkers('cinder-scheduler')])
+      .catch((error: unknown) => log.warn('waiting work was not hastened', { error }));
   }
 
   return {

@@ -57,6 +57,11 @@ export class ServiceList {
     return this.#services.some((service) => service.host === host && service.up);
   }
 
+  /** `host@backend` of those that are up. */
+  get up(): ReadonlySet<string> {
+    return new Set(this.#services.filter(({ up }) => up).map(({ host }) => host));
+  }
+
   /** Backends that may get volumes and of which no service is up. */
   away(): readonly AwayBackend[] {
     const up = new Set(this.#services.filter((service) => service.up).map(backendKeyOf));
