@@ -4,8 +4,8 @@ import { type KillPoint, nameOf } from './kill-points.js';
 import type { Member } from './member.js';
 import type { PlannedFault, Round } from './schedule.js';
 
-/** How long a step of a flow is waited for, beyond the end of its round. */
-const POINT_PATIENCE_MS = 10_000;
+/** How long the steps of flows are waited for, beyond the end of their round. */
+const POINT_PATIENCE_MS = 20_000;
 /** As long as the schedule's own freezes. */
 const FREEZE_AT_POINT_MS = 4_000;
 

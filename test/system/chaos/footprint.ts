@@ -15,11 +15,19 @@ export interface Footprint {
 /** What an estate holds, outside its processes too. */
 export interface EstateFootprint {
   readonly members: ReadonlyMap<string, Footprint>;
-  /** Connections that PostgreSQL has of the product. */
-  readonly sqlConnections: number;
-  /** Connections that Redis has. */
-  readonly redisConnections: number;
+  /** Connections that PostgreSQL has of the product, and those that the product has through the proxies. */
+  readonly sql: Connections;
+  /** The same of Redis. */
+  readonly redis: Connections;
 }
+
+export interface Connections {
+  readonly atServer: number;
+  readonly ofMembers: number;
+}
+
+/** The connection that is asked. */
+const OWN_CLIENTS = 1;
 
 /** What everything holds now, garbage apart. Every member must serve. */
 export async function footprintOf(estate: Estate): Promise<EstateFootprint> {
@@ -27,11 +35,15 @@ export async function footprintOf(estate: Estate): Promise<EstateFootprint> {
   const [row] = await estate.query<{ count: number }>(
     "select count(*)::int as count from pg_stat_activity where application_name = 'cinder-grpc'",
   );
-  const clients = String(await estate.redis.admin.client('LIST'));
+  const clients = String(await estate.redis.admin.client('LIST'))
+    .trim()
+    .split('\n');
+  const open = (side: 'sql' | 'redis'): number =>
+    estate.members.reduce((sum, { proxies }) => sum + proxies[side].open, 0);
   return {
     members: new Map(estate.members.map((member) => [member.name, footprintOfMember(member)])),
-    sqlConnections: row?.count ?? 0,
-    redisConnections: clients.trim().split('\n').length,
+    sql: { atServer: row?.count ?? 0, ofMembers: open('sql') },
+    redis: { atServer: clients.length - OWN_CLIENTS, ofMembers: open('redis') },
   };
 }
 

@@ -30,7 +30,7 @@ export interface Round {
 
 const SERVICES = ['api', 'scheduler', 'volume'] as const;
 const SIDES = ['sql', 'redis', 'calls'] as const;
-const POINTS_PER_ROUND = 5;
+const POINTS_PER_ROUND = 10;
 const ROUND_MS = 4_000;
 /** Longer than `service_down_time`: whoever stands still for so long is fenced. */
 const FREEZE_MS = [3_500, 5_000] as const;
@@ -57,7 +57,8 @@ export function* schedule(seed: number): Generator<Round, never> {
       count += 1;
       // each is a death first; later now and then a long sleep, from which a zombie wakes
       const signal = !isFirstCycle && random.next() < 0.3 ? 'SIGSTOP' : 'SIGKILL';
-      faults.push({ kind: 'point', atMs: at(), service: point.service, member: member(), point, signal });
+      // by turns: what a member waits for comes one after the other
+      faults.push({ kind: 'point', atMs: at(), service: point.service, member: nth % 2 === 0 ? 0 : 1, point, signal });
     }
     const others = random.between(1, 3);
     for (let nth = 0; nth < others; nth += 1) {
