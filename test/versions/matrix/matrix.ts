@@ -9,6 +9,7 @@ import { MEBIBYTE, rules } from '../../support/rpc.js';
 import { type Api, callByName, camel, type Message, TARGET } from './apis.js';
 import { fullMessage } from './full-message.js';
 import { methodOf, outcomeOf, type Seen, withoutAnswer } from './outcome.js';
+import { isWithin, type Outcomes, outcomesOf, type Pair } from './pairs.js';
 import { Arrivals, productServer, rulesAt } from './servers.js';
 import { type Block, type Pairs, tableText } from './table.js';
 
@@ -18,7 +19,6 @@ type Owner = Pick<ExecutionContext, 'teardown'>;
 const OTHER_MAJORS = ['2.5', '4.0'];
 /** Entries of the object history: too old, all there are, and one that is newer than this code. */
 const OBJECTS = ['1.37', '1.38', '1.39', '1.40'];
-const PAIRS_AT_ONCE = 8;
 
 /** What the records say of the one server that there is. */
 interface Told {
@@ -30,15 +30,6 @@ interface Running {
   readonly address: string;
   readonly version: string;
 }
-
-interface Pair {
-  readonly one: string;
-  readonly other: string;
-}
-
-/** By the title of a call. */
-type Outcomes = ReadonlyMap<string, string>;
-type OutcomesOf = (pair: Pair) => Promise<Outcomes>;
 
 /** Every method between a client and a server of every version, over real gRPC; as text. */
 export async function matrixText(t: Owner, api: Api, head: string): Promise<string> {
@@ -99,23 +90,6 @@ function refuseOthers(title: string, outcomes: Pairs['outcomes']): void {
       if (!outcome.startsWith('refused')) throw new Error(`${title} from ${one} to ${other} was ${outcome}`);
     }
   }
-}
-
-/** The outcomes of each call, pair by pair, of the pairs that are asked for. */
-async function outcomesOf(
-  pairs: readonly Pair[],
-  ask: OutcomesOf,
-): Promise<(title: string, wanted: (pair: Pair) => boolean) => Pairs['outcomes']> {
-  const found = new Map<Pair, Outcomes>();
-  await eachOf(pairs, async (pair) => found.set(pair, await ask(pair)));
-  return (title, wanted) => {
-    const rows = new Map<string, Map<string, string>>();
-    for (const pair of pairs.filter(wanted)) {
-      const row = rows.get(pair.one) ?? new Map<string, string>();
-      rows.set(pair.one, row.set(pair.other, found.get(pair)?.get(title) ?? 'lost'));
-    }
-    return rows;
-  };
 }
 
 /** One call of the matrix. */
@@ -261,20 +235,4 @@ function serverIn(servers: ReadonlyMap<string, Running>, version: string): Runni
   const server = servers.get(version);
   if (!server) throw new Error(`no server runs as ${version}`);
   return server;
-}
-
-/** Whether every outcome is the same there. */
-function isWithin(some: Pairs['outcomes'], all: Pairs['outcomes']): boolean {
-  return [...some].every(([one, row]) =>
-    [...row].every(([other, outcome]) => withoutAnswer(all.get(one)?.get(other) ?? '') === outcome),
-  );
-}
-
-/** Some at once. */
-async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
-  const rest = [...items];
-  const worker = async (): Promise<void> => {
-    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
-  };
-  await Promise.all(Array.from({ length: PAIRS_AT_ONCE }, worker));
 }
