@@ -23,11 +23,14 @@ export async function present(
   end: (reason: string) => void,
 ): Promise<Presence> {
   const objectVersion = formatVersion(scheduler.own.objects);
+  /** Older than that must no heartbeat be: others presume the process dead an interval later. */
+  const maxSilentMs = config.serviceDownTimeMs - config.reportIntervalMs;
   const presence = new Presence({
     store,
     process: { incarnation, binary, host: config.host, endpoint, rpcVersion, objectVersion },
     services,
     reportIntervalMs: config.reportIntervalMs,
+    maxSilentMs,
     newId: randomUUID,
     onTrouble: (error) => {
       if (error === undefined) {
@@ -35,9 +38,7 @@ export async function present(
         return;
       }
       log.warn('a heartbeat was not written', { binary, error });
-      const silentMs = presence.silentMs;
-      if (silentMs > config.serviceDownTimeMs - config.reportIntervalMs)
-        end(`${binary} could not write a heartbeat for too long`);
+      if (presence.silentMs > maxSilentMs) end(`${binary} could not write a heartbeat for too long`);
     },
     onReplaced: () => end(`a newer ${binary} has taken over a service of this host`),
   });

@@ -13,6 +13,8 @@ export interface PresenceOptions {
   readonly newId: () => string;
   /** Monotonic ms. @default performance.now */
   readonly clock?: () => number;
+  /** Age of the last heartbeat at which `onTrouble` is told while the next one is still being written, ms. @default never */
+  readonly maxSilentMs?: number;
   /** Told when a heartbeat could not be written, and when the next one could (undefined). @default nobody */
   readonly onTrouble?: (error: unknown) => void;
   /** Told once when a newer run has taken over a service of this one: this process must end. @default nobody */
@@ -105,6 +107,7 @@ export class Presence {
     // of the moment before: a service that is added meanwhile is not beaten yet
     const [ended, count] = [[...this.#ended], this.#services.length];
     const { incarnation } = process;
+    const overdue = this.#tellWhenOverdue();
     try {
       const stops = ended.map((host) => stopService(incarnation, host));
       const done = await store.apply([beatProcess(incarnation), ...stops, beatServices(incarnation)]);
@@ -121,7 +124,18 @@ export class Presence {
       if (error instanceof RowCountMismatch && !this.#replaced)
         await this.#register().catch((again: unknown) => onTrouble?.(again));
       else onTrouble?.(error);
+    } finally {
+      clearTimeout(overdue);
     }
+  }
+
+  /** A database that hangs fails no heartbeat before its own limit: the owner must be told before that. */
+  #tellWhenOverdue(): NodeJS.Timeout | undefined {
+    const { maxSilentMs, onTrouble } = this.#options;
+    // not where every heartbeat would come too late, which the configuration warns of
+    if (maxSilentMs === undefined || maxSilentMs <= this.#intervalMs) return undefined;
+    const leftMs = Math.max(0, maxSilentMs - this.silentMs);
+    return setTimeout(() => onTrouble?.(new Error('the database does not answer')), leftMs + 1);
   }
 
   async #register(): Promise<void> {

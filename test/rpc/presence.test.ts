@@ -216,3 +216,25 @@ test('when heartbeats cannot be written the owner sees for how long, and is told
   t.is(one.silentMs, 0);
   t.like(trouble, [{ message: 'database away' }, undefined]);
 });
+
+test('a heartbeat that hangs is trouble when the last one is too old, and not only when it fails', async (t) => {
+  let answer = (): void => undefined;
+  let isHanging = false;
+  const store: Store = {
+    dialect: 'sqlite',
+    apply: async (unit) => {
+      if (isHanging) await new Promise<void>((resolve) => (answer = resolve));
+      return unit.map(() => ({ rows: 2, returned: [{ id: 'x' }] }));
+    },
+    read: async () => [],
+    close: async () => undefined,
+  };
+  const told = new Promise<unknown>((resolve) => {
+    const options = { reportIntervalMs: 20, maxSilentMs: 60, onTrouble: resolve };
+    const one = presence(t, store, 'one', options);
+    void one.start().then(() => (isHanging = true));
+  });
+  t.like(await told, { message: 'the database does not answer' });
+  isHanging = false;
+  answer();
+});
