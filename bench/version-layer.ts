@@ -108,10 +108,6 @@ async function plainSide(): Promise<Side> {
 /** With it: cap, form and version of the message at the sender; gate, cut and the version served at the receiver. */
 async function layeredSide(rpc: string, objects: string): Promise<Side> {
   if (!method) throw new Error('there is no CreateVolume');
-  const own = { rpc: versionOf(rpc), objects: versionOf(objects) };
-  const gate = new VersionGate(own.rpc);
-  const form = new OwnForm(SchedulerManagerService, api, own);
-  const { unseen } = form.cutsOf(method.name);
   const services = [{ host: 'one', rpcVersion: rpc, objectVersion: objects, silentMs: 0 }];
   const client = new SchedulerClient({
     rules,
@@ -119,6 +115,10 @@ async function layeredSide(rpc: string, objects: string): Promise<Side> {
     readPeers: async () => [],
     maxMessageBytes: 1_048_576,
   });
+  const gate = new VersionGate(versionOf(rpc));
+  // whoever is really old has nothing to leave out
+  const form = new OwnForm(SchedulerManagerService, api, client.own);
+  const { unseen } = form.cutsOf(method.name);
   const side = await sideOf(
     (raw, respond) => {
       gate.requireSupported(raw.metadata, method.path);

@@ -78,6 +78,8 @@ function words({ kind, what, instead }) {
       return `${name}: refused`;
     case 'method reworded':
       return `${name}: sent as \`${instead}\``;
+    case 'field reworded':
+      return `${name}: said in the words of before`;
     case 'field refused':
       return `${name}: refused where it is set`;
     default:

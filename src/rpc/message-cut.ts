@@ -10,6 +10,8 @@ export interface FieldPlace {
 
 /** Fields to be taken out of a message, at any depth. */
 export interface Cut {
+  /** Says in older words what is taken out. @default it is lost */
+  readonly former?: (message: Message) => Message;
   readonly clear: readonly FieldPlace[];
   readonly inside: readonly { readonly place: FieldPlace; readonly cut: Cut }[];
 }
@@ -18,7 +20,7 @@ type Message = Readonly<Record<string, unknown>>;
 
 /** The message without the fields of `cut`. Copies what it changes, leaves the argument as it is. */
 export function withoutFields<T extends object>(message: T, cut: Cut): T {
-  const copy: Record<string, unknown> = { ...(message as Message) };
+  const copy: Record<string, unknown> = { ...(cut.former?.(message as Message) ?? (message as Message)) };
   for (const place of cut.clear) {
     if (holds(copy, place)) copy[place.property] = place.empty;
   }

@@ -1,6 +1,7 @@
 import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt';
 import { type Cut, type FieldPlace, isSet, messagesAt } from './message-cut.js';
+import { type Former, formerOf } from './object-forms.js';
 import type { RpcOptions } from './rpc-options.js';
 import { type Version, versionOf } from './version-number.js';
 
@@ -15,6 +16,8 @@ export interface FieldRule {
   readonly refuseBelow: boolean;
   readonly adminOnly: boolean;
   readonly secret: boolean;
+  /** How it was said before it had its form; undefined: not at all. */
+  readonly former?: Former | undefined;
 }
 
 /** A message and the rules of its fields and of the messages in them. Messages without any have none. */
@@ -33,7 +36,7 @@ export function messageRules(desc: DescMessage, options: RpcOptions, outer: read
   return {
     typeName: desc.typeName,
     object: object && { name: object.name, version: versionOf(object.version) },
-    fields: desc.fields.map((field) => fieldRule(field, options)).filter(hasRule),
+    fields: desc.fields.map((field) => fieldRule(field, options, object?.name)).filter(hasRule),
     inside: desc.fields.flatMap((field) => {
       const inner = messageIn(field);
       if (!inner || inner.typeName.startsWith('google.') || path.includes(inner.typeName)) return [];
@@ -63,15 +66,22 @@ export function cutOf(
   rules: MessageRules,
   unwanted: (field: FieldRule, owner: MessageRules) => boolean,
 ): Cut | undefined {
-  const clear = rules.fields.filter((field) => unwanted(field, rules)).map(({ place }) => place);
+  const out = rules.fields.filter((field) => unwanted(field, rules));
+  const clear = out.map(({ place }) => place);
+  const formers = out.flatMap(({ former }) => former ?? []);
   const inside = rules.inside.flatMap(({ place, rules: inner }) => {
     const cut = cutOf(inner, unwanted);
     return cut ? [{ place, cut }] : [];
   });
-  return clear.length > 0 || inside.length > 0 ? { clear, inside } : undefined;
+  if (clear.length === 0 && inside.length === 0) return undefined;
+  return {
+    clear,
+    inside,
+    ...(formers.length > 0 && { former: (message) => formers.reduce((said, say) => say(said), message) }),
+  };
 }
 
-function fieldRule(field: DescField, options: RpcOptions): FieldRule {
+function fieldRule(field: DescField, options: RpcOptions, object: string | undefined): FieldRule {
   const { since, refuseBelow, adminOnly, secret } = options.fieldOf(field);
   return {
     name: field.name,
@@ -80,6 +90,7 @@ function fieldRule(field: DescField, options: RpcOptions): FieldRule {
     refuseBelow,
     adminOnly,
     secret,
+    former: object === undefined ? undefined : formerOf(object, field.name),
   };
 }
 

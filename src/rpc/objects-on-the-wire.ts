@@ -7,6 +7,7 @@ import type { Volume as WireVolume, VolumeType as WireVolumeType } from '../gen/
 import type { FilterProperties, RequestSpec, Retry, VolumeProperties } from '../objects/request-spec.js';
 import type { AttachStatus, Volume } from '../objects/volume.js';
 import type { VolumeStatus } from '../objects/volume-status.js';
+import { TEMPORARY } from './object-forms.js';
 import type { VolumeType } from '../objects/volume-type.js';
 
 /** Domain objects as they travel between the services: null is absent, ms are timestamps. */
@@ -73,7 +74,8 @@ export function volumeFromWire(wire: WireVolume): Volume {
     encryptionKeyId: wire.encryptionKeyId ?? null,
     bootable: wire.bootable,
     multiattach: wire.multiattach,
-    useQuota: wire.useQuota ?? true,
+    // before 1.9 it was an administrator's note
+    useQuota: wire.useQuota ?? wire.adminMetadata.get(TEMPORARY) !== 'True',
     attachStatus: wire.attachStatus as AttachStatus,
     migrationStatus: wire.migrationStatus ?? null,
     previousStatus: (wire.previousStatus ?? null) as VolumeStatus | null,

@@ -66,7 +66,9 @@ export class OlderForms {
     if (refused) throw this.#tooOld(`${name} with ${refused.field.name}`, refused.field.since ?? level.rpc, level.rpc);
     if (lost.length === 0) return { method, version: this.#lowestVersion(method, message), message, dropped: NOTHING };
     const older = withoutFields(message, newer.cut);
-    const dropped = lost.map(({ field, owner }) => `${owner.typeName}.${field.name}`);
+    const dropped = lost
+      .filter(({ field }) => !field.former)
+      .map(({ field, owner }) => `${owner.typeName}.${field.name}`);
     return { method, version: this.#lowestVersion(method, older), message: older, dropped };
   }
 

@@ -5,7 +5,7 @@ import type { InternalApi, InternalMethod } from './versions.js';
 
 /** What cannot be said to a receiver of some age. */
 export interface Loss {
-  readonly kind: 'method refused' | 'method reworded' | 'field dropped' | 'field refused';
+  readonly kind: 'method refused' | 'method reworded' | 'field dropped' | 'field reworded' | 'field refused';
   /** `CreateSnapshot`, `CreateVolumeRequest.backup_id`, or `Volume.use_quota` of an object. */
   readonly what: string;
   /** The version that brought it: of the API, or of the object. */
@@ -50,7 +50,7 @@ function fieldsBelow(rules: MessageRules, level: Level, own: Level): readonly Lo
     field.since && isNewer(field, rules, level) && !isNewer(field, rules, own)
       ? [
           {
-            kind: field.refuseBelow ? 'field refused' : 'field dropped',
+            kind: field.refuseBelow ? 'field refused' : field.former ? 'field reworded' : 'field dropped',
             what: `${owner}.${field.name}`,
             since: formatVersion(field.since),
           },

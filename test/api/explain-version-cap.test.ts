@@ -81,7 +81,7 @@ storesFor('a cap is named, with who holds it down and for how long, and what is 
   t.true(Math.abs((dead?.countsFor?.seconds ?? 0) + (dead?.silent?.seconds ?? 0) - TTL_MS / 1_000) <= 2);
   const lost = cap?.losses.map(({ kind, what }) => `${kind} ${what}`) ?? [];
   t.true(lost.includes(`${VersionLossKind.METHOD_REFUSED} Reimage`));
-  t.true(lost.includes(`${VersionLossKind.FIELD_DROPPED} Volume.use_quota`));
+  t.true(lost.includes(`${VersionLossKind.FIELD_REWORDED} Volume.use_quota`));
   t.false(
     lost.some((each) => each.includes('RevertToSnapshot')),
     '3.15 has it',

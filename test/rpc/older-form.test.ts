@@ -98,7 +98,7 @@ test('a method newer than the peer is refused before anything is sent; one of no
 });
 
 test('objects are cut to the versions of the receiver, wherever they are in the message', async (t) => {
-  const thing = { id: '1', useQuota: false };
+  const thing = { id: '1', useQuota: true };
   const message = { ...EMPTY, thing, things: new Map([['a', thing]]), source: { $case: 'clone', value: thing } };
   const { message: older, version } = (await forms(t)).prepare('Make', message, level('3.12', '1.38'));
   const cut = { id: '1', useQuota: undefined };

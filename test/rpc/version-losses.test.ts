@@ -37,7 +37,7 @@ test('a scheduler of 3.9 costs the methods and fields that came after it', (t) =
 
 test('older objects cost their fields, wherever they travel, once', (t) => {
   const losses = said(lossesOf(t, VolumeClient, ['3.20', '1.38']));
-  t.deepEqual([...losses].sort(), ['field dropped Snapshot.use_quota 1.6', 'field dropped Volume.use_quota 1.9']);
+  t.deepEqual([...losses].sort(), ['field dropped Snapshot.use_quota 1.6', 'field reworded Volume.use_quota 1.9']);
 });
 
 test('a method that had another name is no loss but of words', (t) => {

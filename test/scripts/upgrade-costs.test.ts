@@ -12,7 +12,7 @@ test('the tables of docs/upgrading.md name what is refused, left out and reworde
     '`CreateVolumeRequest.backup_id`: left out',
     '`ReimageRequest.image_snap`: refused where it is set',
     '`MigrateVolume`: sent as `MigrateVolumeToHost`',
-    '`Volume.use_quota`: left out',
+    '`Volume.use_quota`: said in the words of before',
   ]) {
     t.is(page.split(said).length, 2, said);
   }

@@ -79,6 +79,7 @@ const KINDS: Readonly<Record<Loss['kind'], VersionLossKind>> = {
   'method refused': VersionLossKind.METHOD_REFUSED,
   'method reworded': VersionLossKind.METHOD_REWORDED,
   'field dropped': VersionLossKind.FIELD_DROPPED,
+  'field reworded': VersionLossKind.FIELD_REWORDED,
   'field refused': VersionLossKind.FIELD_REFUSED,
 };
 

@@ -79,6 +79,7 @@ function lostRows({ binary, losses }: VersionCap): readonly Row[] {
 const HOW: Readonly<Record<string, string>> = {
   VERSION_LOSS_KIND_METHOD_REFUSED: 'refused: SERVICE_TOO_OLD',
   VERSION_LOSS_KIND_FIELD_DROPPED: 'left out',
+  VERSION_LOSS_KIND_FIELD_REWORDED: 'said in the words of before',
   VERSION_LOSS_KIND_FIELD_REFUSED: 'refused where it is set: SERVICE_TOO_OLD',
 };
 
