@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { DescMethod } from '@bufbuild/protobuf';
 import type { Fault } from '#src/errors/fault.js';
 import { descriptors } from '../../support/rpc.js';
@@ -28,6 +29,7 @@ function refusal(sent: number, arrival: Arrival | undefined): string {
 }
 
 function form(arrival: Arrival, newest: Arrival, service: string): string {
+  if (arrival.method === newest.method && arrival.bytes.equals(newest.bytes)) return 'as is';
   const [was, is] = [pathsOf(newest, service), pathsOf(arrival, service)];
   const [without, withMore] = [missingFrom(is, was), missingFrom(was, is)];
   if (arrival.method !== newest.method) {
@@ -53,6 +55,7 @@ export function methodOf(service: string, name: string): DescMethod {
 }
 
 function answerForm(answer: unknown, newest: unknown): string {
+  if (isDeepStrictEqual(answer, newest)) return '';
   const [was, is] = [pathsInValue(newest), pathsInValue(answer)];
   const [without, withMore] = [missingFrom(is, was), missingFrom(was, is)];
   if (without.length === 0 && withMore.length === 0) return '';
