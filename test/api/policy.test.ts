@@ -52,6 +52,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'volume_extension:quota_classes:get': INSPECT,
   'volume_extension:quota_classes:update': OPERATE,
   'volume_extension:services:index': INSPECT,
+  'volume_extension:services:explain_version_cap': INSPECT,
   'scheduler_extension:scheduler_stats:get_pools': INSPECT,
   'scheduler_extension:scheduler_stats:explain_placement': OPERATE,
   'volume_extension:diagnostics:diagnose': INSPECT,

@@ -172,11 +172,12 @@ test('the default type of a project is shown, set and removed', async (t) => {
 
   t.is(shown.stdout, 'fast\n');
   t.deepEqual(
-    seen.map(({ method, request }) => [method, request]),
-    [
-      ['GetDefaultVolumeType', { projectId: 'demo' }],
-      ['SetDefaultVolumeType', { projectId: 'demo', volumeType: 'fast' }],
-      ['UnsetDefaultVolumeType', { projectId: 'demo' }],
-    ],
+    seen.map(({ method }) => method),
+    ['GetDefaultVolumeType', 'SetDefaultVolumeType', 'UnsetDefaultVolumeType'],
   );
+  const [get, set, unset] = seen.map(({ request }) => request as { readonly idempotencyKey?: string });
+  t.deepEqual(get, { projectId: 'demo' });
+  t.like(set, { projectId: 'demo', volumeType: 'fast' });
+  t.like(unset, { projectId: 'demo' });
+  t.not(set?.idempotencyKey, unset?.idempotencyKey, 'each change has a key of its own');
 });
