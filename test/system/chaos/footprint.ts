@@ -4,7 +4,7 @@ import type { Member } from './member.js';
 
 /** What a process holds. */
 export interface Footprint {
-  /** MiB. */
+  /** Resident memory, MiB, without pages of files, which the kernel takes and gives back as it pleases. */
   readonly rssMib: number;
   /** Open files of all kinds. */
   readonly files: number;
@@ -50,7 +50,8 @@ export async function footprintOf(estate: Estate): Promise<EstateFootprint> {
 export function footprintOfMember({ name, pid }: Member): Footprint {
   if (pid === undefined) throw new Error(`${name} does not serve`);
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const [, kib = '0'] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
+  // what was swapped out is only somewhere else
+  const kib = ['RssAnon', 'RssShmem', 'VmSwap'].reduce((sum, field) => sum + kibOf(status, field), 0);
   const sockets = new Set<string>();
   const folder = `/proc/${pid}/fd`;
   const descriptors = readdirSync(folder);
@@ -59,7 +60,12 @@ export function footprintOfMember({ name, pid }: Member): Footprint {
     if (inode !== undefined) sockets.add(inode);
   }
   const listeners = listeningInodes(pid).filter((inode) => sockets.has(inode)).length;
-  return { rssMib: Number(kib) / 1_024, files: descriptors.length, listeners };
+  return { rssMib: kib / 1_024, files: descriptors.length, listeners };
+}
+
+function kibOf(status: string, field: string): number {
+  const [, kib = '0'] = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status) ?? [];
+  return Number(kib);
 }
 
 /** One that was closed meanwhile has none. */

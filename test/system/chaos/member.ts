@@ -49,6 +49,8 @@ export class Member {
   #log = '';
   /** When a run of it began to serve for the last time; by performance.now(). */
   servingSince = 0;
+  /** How long each run took until it served, ms. */
+  readonly startsMs: number[] = [];
   readonly ends: Ends = { killed: 0, fenced: 0, unstarted: 0 };
   /** What must not happen to a process. */
   readonly accidents: string[] = [];
@@ -155,6 +157,7 @@ export class Member {
     };
     const run = processFor(lifetime, process.execPath, ['--expose-gc', SERVER, service], { env, ipc: true });
     this.#run = run;
+    const begun = performance.now();
     this.#listen(run);
     run.child.on('message', (message: ToParent) => {
       if (this.#run !== run || message === 'collected') return;
@@ -162,6 +165,7 @@ export class Member {
       onServing(address);
       this.#isServing = true;
       this.servingSince = performance.now();
+      this.startsMs.push(this.servingSince - begun);
     });
     const end = await run.ended();
     const served = this.#isServing;

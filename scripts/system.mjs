@@ -1,4 +1,5 @@
 // usage: npm run chaos -- [--minutes N] [--seed S]    kills and disturbs a whole cluster at work; exit code 0: all held
+//        npm run soak -- [--minutes N]                lets it work for long; exit code 0: nothing grows without end
 
 import { spawnSync } from 'node:child_process';
 import { delimiter, join } from 'node:path';
@@ -12,12 +13,9 @@ const say = (line) => console.error(line);
 await prepare(TO_TEST, say);
 const CINDER_REDIS_SERVER = await redisServer({ env: process.env, say });
 const PATH = [join(cacheFolder(process.env), 'bin'), process.env.PATH].join(delimiter);
-const { status } = spawnSync(
-  process.execPath,
-  [join(ROOT, 'build/test/system/chaos/main.js'), ...process.argv.slice(2)],
-  {
-    stdio: 'inherit',
-    env: { ...process.env, PATH, CINDER_REDIS_SERVER },
-  },
-);
+const [name, ...args] = process.argv.slice(2);
+const { status } = spawnSync(process.execPath, [join(ROOT, 'build/test/system', name, 'main.js'), ...args], {
+  stdio: 'inherit',
+  env: { ...process.env, PATH, CINDER_REDIS_SERVER },
+});
 process.exitCode = status ?? 1;
