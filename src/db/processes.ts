@@ -64,6 +64,11 @@ export async function liveProcesses(
   return [...processes.values()];
 }
 
+/** The object versions of all processes of every binary that may call: neither stopped nor silent for longer than `silentMs`. */
+export async function objectVersionsOf(store: Store, silentMs: number): Promise<readonly string[]> {
+  return (await store.read(objectVersions.with({ silent: silentMs }))).map(({ object_version }) => object_version);
+}
+
 type PutParams = Omit<ProcessesTable, 'started_at' | 'heartbeat_at' | 'stopped_at'>;
 
 const put = statement<PutParams>()(({ db, now }, p) =>
@@ -112,4 +117,13 @@ const live = statement<{ binary: string; down_after: number }>()(({ db, now }, p
     .where('p.heartbeat_at', '>=', sql<number>`${now} - ${p.down_after}`)
     .orderBy('p.incarnation')
     .orderBy('s.host'),
+);
+
+const objectVersions = statement<{ silent: number }>()(({ db, now }, p) =>
+  db
+    .selectFrom('processes')
+    .select('object_version')
+    .distinct()
+    .where('stopped_at', 'is', null)
+    .where('heartbeat_at', '>=', sql<number>`${now} - ${p.silent}`),
 );

@@ -8,7 +8,7 @@ import type { FlowListener } from '../flow/listeners.js';
 import type { LeveledLog } from '../log/log.js';
 import { traceIdOf } from '../log/trace-id.js';
 import { type Descriptors, readDescriptors } from '../rpc/descriptors.js';
-import { peersIn, registryIn } from '../rpc/discovery.js';
+import { callersObjectsIn, peersIn, registryIn } from '../rpc/discovery.js';
 import type { Report } from '../rpc/interceptors/error.js';
 import { SchedulerClient } from '../rpc/clients/scheduler-client.js';
 import { VolumeClient } from '../rpc/clients/volume-client.js';
@@ -38,6 +38,8 @@ export interface Foundation {
   readonly sender: CastSender;
   /** Puts a cast into the words of this process, which may run as an older version. */
   readonly inOwnWords: (message: CastMessage) => CastMessage;
+  /** The oldest entry of the object history among those who may call this process's services. */
+  readonly callersObjects: () => Promise<string>;
   /** Told every transition of every flow. */
   readonly listeners: readonly FlowListener[];
   /** Told each claimed piece of work and how it ended. */
@@ -173,6 +175,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     volume,
     sender,
     inOwnWords: (message) => castClients.get(message.binary)?.inOwnWords(message) ?? message,
+    callersObjects: callersObjectsIn(store, { ttlMs: config.serviceVersionTtlMs }),
     onGivenUp,
     listeners: [
       flowLog(log.logger('cinder.flow')),

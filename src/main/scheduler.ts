@@ -184,6 +184,7 @@ export async function scheduler(
     ...parts.telemetry.internalServer,
     rpcVersion,
     objectVersion: formatVersion(parts.scheduler.own.objects),
+    callersObjects: parts.callersObjects,
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
   });
   const presence = await present(

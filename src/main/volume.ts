@@ -133,6 +133,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     ...parts.telemetry.internalServer,
     rpcVersion,
     objectVersion: formatVersion(parts.volume.own.objects),
+    callersObjects: parts.callersObjects,
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
   });
   const presence = await present(

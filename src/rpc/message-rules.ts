@@ -61,16 +61,20 @@ export function only(
   return fields.length > 0 || inside.length > 0 ? { ...rules, fields, inside } : undefined;
 }
 
-/** The cut that takes out every field `unwanted` says; undefined when there is none, so that nothing need be walked. */
+/**
+ * The cut that takes out every field `unwanted` says; undefined when there is none, so that nothing need be walked. `reword`: what
+ * had another form before is said in it, as a sender does; a receiver does not see what it does not know.
+ */
 export function cutOf(
   rules: MessageRules,
   unwanted: (field: FieldRule, owner: MessageRules) => boolean,
+  { reword = false }: { readonly reword?: boolean } = {},
 ): Cut | undefined {
   const out = rules.fields.filter((field) => unwanted(field, rules));
   const clear = out.map(({ place }) => place);
-  const formers = out.flatMap(({ former }) => former ?? []);
+  const formers = reword ? out.flatMap(({ former }) => former ?? []) : [];
   const inside = rules.inside.flatMap(({ place, rules: inner }) => {
-    const cut = cutOf(inner, unwanted);
+    const cut = cutOf(inner, unwanted, { reword });
     return cut ? [{ place, cut }] : [];
   });
   if (clear.length === 0 && inside.length === 0) return undefined;

@@ -1,4 +1,4 @@
-import { compareVersions, formatVersion, type Version, versionOf } from './version-number.js';
+import { compareVersions, formatVersion, parseVersion, type Version, versionOf } from './version-number.js';
 
 /** Versions of single objects where they differ from the protos'. */
 export type Manifest = ReadonlyMap<string, Version>;
@@ -54,6 +54,13 @@ export function ownObjectVersion(objectVersion: string | undefined): Version {
   const entry = HISTORY.find(({ version }) => formatVersion(version) === objectVersion);
   if (entry) return entry.version;
   throw new Error(`no object version ${objectVersion} is known: only ${OBJECT_VERSIONS.join(', ')}`);
+}
+
+/** The newest entry that whoever registered this knows; of what is no version, the oldest. */
+export function entryBelow(objectVersion: string): string {
+  const version = parseVersion(objectVersion);
+  const known = version && HISTORY.findLast((entry) => compareVersions(entry.version, version) <= 0);
+  return formatVersion((known ?? OLDEST).version);
 }
 
 /** The entry that a binary registered in the release that brought this version of its RPC, e.g. `1.38`. */

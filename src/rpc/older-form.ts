@@ -140,7 +140,7 @@ export function isNewer({ since }: FieldRule, owner: MessageRules, level: Level)
 
 function newerIn(request: MessageRules, level: Level): Plan['newer'] {
   const newer = (field: FieldRule, owner: MessageRules): boolean => isNewer(field, owner, level);
-  const [rules, cut] = [only(request, newer), cutOf(request, newer)];
+  const [rules, cut] = [only(request, newer), cutOf(request, newer, { reword: true })];
   if (!rules || !cut) return undefined;
   return { rules, cut, refusable: only(rules, ({ refuseBelow }) => refuseBelow) !== undefined };
 }

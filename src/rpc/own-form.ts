@@ -1,9 +1,10 @@
 import type { Cut } from './message-cut.js';
 import { withoutFields } from './message-cut.js';
 import { cutOf, type FieldRule, type MessageRules } from './message-rules.js';
+import { OBJECT_VERSIONS } from './object-history.js';
 import { type Level, isNewer } from './older-form.js';
 import { type AnyMethod, type AnyService, methodNameOf } from './service-definition.js';
-import { compatible } from './version-number.js';
+import { compareVersions, compatible, versionOf } from './version-number.js';
 import type { InternalApi, InternalMethod } from './versions.js';
 
 /** What one method's messages lose to a process of this age; undefined: nothing. */
@@ -12,6 +13,8 @@ export interface OwnCuts {
   readonly unseen: Cut | undefined;
   /** Of responses: what it would not say. */
   readonly unsaid: Cut | undefined;
+  /** The same where callers know only an older entry of the object history, by the entry; empty: they know all that is in it. */
+  readonly unsaidTo: ReadonlyMap<string, Cut>;
 }
 
 /**
@@ -30,7 +33,11 @@ export class OwnForm {
     this.#cuts = new Map(
       [...api.methods.values()].map(({ name, request, response }) => [
         name,
-        { unseen: cutOf(request, newer), unsaid: cutOf(response, newer) },
+        {
+          unseen: cutOf(request, newer),
+          unsaid: cutOf(response, newer, { reword: true }),
+          unsaidTo: unsaidTo(response, level),
+        },
       ]),
     );
   }
@@ -58,4 +65,15 @@ export class OwnForm {
   }
 }
 
-const NO_CUTS: OwnCuts = { unseen: undefined, unsaid: undefined };
+const NO_CUTS: OwnCuts = { unseen: undefined, unsaid: undefined, unsaidTo: new Map() };
+
+function unsaidTo(response: MessageRules, { rpc, objects: own }: Level): ReadonlyMap<string, Cut> {
+  const older = OBJECT_VERSIONS.filter((entry) => compareVersions(versionOf(entry), own) < 0);
+  return new Map(
+    older.flatMap((entry) => {
+      const level = { rpc, objects: versionOf(entry) };
+      const cut = cutOf(response, (field, owner) => isNewer(field, owner, level), { reword: true });
+      return cut ? [[entry, cut] as const] : [];
+    }),
+  );
+}

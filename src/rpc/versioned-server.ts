@@ -17,7 +17,7 @@ import { traced, type TraceCall } from './interceptors/trace.js';
 import { VersionGate } from './interceptors/version.js';
 import type { Lifetime } from './lifetime.js';
 import { ListeningServer, type ListenOptions } from './listening-server.js';
-import { withoutFields } from './message-cut.js';
+import { type Cut, withoutFields } from './message-cut.js';
 import { ownObjectVersion } from './object-history.js';
 import type { Level } from './older-form.js';
 import { type OwnCuts, OwnForm } from './own-form.js';
@@ -67,6 +67,8 @@ export interface InternalServerOptions<S extends AnyService> extends ListenOptio
   readonly rpcVersion?: string;
   /** Know objects as this older entry of the history does, e.g. `1.38`. @default the newest */
   readonly objectVersion?: string;
+  /** The oldest entry of the object history among those who may call, e.g. `1.38`. @default they know what this process knows */
+  readonly callersObjects?: () => Promise<string>;
   /** @default every backend */
   readonly owns?: Owns;
   /** What peers must know. @default nothing */
@@ -192,7 +194,14 @@ class InternalApiServer {
       return NO_BYTES;
     }
     const response = await handle?.(request, internalCall(call, context, target, version));
-    return bound.encode(bound.unsaid ? withoutFields(response as object, bound.unsaid) : response);
+    const unsaid = await this.#unsaid(bound);
+    return bound.encode(unsaid ? withoutFields(response as object, unsaid) : response);
+  }
+
+  /** Rule: cinder/service.py, `Service.start`: answers are as old as the oldest service of any binary. */
+  async #unsaid({ unsaid, unsaidTo }: Bound): Promise<Cut | undefined> {
+    if (unsaidTo.size === 0) return unsaid; // all but a few methods: nothing is asked for them
+    return unsaidTo.get((await this.#options.callersObjects?.()) ?? '') ?? unsaid;
   }
 
   async #deliver(raw: RawUnaryCall): Promise<Buffer> {

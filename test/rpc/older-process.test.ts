@@ -36,7 +36,12 @@ const FULL = CreateVolumeRequest.fromPartial({
 });
 const FULL_BYTES = Buffer.from(CreateVolumeRequest.encode(FULL).finish());
 /** What 3.9 with objects 1.38 has no word for is not there; the rest is. */
-const SEEN = { backupId: undefined, volume: { id: 'v', size: 1, useQuota: undefined, sharedTargets: true } };
+const SEEN = {
+  backupId: undefined,
+  volume: { id: 'v', size: 1, useQuota: undefined, sharedTargets: true, adminMetadata: new Map<string, string>() },
+};
+/** As a sender says it: what had another form before is said in that one. */
+const SAID = { ...SEEN, volume: { ...SEEN.volume, adminMetadata: new Map([['temporary', 'True']]) } };
 
 function castOf(more: object = {}) {
   const cast = {
@@ -129,7 +134,7 @@ test('an older client sends the newest server what it would have sent', async (t
 
   await client.createVolume(context, FULL);
 
-  t.like(CreateVolumeRequest.decode(dispatcher.casts[0]?.args ?? Buffer.alloc(0)), SEEN);
+  t.like(CreateVolumeRequest.decode(dispatcher.casts[0]?.args ?? Buffer.alloc(0)), SAID);
   t.is(dispatcher.casts[0]?.version, '3.0');
 });
 
@@ -148,7 +153,7 @@ test('an older process keeps in a row what it would have kept: its words, its fi
   const migrated = old.inOwnWords({ ...message, method: 'MigrateVolume', payload, payloadVersion: '3.3' });
 
   t.like(created, { method: 'CreateVolume', payloadVersion: '3.0' });
-  t.like(CreateVolumeRequest.decode(created.payload), SEEN);
+  t.like(CreateVolumeRequest.decode(created.payload), SAID);
   t.like(migrated, { method: 'MigrateVolumeToHost', payloadVersion: '3.0' });
   t.like(MigrateVolumeToHostRequest.decode(migrated.payload), { host: 'h@b', forceHostCopy: true });
   t.deepEqual(schedulerClient(t, new Installation()).inOwnWords(message), message);
