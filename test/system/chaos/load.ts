@@ -87,7 +87,9 @@ export class Load {
       const limit = projectId === SCARCE ? SCARCE_VOLUMES + 1 : volumesPerProject;
       if (live.length > 0 && random.next() < live.length / (2 * limit)) await this.#delete(random.pick(live));
       else await this.#createOne(projectId, live);
-      await alsoDo(this.#clientOf(projectId), projectId);
+      await alsoDo(this.#clientOf(projectId), projectId).catch((error: unknown) => {
+        this.ledger.oddities.push(`beside the changes: ${String(error)}`);
+      });
       await pause(pauseMs);
     }
   }

@@ -122,7 +122,7 @@ class Run {
     await this.#load.stop();
     const [problem] = await this.#untilTrue(performance.now());
     if (problem !== undefined) throw new Error(`before anything was done to it: ${problem}`);
-    return footprintOf(this.#estate);
+    return this.#footprint();
   }
 
   async #round(round: Round, before: EstateFootprint): Promise<void> {
@@ -145,7 +145,6 @@ class Run {
       this.#problems.push(...still.map(({ name, why }) => `${name}, repeated with its key, is in doubt again: ${why}`));
     }
     await this.#recover(performance.now());
-    await this.#allServe();
     const { problems, rss } = await this.#overgrown(before);
     this.#growth = Math.max(this.#growth, rss);
     this.#problems.push(...problems, ...this.#load.ledger.oddities.splice(0));
@@ -160,9 +159,22 @@ class Run {
   async #overgrown(before: EstateFootprint): Promise<ReturnType<typeof overgrown>> {
     const until = performance.now() + RECOVERY_LIMIT_MS;
     for (;;) {
-      const found = overgrown(before, await footprintOf(this.#estate));
+      const found = overgrown(before, await this.#footprint());
       if (found.problems.length === 0 || performance.now() > until) return found;
       await pauseMs(LOOK_EVERY_MS);
+    }
+  }
+
+  /** Of processes that all serve: one may end just now, because it noticed late that it must. */
+  async #footprint(): Promise<EstateFootprint> {
+    const until = performance.now() + STUCK_AFTER_MS;
+    for (;;) {
+      await this.#allServe();
+      try {
+        return await footprintOf(this.#estate);
+      } catch (error) {
+        if (performance.now() > until) throw error;
+      }
     }
   }
 

@@ -26,6 +26,8 @@ test('what swings, and what grows with the requests alone, is no problem', (t) =
     [undefined, undefined, undefined],
     'what grew while it became warm',
   );
+  const takenAndGiven = (nth: number): number => (nth < 5 ? 120 : 90 + nth);
+  t.deepEqual(problems(takenAndGiven, swings, perRequest), [undefined, undefined, undefined]);
 });
 
 test('memory, rows and rows a request that go up and up are problems', (t) => {

@@ -14,6 +14,14 @@ export interface SoakOptions {
   readonly say: (line: string) => void;
 }
 
+/** Nobody is to die here, however busy the machine is. */
+const PATIENT = {
+  CINDER_REPORT_INTERVAL: '5',
+  CINDER_SERVICE_DOWN_TIME: '30',
+  CINDER_API_FLOW_DEADLINE: '5',
+  CINDER_RESERVATION_EXPIRE: '20',
+};
+
 const SAMPLES = 60;
 const LEAST_BETWEEN_MS = 2_000;
 const SETTLED_WITHIN_MS = 60_000;
@@ -25,7 +33,7 @@ export async function soak(
   t: Lifetime,
   { minutes, say }: SoakOptions,
 ): Promise<{ readonly problems: readonly string[]; readonly table: string }> {
-  const estate = await Estate.start(t, { CINDER_LOG_LEVEL: 'warn', CINDER_IDEMPOTENCY_RETENTION: '60' });
+  const estate = await Estate.start(t, { ...PATIENT, CINDER_LOG_LEVEL: 'warn', CINDER_IDEMPOTENCY_RETENTION: '60' });
   const { address } = estate;
   const admin = connect({ address, project: 'admin', roles: ['admin'], timeoutMs: 20_000 });
   t.teardown(() => admin.close());
@@ -37,17 +45,22 @@ export async function soak(
   const changes = PROJECTS.map((project) => watched(t, address, project));
   const samples: Sample[] = [];
   load.start();
-  const endsAt = performance.now() + minutes * 60_000;
-  while (performance.now() < endsAt) {
-    await pause(Math.max(LEAST_BETWEEN_MS, (minutes * 60_000) / SAMPLES));
-    samples.push(await sampleOf(estate, load.answered));
-    const seen = changes.reduce((sum, of) => sum + of(), 0);
-    const mib = [...(samples.at(-1)?.rss.values() ?? [])].map((each) => each.toFixed(0));
-    say(`${samples.length}: ${load.answered} requests, ${seen} changes seen, memory ${mib.join(' ')} MiB`);
+  try {
+    const endsAt = performance.now() + minutes * 60_000;
+    while (performance.now() < endsAt) {
+      await pause(Math.max(LEAST_BETWEEN_MS, (minutes * 60_000) / SAMPLES));
+      const sample = await sampleOf(estate, load.answered);
+      samples.push(sample);
+      const seen = changes.reduce((sum, of) => sum + of(), 0);
+      const mib = [...sample.rss.values()].map((each) => each.toFixed(0)).join(' ');
+      say(`${samples.length}: ${load.answered} requests, ${seen} changes seen, memory ${mib} MiB`);
+    }
+  } finally {
+    await load.stop();
   }
-  await load.stop();
   const problems = await settled(estate, admin, load);
-  for (const { name, accidents } of estate.members) problems.push(...accidents.map((each) => `${name}: ${each}`));
+  problems.push(...load.ledger.oddities);
+  for (const { accidents } of estate.members) problems.push(...accidents);
   await estate.end();
   const lines = linesOf(samples);
   problems.push(...lines.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name}: ${problem}`])));
