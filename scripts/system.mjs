@@ -14,8 +14,9 @@ await prepare(TO_TEST, say);
 const CINDER_REDIS_SERVER = await redisServer({ env: process.env, say });
 const PATH = [join(cacheFolder(process.env), 'bin'), process.env.PATH].join(delimiter);
 const [name, ...args] = process.argv.slice(2);
-const { status } = spawnSync(process.execPath, [join(ROOT, 'build/test/system', name, 'main.js'), ...args], {
+const { status, signal } = spawnSync(process.execPath, [join(ROOT, 'build/test/system', name, 'main.js'), ...args], {
   stdio: 'inherit',
   env: { ...process.env, PATH, CINDER_REDIS_SERVER },
 });
+if (signal) say(`It was ended by ${signal}.`);
 process.exitCode = status ?? 1;
