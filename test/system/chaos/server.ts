@@ -33,6 +33,8 @@ process.on('message', (message: ToServer) => {
     tell('collected');
   }
 });
+// whoever has started it is gone, without having ended it
+process.on('disconnect', () => process.exit(1));
 process.channel?.unref(); // it must not keep the process from its end
 
 await runCli(['serve', service], {
