@@ -2,6 +2,7 @@ import type { Step } from '../db/store.js';
 import { deleteReadyWorker, type ReadyWorker } from '../db/workers.js';
 import { failSnapshot } from './fail-snapshot.js';
 import { ACTION_OF, failVolume, type MessageParts, type Work } from './fail-volume.js';
+import { causeInLog } from './reason-for-owner.js';
 
 /** Age at which work that nobody could do is given up, ms. Rule: docs/protocols.md §W SEND, age. */
 export const GIVE_UP_AFTER_MS = 24 * 3_600_000;
@@ -18,11 +19,7 @@ export function refuse(parts: MessageParts, cast: ReadyWorker, message: string):
 
 /** Ends work whose row nobody can put into words: why is for operators. */
 export function unreadable(parts: MessageParts, cast: ReadyWorker): readonly Step[] {
-  return end(
-    parts,
-    cast,
-    `The operators find the cause in the log under ${cast.context.requestId || cast.resourceId}.`,
-  );
+  return end(parts, cast, causeInLog(cast.context.requestId || cast.resourceId));
 }
 
 /** The row is deleted first: whoever claimed it meanwhile wins, and nothing is written. */

@@ -16,6 +16,7 @@ import { refusal } from '../rpc/casts-on-the-wire.js';
 import { applyFenced, type Claim, Fenced, finish } from './claim.js';
 import type { CastHandler } from './handler.js';
 import { LATE_AFTER_MS, LateWork } from './late-work.js';
+import { NeverEnds } from './reason-for-owner.js';
 
 /** How often work may be begun before it is given up. */
 export const MAX_CLAIMS = 5;
@@ -371,7 +372,7 @@ interface End {
 }
 
 async function attempt(claim: Claim, handler: CastHandler, args: Uint8Array, signal: AbortSignal): Promise<void> {
-  if (claim.claims > MAX_CLAIMS) throw new Error(`begun ${claim.claims} times without an end`);
+  if (claim.claims > MAX_CLAIMS) throw new NeverEnds(claim.claims - 1);
   await handler.run(claim, handler.decode(args), signal);
 }
 

@@ -1,5 +1,6 @@
 import { createVolumeOnScheduler, type OwnWords, readCreateVolumeOnVolume, worded } from '../casts/cast-messages.js';
 import { type Failure, failVolume, type MessageParts } from '../casts/fail-volume.js';
+import { causeInLog } from '../casts/reason-for-owner.js';
 import { type Rounds, rounds } from '../casts/rounds.js';
 import { appendVolumeEvent } from '../db/events.js';
 import { isFault } from '../errors/fault.js';
@@ -136,7 +137,7 @@ const SOURCE_AWAY: Failure = {
 function unreadable(requestId: string): Failure {
   return {
     work: 'create',
-    reason: `The operators find the cause in the log under ${requestId}.`,
+    reason: causeInLog(requestId),
     action: 'SCHEDULE_ALLOCATE_VOLUME',
     detail: 'UNKNOWN_ERROR',
   };

@@ -1,12 +1,13 @@
 import { type Claim, finish, handOver } from '../casts/claim.js';
 import { failVolume, type MessageParts } from '../casts/fail-volume.js';
+import { reasonForOwner } from '../casts/reason-for-owner.js';
 import { appendVolumeEvent, appendVolumeProgress, deleteVolumeProgress } from '../db/events.js';
 import { insertRelease, type NewSettlement } from '../db/quota-settlements.js';
 import type { Step } from '../db/store.js';
 import { transition, unplaceVolume } from '../db/volume-transitions.js';
 import type { CastMessage } from '../db/workers.js';
 import type { FaultName } from '../errors/catalogue.js';
-import { Fault, isFault } from '../errors/fault.js';
+import { Fault } from '../errors/fault.js';
 import { detailByName, type MessageDetail } from '../objects/user-message.js';
 import type { Volume } from '../objects/volume.js';
 import { volumeAmounts } from '../quota/resources.js';
@@ -69,14 +70,17 @@ export function volumeDeleted(claim: Claim, release: Release | null, graceMs: nu
 export function creationFailed(parts: MessageParts, claim: Claim, error: unknown): readonly Step[] {
   const detail = detailOf(error, 'DRIVER_FAILED_CREATE');
   const failure = { work: 'create', action: 'CREATE_VOLUME_FROM_BACKEND', detail } as const;
-  return [forgetProgress(claim), ...failVolume(parts, claim, { ...failure, reason: reasonOf(claim, error) })];
+  return [
+    forgetProgress(claim),
+    ...failVolume(parts, claim, { ...failure, reason: reasonForOwner(claim.context, error, FOR_OWNERS) }),
+  ];
 }
 
 /** What the engine writes when a deletion is given up; it adds the fence and ends the row. */
 export function deletionFailed(parts: MessageParts, claim: Claim, error: unknown): readonly Step[] {
   const detail = detailOf(error, 'DRIVER_FAILED_DELETE');
   const failure = { work: 'delete', action: 'DELETE_VOLUME', detail } as const;
-  return failVolume(parts, claim, { ...failure, reason: reasonOf(claim, error) });
+  return failVolume(parts, claim, { ...failure, reason: reasonForOwner(claim.context, error, FOR_OWNERS) });
 }
 
 /** What a project gets back for a volume; `id` is the release's own. */
@@ -104,14 +108,8 @@ function forgetProgress({ resourceId }: Claim): Step {
   return deleteVolumeProgress(resourceId, 'volume.create.progress');
 }
 
-/** Faults whose words are for users. */
-const FOR_USERS: ReadonlySet<FaultName> = new Set(['InvalidVolume', 'VolumeNotFound', 'NotBuilt']);
-
-/** Why, in a user's words: the names of hosts and pools, which are in the error, are not a user's business. */
-function reasonOf({ context }: Claim, error: unknown): string {
-  if (isFault(error) && FOR_USERS.has(error.name)) return error.message;
-  return `The operators find the cause in the log under ${context.requestId}.`;
-}
+/** Faults whose words are for owners. */
+const FOR_OWNERS: ReadonlySet<FaultName> = new Set(['InvalidVolume', 'VolumeNotFound', 'NotBuilt']);
 
 /** What the error stands for by its name, else that the driver failed, else nothing in particular. */
 function detailOf(error: unknown, driverFailed: MessageDetail): MessageDetail {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCreateVolumeOnScheduler } from '#src/casts/cast-messages.js';
+import { MAX_CLAIMS } from '#src/casts/receiver.js';
 import { CommitUnknown } from '#src/db/store.js';
 import { placeVolume } from '#src/db/volume-transitions.js';
 import { Fault } from '#src/errors/fault.js';
@@ -10,6 +11,7 @@ import type { Retry } from '#src/objects/request-spec.js';
 import { Gate } from '../support/gate.js';
 import {
   BACKEND,
+  beginsOfRow,
   CONTEXT,
   destroyRecord,
   hookedDriver,
@@ -279,6 +281,22 @@ test('the next process makes a volume that was not made yet, and removes what wa
 
   t.is((await next.volume(id))?.status, 'available');
   t.deepEqual(await next.files(), [`volume-${id}`]);
+});
+
+test('a volume whose processes all died while it was made is given up, and its owner is told how often', async (t) => {
+  const { service, id } = await crashed(t, 'after');
+  await service.store.apply([beginsOfRow(id, MAX_CLAIMS)]);
+  const next = await successor(t, service);
+
+  await next.takeOver();
+
+  const volume = await next.volume(id);
+  t.is(volume?.status, 'error');
+  const cause = `The operators find the cause in the log under ${CONTEXT.requestId}.`;
+  t.is(volume?.statusReason, `It was begun ${MAX_CLAIMS} times and never ended. ${cause}`);
+  t.is(await next.row(id), undefined);
+  t.is((await next.messages(id)).length, 1);
+  t.deepEqual(await next.files(), [`volume-${id}`], 'it keeps what was made until it is deleted');
 });
 
 test('a zombie whose volume went to another backend touches no record, and what it makes is a stray', async (t) => {

@@ -324,6 +324,11 @@ export function stealRow(id: string): Step {
   return { statement: steal.with({ id }), rows: 1 };
 }
 
+/** As if the work on a volume had been begun so often. */
+export function beginsOfRow(id: string, claims: number): Step {
+  return { statement: begins.with({ id, claims }), rows: 1 };
+}
+
 /** Calls `before` with the number of each call, from 1, before it happens; what it throws, the call throws. */
 export function hookedStore(before: (call: 'read' | 'apply', nth: number) => Promise<void> | void) {
   return (store: Store): Store => {
@@ -436,6 +441,10 @@ const attached = statement<{ id: string }>()(({ db }, p) =>
 
 const destroy = statement<{ id: string }>()(({ db, now }, p) =>
   db.updateTable('volumes').set({ status: 'deleted', deleted_at: now }).where('id', '=', p.id),
+);
+
+const begins = statement<{ id: string; claims: number }>()(({ db }, p) =>
+  db.updateTable('workers').set({ claims: p.claims }).where('resource_id', '=', p.id),
 );
 
 const steal = statement<{ id: string }>()(({ db }, p) =>

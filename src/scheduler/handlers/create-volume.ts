@@ -3,7 +3,9 @@ import { type CreateVolumeOnScheduler, readCreateVolumeOnScheduler } from '../..
 import { failVolume } from '../../casts/fail-volume.js';
 import { GIVE_UP_AFTER_MS } from '../../casts/give-up.js';
 import type { CastHandler } from '../../casts/handler.js';
+import { reasonForOwner } from '../../casts/reason-for-owner.js';
 import { giveBackWorker } from '../../db/workers.js';
+import type { FaultName } from '../../errors/catalogue.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
 import { runFor } from '../../flow/run-for.js';
@@ -20,6 +22,9 @@ export interface CreateVolumeParts extends ScheduleCreateVolumeParts {
   readonly giveUpAfterMs?: number;
   readonly listeners: readonly FlowListener[];
 }
+
+/** Faults whose words are for owners. */
+const FOR_OWNERS: ReadonlySet<FaultName> = new Set(['NoValidBackend', 'InvalidInput']);
 
 /** Places volumes. Rule: cinder/scheduler/manager.py, `create_volume`. */
 export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolumeOnScheduler> {
@@ -39,10 +44,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
     fail: (claim, error) =>
       failVolume(parts, claim, {
         work: 'create',
-        reason:
-          Fault.is(error, 'NoValidBackend') || Fault.is(error, 'InvalidInput')
-            ? error.message
-            : `The operators find the cause in the log under ${claim.context.requestId}.`,
+        reason: reasonForOwner(claim.context, error, FOR_OWNERS),
         action: 'SCHEDULE_ALLOCATE_VOLUME',
         detail: detailByName(error) ?? 'UNKNOWN_ERROR',
         schedulerMethod: 'create_volume',

@@ -2,13 +2,14 @@ import { applyFenced, type Claim, Fenced, finish, handOver } from '../../casts/c
 import { ACTION_OF, failVolume, type MessageParts } from '../../casts/fail-volume.js';
 import { type OwnWords, worded } from '../../casts/cast-messages.js';
 import type { CastHandler } from '../../casts/handler.js';
+import { reasonForOwner } from '../../casts/reason-for-owner.js';
 import type { WorkOnVolume } from '../../casts/volume-work-messages.js';
 import { appendVolumeEvent } from '../../db/events.js';
 import { RowCountMismatch, type Step, type Store } from '../../db/store.js';
 import type { ReturnableWork } from '../../db/volume-returns.js';
 import { findVolumeType } from '../../db/volume-types.js';
 import { type CastMessage, giveBackWorker, type ReadyWorker } from '../../db/workers.js';
-import { Fault } from '../../errors/fault.js';
+import type { FaultName } from '../../errors/catalogue.js';
 import { backendOf } from '../../objects/backend-name.js';
 import type { RequestSpec } from '../../objects/request-spec.js';
 import { detailByName } from '../../objects/user-message.js';
@@ -55,6 +56,9 @@ export interface VolumeWork<R extends WorkOnVolume> {
   readonly next: (request: R, pool: Pool) => Next;
 }
 
+/** Faults whose words are for owners. */
+const FOR_OWNERS: ReadonlySet<FaultName> = new Set(['InvalidInput']);
+
 /**
  * Decides on work on a volume that exists, and hands it to its backend. No pool, or a request that makes no sense: the
  * volume gets its former status back, its quota too, and its owner a message. Rule: cinder/scheduler/manager.py.
@@ -88,9 +92,7 @@ export function volumeWork<R extends WorkOnVolume>(parts: VolumeWorkParts, kind:
     fail: (claim, error) =>
       failVolume(parts, claim, {
         work,
-        reason: Fault.is(error, 'InvalidInput')
-          ? error.message
-          : `The operators find the cause in the log under ${claim.context.requestId}.`,
+        reason: reasonForOwner(claim.context, error, FOR_OWNERS),
         action: ACTION_OF[work],
         detail: detailByName(error) ?? 'UNKNOWN_ERROR',
         schedulerMethod: method,

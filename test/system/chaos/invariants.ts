@@ -10,7 +10,7 @@ export async function violations(estate: Estate, admin: CinderClient, ledger: Le
   if (unfinished.length > 0) return unfinished;
   const records = await allVolumes(estate);
   return [
-    ...disagreements(ledger, records),
+    ...disagreements(ledger, records, Math.max(...estate.members.map(({ ends }) => ends.killed + ends.fenced))),
     ...(await strayFiles(estate, records)),
     ...(await quotaDifferences(admin)),
     ...(await findings(admin)),
@@ -21,7 +21,7 @@ export async function violations(estate: Estate, admin: CinderClient, ledger: Le
 export async function unfinishedWork(estate: Estate): Promise<readonly string[]> {
   const rows = await estate.query<{ what: string }>(
     `select 'volume ' || id || ' is ' || status as what from volumes
-       where deleted_at is null and status not in ('available', 'error')
+       where deleted_at is null and status not in ('available', 'error', 'error_deleting')
      union all select 'work ' || method || ' of ' || workers.binary || ' on ' || resource_id || ' is ' || state ||
        ', sends ' || sends || ', claims ' || claims from workers
      union all select 'settlement ' || kind || ' of ' || resource_id || ' is ' || state from quota_settlements`,
@@ -36,11 +36,11 @@ async function allVolumes(estate: Estate): Promise<readonly VolumeRow[]> {
   );
 }
 
-/** Files without a record there, records without a file, files half made. */
+/** Files without a record there, records without a file, files half made. What failed may have one until it is deleted. */
 async function strayFiles(estate: Estate, records: readonly VolumeRow[]): Promise<readonly string[]> {
-  const expected = new Set(
-    records.filter((row) => !row.is_deleted && row.status !== 'error').map(({ id, host }) => `${host ?? ''} ${id}`),
-  );
+  const live = records.filter((row) => !row.is_deleted);
+  const known = new Set(live.map(placeOf));
+  const expected = live.filter(({ status }) => !status.startsWith('error')).map(placeOf);
   const found = new Set<string>();
   const odd: string[] = [];
   for (const { name: host } of estate.of('volume')) {
@@ -54,9 +54,13 @@ async function strayFiles(estate: Estate, records: readonly VolumeRow[]): Promis
   }
   return [
     ...odd,
-    ...[...found].filter((each) => !expected.has(each)).map((each) => `a file without a record: ${each}`),
-    ...[...expected].filter((each) => !found.has(each)).map((each) => `a record without a file: ${each}`),
+    ...[...found].filter((each) => !known.has(each)).map((each) => `a file without a record: ${each}`),
+    ...expected.filter((each) => !found.has(each)).map((each) => `a record without a file: ${each}`),
   ];
+}
+
+function placeOf({ id, host }: VolumeRow): string {
+  return `${host ?? ''} ${id}`;
 }
 
 /** Of all projects, between Redis and the records. */
