@@ -3,7 +3,8 @@ import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { placeVolume } from '#src/db/volume-transitions.js';
 import { insertedVolume, insertVolume } from '#src/db/volumes.js';
-import { claimWorker, insertStagedWorker, readyStagedWorker } from '#src/db/workers.js';
+import { claimWorker } from '#src/db/worker-claims.js';
+import { insertStagedWorker, readyStagedWorker } from '#src/db/workers.js';
 import { newVolume } from '../../test/support/volumes.js';
 
 /** Where the rows of work are, as a crash leaves them. */

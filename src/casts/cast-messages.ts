@@ -3,7 +3,7 @@ import {
   CreateVolumeRequest as MakeVolume,
   DeleteVolumeRequest as DestroyVolume,
 } from '../gen/cinder/volume/v3/volume_manager.js';
-import type { CastMessage } from '../db/workers.js';
+import type { CastMessage } from '../db/worker-row.js';
 import type { FilterProperties, RequestSpec } from '../objects/request-spec.js';
 import type { Volume } from '../objects/volume.js';
 import {

@@ -1,11 +1,5 @@
-import {
-  deleteWorker,
-  fenceWorker,
-  giveBackWorker,
-  handOverWorker,
-  type HandOver,
-  type WorkerKey,
-} from '../db/workers.js';
+import { deleteWorker, fenceWorker, giveBackWorker, handOverWorker } from '../db/worker-claims.js';
+import type { HandOver, WorkerKey } from '../db/worker-row.js';
 import { type Done, RowCountMismatch, type Step, type Store } from '../db/store.js';
 import type { RequestContext } from '../objects/request-context.js';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { insertMessage } from '../db/messages.js';
 import { failSnapshotRecord } from '../db/snapshot-returns.js';
 import type { Step } from '../db/store.js';
-import type { ReadyWorker } from '../db/workers.js';
+import type { ReadyWorker } from '../db/worker-row.js';
 import { MESSAGE_ACTIONS, MESSAGE_DETAILS } from '../objects/user-message.js';
 import type { MessageParts } from './fail-volume.js';
 

@@ -1,5 +1,6 @@
 import type { Step } from '../db/store.js';
-import { deleteReadyWorker, type ReadyWorker } from '../db/workers.js';
+import type { ReadyWorker } from '../db/worker-row.js';
+import { deleteReadyWorker } from '../db/workers.js';
 import { failSnapshot } from './fail-snapshot.js';
 import { ACTION_OF, failVolume, type MessageParts, type Work } from './fail-volume.js';
 import { causeInLog } from './reason-for-owner.js';

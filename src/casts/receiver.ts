@@ -1,12 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import {
-  claimWorker,
-  disownWorker,
-  giveBackWorker,
-  hastenWorkers,
-  takeOverWorker,
-  type WorkerKey,
-} from '../db/workers.js';
+import { claimWorker, giveBackWorker, takeOverWorker } from '../db/worker-claims.js';
+import type { WorkerKey } from '../db/worker-row.js';
+import { disownWorker, hastenWorkers } from '../db/workers.js';
 import { findOlderThan, findOrphans, type OrphanedWorker } from '../db/worker-search.js';
 import { RowCountMismatch, type Store } from '../db/store.js';
 import { Fault, isFault } from '../errors/fault.js';

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { delayWorker, type ReadyWorker, type WorkerKey } from '../db/workers.js';
+import type { ReadyWorker, WorkerKey } from '../db/worker-row.js';
+import { delayWorker } from '../db/workers.js';
 import { takeForSending } from '../db/worker-search.js';
 import { RowCountMismatch, type Store, type Unit } from '../db/store.js';
 import type { MessageParts } from './fail-volume.js';

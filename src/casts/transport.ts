@@ -1,4 +1,4 @@
-import type { ReadyWorker } from '../db/workers.js';
+import type { ReadyWorker } from '../db/worker-row.js';
 
 /** What a peer said of one cast. */
 export interface CastAnswer {

@@ -1,4 +1,4 @@
-import type { CastMessage } from '../db/workers.js';
+import type { CastMessage } from '../db/worker-row.js';
 import {
   ExtendVolumeRequest as ScheduleExtend,
   ManageExistingRequest as ScheduleManage,

@@ -3,7 +3,7 @@ import { listIn } from './json.js';
 import { statement } from './statement.js';
 import type { Step, Store } from './store.js';
 import { type OrphanedWorker, toOrphaned } from './worker-search.js';
-import { type WorkerHold, type WorkerKey } from './workers.js';
+import { rowAt, type RowKey, type WorkerHold, type WorkerKey } from './worker-row.js';
 
 /**
  * Work that has failed for its owner and goes on when its backend is back: a row in the state `parked`. Nobody sends or claims
@@ -49,13 +49,7 @@ export async function findParked(
   return (await store.read(parked.with({ targets, limit: query.limit }))).map(toOrphaned);
 }
 
-interface Key {
-  readonly type: string;
-  readonly id: string;
-  readonly epoch: number;
-}
-
-const park = statement<Key & { owner: string; status: string }>()(({ db, now }, p) =>
+const park = statement<RowKey & { owner: string; status: string }>()(({ db, now }, p) =>
   db
     .updateTable('workers')
     .set({
@@ -66,13 +60,11 @@ const park = statement<Key & { owner: string; status: string }>()(({ db, now }, 
       epoch: sql<number>`epoch + 1`,
       updated_at: now,
     })
-    .where('resource_type', '=', p.type)
-    .where('resource_id', '=', p.id)
-    .where('epoch', '=', p.epoch)
+    .where(rowAt(p))
     .where('owner', '=', p.owner),
 );
 
-const resume = statement<Key & { status: string }>()(({ db, now }, p) =>
+const resume = statement<RowKey & { status: string }>()(({ db, now }, p) =>
   db
     .updateTable('workers')
     .set({
@@ -86,19 +78,12 @@ const resume = statement<Key & { status: string }>()(({ db, now }, p) =>
       created_at: now,
       updated_at: now,
     })
-    .where('resource_type', '=', p.type)
-    .where('resource_id', '=', p.id)
-    .where('epoch', '=', p.epoch)
+    .where(rowAt(p))
     .where('state', '=', 'parked'),
 );
 
-const remove = statement<Key>()(({ db }, p) =>
-  db
-    .deleteFrom('workers')
-    .where('resource_type', '=', p.type)
-    .where('resource_id', '=', p.id)
-    .where('epoch', '=', p.epoch)
-    .where('state', '=', 'parked'),
+const remove = statement<RowKey>()(({ db }, p) =>
+  db.deleteFrom('workers').where(rowAt(p)).where('state', '=', 'parked'),
 );
 
 const forsaken = statement<{ down: number; age: number; limit: number }>()(({ db, now }, p) =>

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { statement } from './statement.js';
 import type { Step } from './store.js';
-import type { WorkerKey } from './workers.js';
+import type { WorkerKey } from './worker-row.js';
 
 /** What a repair found, and demands to find again. */
 export interface UnchangedVolume {

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { statement } from './statement.js';
 import type { Store } from './store.js';
-import type { WorkerKey } from './workers.js';
+import type { WorkerKey } from './worker-row.js';
 
 /** Which claimed rows of work are meant; what is absent narrows nothing. */
 export interface WorkToBeginAnew {

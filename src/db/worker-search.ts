@@ -4,7 +4,7 @@ import { listIn } from './json.js';
 import type { WorkersTable } from './schema.js';
 import { statement } from './statement.js';
 import type { Store } from './store.js';
-import { type CastMessage, type ReadyWorker, SEND_LEASE_MS, type WorkerKey } from './workers.js';
+import { type CastMessage, type ReadyWorker, SEND_LEASE_MS, type WorkerKey } from './worker-row.js';
 
 /** Takes up to `limit` ready rows that nobody is sending, for sending. */
 export async function takeForSending(store: Store, limit: number): Promise<readonly ReadyWorker[]> {

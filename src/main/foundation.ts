@@ -16,7 +16,7 @@ import { formatVersion } from '../rpc/version-number.js';
 import type { VersionedClientOptions } from '../rpc/versioned-client.js';
 import { readRules, type Rules } from '../rpc/versions.js';
 import { flowLog } from './flow-log.js';
-import type { CastMessage, ReadyWorker } from '../db/workers.js';
+import type { CastMessage, ReadyWorker } from '../db/worker-row.js';
 import { measuredStore } from './measured-store.js';
 import { flowMetrics, readRecords, senderMetrics } from './observers.js';
 import { Reloads } from './reload.js';

@@ -1,4 +1,4 @@
-import { type CastMessage, type ReadyWorker, SEND_LEASE_MS } from '../db/workers.js';
+import { type CastMessage, type ReadyWorker, SEND_LEASE_MS } from '../db/worker-row.js';
 import { Fault, isFault } from '../errors/fault.js';
 import type { RequestContext } from '../objects/request-context.js';
 import { type Cast, DeliverRequest, DeliverResponse } from '../gen/cinder/rpc/v1/casts.js';

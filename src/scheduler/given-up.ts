@@ -1,5 +1,5 @@
 import { placeOfRoom } from '../casts/volume-work-messages.js';
-import type { CastMessage, ReadyWorker } from '../db/workers.js';
+import type { CastMessage, ReadyWorker } from '../db/worker-row.js';
 import type { Claims } from './claims.js';
 
 /**

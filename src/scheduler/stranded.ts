@@ -6,7 +6,8 @@ import { appendVolumeEvent } from '../db/events.js';
 import { isFault } from '../errors/fault.js';
 import { RowCountMismatch, type Step, type Store } from '../db/store.js';
 import { unplaceVolume } from '../db/volume-transitions.js';
-import { type CastMessage, deleteWorker, handOverWorker, type ReadyWorker, takeOverWorker } from '../db/workers.js';
+import { deleteWorker, handOverWorker, takeOverWorker } from '../db/worker-claims.js';
+import type { CastMessage, ReadyWorker } from '../db/worker-row.js';
 import { findStranded, type OrphanedWorker } from '../db/worker-search.js';
 import type { Log } from '../log/log.js';
 

@@ -5,7 +5,7 @@ import { appendVolumeEvent, appendVolumeProgress, deleteVolumeProgress } from '.
 import { insertRelease, type NewSettlement } from '../db/quota-settlements.js';
 import type { Step } from '../db/store.js';
 import { transition, unplaceVolume } from '../db/volume-transitions.js';
-import type { CastMessage } from '../db/workers.js';
+import type { CastMessage } from '../db/worker-row.js';
 import type { FaultName } from '../errors/catalogue.js';
 import { Fault } from '../errors/fault.js';
 import { detailByName, type MessageDetail } from '../objects/user-message.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { cleanupWorkers } from '#src/api/handlers/cleanup-workers.js';
 import type { Store } from '#src/db/store.js';
-import { claimWorker } from '#src/db/workers.js';
+import { claimWorker } from '#src/db/worker-claims.js';
 import { CleanupWorkersRequest } from '#src/gen/cinder/api/v3/workers.js';
 import type { CleanupRequest } from '#src/gen/cinder/objects/v1/cleanup_request.js';
 import { BACKEND, CONTEXT, readyRow } from '../casts/rows.js';

@@ -10,7 +10,7 @@ import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { defaultVolumeType } from '#src/db/default-volume-types.js';
 import { findVolumeType } from '#src/db/volume-types.js';
-import type { ReadyWorker } from '#src/db/workers.js';
+import type { ReadyWorker } from '#src/db/worker-row.js';
 import { Fault } from '#src/errors/fault.js';
 import type { FlowListener } from '#src/flow/listeners.js';
 import { CreateVolumeRequest } from '#src/gen/cinder/api/v3/volumes.js';

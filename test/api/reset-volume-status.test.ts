@@ -4,7 +4,9 @@ import { type DoneReset, resetVolumeStatus } from '#src/api/handlers/reset-volum
 import { RowCountMismatch, type Store } from '#src/db/store.js';
 import { placeVolume, transition } from '#src/db/volume-transitions.js';
 import { findVolume } from '#src/db/volumes.js';
-import { claimWorker, fenceWorker, insertStagedWorker, type NewWorker } from '#src/db/workers.js';
+import { claimWorker, fenceWorker } from '#src/db/worker-claims.js';
+import type { NewWorker } from '#src/db/worker-row.js';
+import { insertStagedWorker } from '#src/db/workers.js';
 import { ResetVolumeStatusRequest, VolumeStatus } from '#src/gen/cinder/api/v3/volumes.js';
 import { SETTLED, VOLUME_STATUSES } from '#src/objects/volume-status.js';
 import { CONTEXT, eventsOf, readyRow, rowOf } from '../casts/rows.js';

@@ -3,7 +3,7 @@ import { CastSender } from '#src/casts/sender.js';
 import type { CastAnswer } from '#src/casts/transport.js';
 import { listMessages } from '#src/db/messages.js';
 import type { Store } from '#src/db/store.js';
-import type { ReadyWorker } from '#src/db/workers.js';
+import type { ReadyWorker } from '#src/db/worker-row.js';
 import { breakRow, type Nonsense } from '../support/broken-rows.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';

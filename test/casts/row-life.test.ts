@@ -2,14 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { applyFenced, type Claim, Fenced, finish, handOver } from '#src/casts/claim.js';
 import { RowCountMismatch, type Store } from '#src/db/store.js';
-import {
-  claimWorker,
-  delayWorker,
-  giveBackWorker,
-  putReadyWorker,
-  type ReadyWorker,
-  takeOverWorker,
-} from '#src/db/workers.js';
+import { claimWorker, giveBackWorker, takeOverWorker } from '#src/db/worker-claims.js';
+import type { ReadyWorker } from '#src/db/worker-row.js';
+import { delayWorker, putReadyWorker } from '#src/db/workers.js';
 import { storesFor } from '../support/sql.js';
 import { CONTEXT, eventsOf, note, readyRow, rowOf } from './rows.js';
 

@@ -8,14 +8,9 @@ import { statement } from '#src/db/statement.js';
 import type { Step, Store } from '#src/db/store.js';
 import { placeVolume, transition } from '#src/db/volume-transitions.js';
 import { findVolume, insertedVolume, insertVolume } from '#src/db/volumes.js';
-import {
-  type CastMessage,
-  claimWorker,
-  insertStagedWorker,
-  putReadyWorker,
-  type ReadyWorker,
-  readyStagedWorker,
-} from '#src/db/workers.js';
+import { claimWorker } from '#src/db/worker-claims.js';
+import type { CastMessage, ReadyWorker } from '#src/db/worker-row.js';
+import { insertStagedWorker, putReadyWorker, readyStagedWorker } from '#src/db/workers.js';
 import type { RequestContext } from '#src/objects/request-context.js';
 import type { FilterProperties, RequestSpec } from '#src/objects/request-spec.js';
 import type { Volume } from '#src/objects/volume.js';

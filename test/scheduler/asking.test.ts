@@ -15,7 +15,7 @@ import {
   ValidateHostCapacityRequest,
 } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
 import { VolumeManagerService } from '#src/gen/cinder/volume/v3/volume_manager.js';
-import type { CastMessage } from '#src/db/workers.js';
+import type { CastMessage } from '#src/db/worker-row.js';
 import type { IncomingCast } from '#src/rpc/casts.js';
 import { CLAIMED } from '#src/rpc/casts.js';
 import { volumeToWire } from '#src/rpc/objects-on-the-wire.js';

@@ -1,7 +1,7 @@
 import { CastReceiver } from '#src/casts/receiver.js';
 import { listMessages } from '#src/db/messages.js';
 import type { Store } from '#src/db/store.js';
-import type { ReadyWorker } from '#src/db/workers.js';
+import type { ReadyWorker } from '#src/db/worker-row.js';
 import { findVolume } from '#src/db/volumes.js';
 import type { Claims } from '#src/scheduler/claims.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';

@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import { readCreateVolumeOnVolume } from '#src/casts/cast-messages.js';
 import { CastReceiver } from '#src/casts/receiver.js';
 import type { Store } from '#src/db/store.js';
-import type { ReadyWorker } from '#src/db/workers.js';
+import type { ReadyWorker } from '#src/db/worker-row.js';
 import type { FilterProperties, Retry } from '#src/objects/request-spec.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { type AwayBackend, expectedBackends } from '#src/scheduler/expected-backends.js';

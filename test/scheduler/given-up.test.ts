@@ -1,7 +1,7 @@
 import test from 'ava';
 import { createVolumeOnScheduler, createVolumeOnVolume, deleteVolumeOnVolume } from '#src/casts/cast-messages.js';
 import { extendOnVolume, manageOnVolume, migrateOnVolume, retypeOnVolume } from '#src/casts/volume-work-messages.js';
-import type { CastMessage } from '#src/db/workers.js';
+import type { CastMessage } from '#src/db/worker-row.js';
 import type { ClaimId } from '#src/scheduler/claims.js';
 import { releaseGivenUp } from '#src/scheduler/given-up.js';
 import { sqliteStore } from '../support/sql.js';

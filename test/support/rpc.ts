@@ -28,7 +28,7 @@ import { type Descriptors, descriptorsFrom, readDescriptors } from '#src/rpc/des
 import type { ListeningServer } from '#src/rpc/listening-server.js';
 import type { Peer } from '#src/rpc/peers.js';
 import { publicServer, type PublicHandlers, publicService, type PublicServerOptions } from '#src/rpc/public-server.js';
-import type { AnyMethod, RequestOf, ResponseOf } from '#src/rpc/service-definition.js';
+import type { AnyMethod, AnyService, RequestOf, ResponseOf } from '#src/rpc/service-definition.js';
 import type { ServiceVersions } from '#src/rpc/version-cap.js';
 import type { VersionedClientOptions } from '#src/rpc/versioned-client.js';
 import { internalServer, type InternalServerOptions } from '#src/rpc/versioned-server.js';
@@ -152,23 +152,32 @@ export class RecordingDispatcher implements CastDispatcher {
   }
 }
 
-/** A scheduler's server on a free port, stopped by `t.teardown`. */
-export async function schedulerServer(
+/** A server of an internal API on a free port, stopped by `t.teardown`. */
+export async function serverOf<S extends AnyService>(
   t: ExecutionContext,
-  options: Partial<InternalServerOptions<typeof SchedulerManagerService>> = {},
+  definition: S,
+  options: Partial<InternalServerOptions<S>> = {},
 ): Promise<ListeningServer> {
-  const server = await internalServer({
+  const server = await internalServer<S>({
     address: '127.0.0.1:0',
     maxMessageBytes: MEBIBYTE,
     descriptors,
     rules,
-    definition: SchedulerManagerService,
+    definition,
     handlers: {},
     report: (error) => t.log(error),
     ...options,
   });
   t.teardown(() => server.stop(1_000));
   return server;
+}
+
+/** A scheduler's server; see `serverOf`. */
+export function schedulerServer(
+  t: ExecutionContext,
+  options: Partial<InternalServerOptions<typeof SchedulerManagerService>> = {},
+): Promise<ListeningServer> {
+  return serverOf(t, SchedulerManagerService, options);
 }
 
 /** Services and processes as the records would hold them; a test changes them as it goes. */

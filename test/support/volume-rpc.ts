@@ -5,31 +5,15 @@ import { VolumeClient } from '#src/rpc/clients/volume-client.js';
 import type { ListeningServer } from '#src/rpc/listening-server.js';
 import { type AnyService, methodNameOf } from '#src/rpc/service-definition.js';
 import type { VersionedClientOptions } from '#src/rpc/versioned-client.js';
-import {
-  type InternalCall,
-  type InternalHandlers,
-  internalServer,
-  type InternalServerOptions,
-} from '#src/rpc/versioned-server.js';
-import { clientOptions, descriptors, type Installation, MEBIBYTE, rules } from './rpc.js';
+import { type InternalCall, type InternalHandlers, type InternalServerOptions } from '#src/rpc/versioned-server.js';
+import { clientOptions, type Installation, serverOf } from './rpc.js';
 
-/** A volume service's server on a free port, stopped by `t.teardown`. */
-export async function volumeServer(
+/** A volume service's server; see `serverOf`. */
+export function volumeServer(
   t: ExecutionContext,
   options: Partial<InternalServerOptions<typeof VolumeManagerService>> = {},
 ): Promise<ListeningServer> {
-  const server = await internalServer({
-    address: '127.0.0.1:0',
-    maxMessageBytes: MEBIBYTE,
-    descriptors,
-    rules,
-    definition: VolumeManagerService,
-    handlers: {},
-    report: (error) => t.log(error),
-    ...options,
-  });
-  t.teardown(() => server.stop(1_000));
-  return server;
+  return serverOf(t, VolumeManagerService, options);
 }
 
 /** A client of the volume services in an installation, closed by `t.teardown`. */

@@ -4,7 +4,7 @@ import { type Claim, Fenced } from '#src/casts/claim.js';
 import { readEvents } from '#src/db/events.js';
 import type { Store } from '#src/db/store.js';
 import { changeOfPayload } from '#src/db/volume-rows.js';
-import { claimWorker } from '#src/db/workers.js';
+import { claimWorker } from '#src/db/worker-claims.js';
 import { Fault } from '#src/errors/fault.js';
 import { withProgress } from '#src/volume/progress.js';
 import { CONTEXT, readyRow } from '../casts/rows.js';

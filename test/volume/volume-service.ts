@@ -12,13 +12,8 @@ import { statement } from '#src/db/statement.js';
 import type { Step, Store } from '#src/db/store.js';
 import { placeVolume, transition } from '#src/db/volume-transitions.js';
 import { findVolume, insertVolume, type NewVolume } from '#src/db/volumes.js';
-import {
-  type CastMessage,
-  insertStagedWorker,
-  putReadyWorker,
-  readyStagedWorker,
-  type ReadyWorker,
-} from '#src/db/workers.js';
+import type { CastMessage, ReadyWorker } from '#src/db/worker-row.js';
+import { insertStagedWorker, putReadyWorker, readyStagedWorker } from '#src/db/workers.js';
 import type { VolumeDriver } from '#src/drivers/driver.js';
 import { FileDriver } from '#src/drivers/file/file-driver.js';
 import type { RequestContext } from '#src/objects/request-context.js';

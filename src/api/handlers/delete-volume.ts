@@ -5,7 +5,8 @@ import { insertRelease, type NewSettlement } from '../../db/quota-settlements.js
 import { RowCountMismatch, type Step, type Store } from '../../db/store.js';
 import { awaitClones } from '../../db/volume-locks.js';
 import { destroyUnplaced, transition } from '../../db/volume-transitions.js';
-import { deleteAnyWorker, putReadyWorker, type ReadyWorker } from '../../db/workers.js';
+import type { ReadyWorker } from '../../db/worker-row.js';
+import { deleteAnyWorker, putReadyWorker } from '../../db/workers.js';
 import { Fault } from '../../errors/fault.js';
 import { type DeleteVolumeRequest, type VolumesService } from '../../gen/cinder/api/v3/volumes.js';
 import { backendOf } from '../../objects/backend-name.js';

@@ -1,7 +1,8 @@
 import { deleteOpenCharge } from '../../db/quota-settlements.js';
 import { CommitUnknown, RowCountMismatch, type Store } from '../../db/store.js';
 import { findVolume } from '../../db/volumes.js';
-import { type ReadyWorker, readyStagedWorker } from '../../db/workers.js';
+import type { ReadyWorker } from '../../db/worker-row.js';
+import { readyStagedWorker } from '../../db/workers.js';
 import { findWorkerState } from '../../db/worker-search.js';
 import { Fault } from '../../errors/fault.js';
 import type { Task } from '../../flow/flow.js';

@@ -4,7 +4,7 @@ import { failVolume } from '../../casts/fail-volume.js';
 import { GIVE_UP_AFTER_MS } from '../../casts/give-up.js';
 import type { CastHandler } from '../../casts/handler.js';
 import { reasonForOwner } from '../../casts/reason-for-owner.js';
-import { giveBackWorker } from '../../db/workers.js';
+import { giveBackWorker } from '../../db/worker-claims.js';
 import type { FaultName } from '../../errors/catalogue.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';

@@ -9,7 +9,7 @@ import { failVolume, type MessageParts } from '../../casts/fail-volume.js';
 import { appendVolumeEvent } from '../../db/events.js';
 import type { Store } from '../../db/store.js';
 import { placeVolume } from '../../db/volume-transitions.js';
-import type { ReadyWorker } from '../../db/workers.js';
+import type { ReadyWorker } from '../../db/worker-row.js';
 import { Fault } from '../../errors/fault.js';
 import type { Task } from '../../flow/flow.js';
 import type { FilterProperties, RequestSpec } from '../../objects/request-spec.js';

@@ -2,7 +2,7 @@ import { type DeleteVolumeOnVolume, readDeleteVolumeOnVolume } from '../../casts
 import { applyFenced, type Claim, finish } from '../../casts/claim.js';
 import type { MessageParts } from '../../casts/fail-volume.js';
 import type { CastHandler } from '../../casts/handler.js';
-import { giveBackWorker } from '../../db/workers.js';
+import { giveBackWorker } from '../../db/worker-claims.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
 import { runFor } from '../../flow/run-for.js';

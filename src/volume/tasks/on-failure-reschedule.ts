@@ -2,7 +2,7 @@ import type { CreateVolumeOnVolume } from '../../casts/cast-messages.js';
 import { createVolumeOnScheduler, type OwnWords, worded } from '../../casts/cast-messages.js';
 import { applyFenced, type Claim, Fenced } from '../../casts/claim.js';
 import { RowCountMismatch, type Store } from '../../db/store.js';
-import type { CastMessage, ReadyWorker } from '../../db/workers.js';
+import type { CastMessage, ReadyWorker } from '../../db/worker-row.js';
 import type { VolumePlace } from '../../drivers/driver.js';
 import { Fault } from '../../errors/fault.js';
 import type { Task } from '../../flow/flow.js';
