@@ -14,7 +14,7 @@ import { figure, percentile, show } from './support/figures.js';
 
 /** Calls of one side and round; both sides take turns, and who begins changes each round. */
 const BATCH = 250;
-const ROUNDS = 200;
+const ROUNDS = 800;
 const WARM_UP = 20;
 const CONCURRENCY = 32;
 /** Share of the rounds that other programs disturb least: what is left of the difference on a machine with other work. */

@@ -135,7 +135,7 @@ export class CastReceiver implements CastDispatcher {
     for (const { cutOff } of this.#last.values()) cutOff.abort();
   }
 
-  /** Claims what it can, in one transaction; the answers are durable. The work begins after they are given. */
+  /** Claims what it can, in one transaction, which is over before it answers. The work begins after the answers are given. */
   async deliver(casts: readonly IncomingCast[]): Promise<readonly CastOutcome[]> {
     const late = this.#late.room >= casts.length ? NONE : await this.#lateAmong(casts);
     let room = this.#room;

@@ -3,7 +3,15 @@ import { Fault } from '../errors/fault.js';
 import { closeSqliteFile, isOutage, isUniqueViolation, type SqliteFile } from './sqlite-file.js';
 import type { SqliteLog } from './sqlite-log.js';
 import type { Bound, Compiled } from './statement.js';
-import { CommitUnknown, type Done, RowCountMismatch, type Store, UniqueViolation, type Unit } from './store.js';
+import {
+  CommitUnknown,
+  type Done,
+  RowCountMismatch,
+  type Store,
+  UniqueViolation,
+  type Unit,
+  type Until,
+} from './store.js';
 
 /** Bounds how long one transaction keeps the event loop. */
 const UNITS_A_TRANSACTION = 256;
@@ -19,16 +27,22 @@ const MAX_STATEMENTS = 512;
 
 interface Waiting {
   readonly unit: Unit;
+  readonly until: Until;
   readonly resolve: (done: readonly Done[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
 type Outcome = { readonly done: readonly Done[] } | { readonly failed: unknown };
 
+interface Settling {
+  readonly waiting: Waiting;
+  readonly outcome: Outcome;
+}
+
 /**
  * Records in an embedded file. The units of one turn of the event loop share a transaction, and so the wait for the disk,
- * which is nearly all that a small unit costs. Nobody is told of what may yet be lost: units and reads end when all that was
- * committed before them is durable.
+ * which is nearly all that a small unit costs. Nobody is told of what may yet be lost but who says that it may be: units and
+ * reads end when all that was committed before them is durable, or `written`.
  */
 export class SqliteStore implements Store {
   readonly dialect = 'sqlite';
@@ -51,21 +65,21 @@ export class SqliteStore implements Store {
     this.#transaction = new Transaction(file);
   }
 
-  apply(unit: Unit): Promise<readonly Done[]> {
+  apply(unit: Unit, until: Until = 'durable'): Promise<readonly Done[]> {
     return new Promise((resolve, reject) => {
       this.#requireUsable();
       if (this.#waiting.length + this.#settlingCount >= MAX_WAITING_UNITS)
         throw new Fault('DatabaseUnavailable', { reason: 'too many writes wait' });
-      this.#waiting.push({ unit, resolve, reject });
+      this.#waiting.push({ unit, until, resolve, reject });
       this.#flushSoon();
     });
   }
 
-  async read<Row>(statement: Bound<Row>): Promise<readonly Row[]> {
+  async read<Row>(statement: Bound<Row>, until: Until = 'durable'): Promise<readonly Row[]> {
     this.#requireUsable();
     try {
       const { returned } = this.#run(statement);
-      if (this.#log.wait) await this.#log.wait;
+      if (until === 'durable' && this.#log.wait) await this.#log.wait;
       return returned as readonly Row[];
     } catch (error) {
       throw isOutage(error) || error instanceof CommitUnknown ? unavailable(error) : error;
@@ -104,26 +118,32 @@ export class SqliteStore implements Store {
     this.#isCrowded = units.length > 1;
     if (this.#waiting.length > 0) this.#flushSoon();
     try {
-      void this.#settle(units, this.#write(units));
+      this.#answer(units, this.#write(units));
     } catch (error) {
       for (const { reject } of units) reject(error);
     }
   }
 
+  #answer(units: readonly Waiting[], outcomes: readonly Outcome[]): void {
+    const settling: Settling[] = [];
+    for (const [index, waiting] of units.entries()) {
+      const outcome = outcomes[index] as Outcome;
+      if (waiting.until === 'written') settle({ waiting, outcome });
+      else settling.push({ waiting, outcome });
+    }
+    if (settling.length > 0) void this.#settle(settling);
+  }
+
   /** A refusal too rests on what was committed before it. */
-  async #settle(units: readonly Waiting[], outcomes: readonly Outcome[]): Promise<void> {
-    this.#settlingCount += units.length;
+  async #settle(settling: readonly Settling[]): Promise<void> {
+    this.#settlingCount += settling.length;
     try {
       await this.#log.wait;
-      for (const [index, { resolve, reject }] of units.entries()) {
-        const outcome = outcomes[index];
-        if (outcome && 'done' in outcome) resolve(outcome.done);
-        else reject(outcome?.failed);
-      }
+      for (const each of settling) settle(each);
     } catch (error) {
-      for (const { reject } of units) reject(error);
+      for (const { waiting } of settling) waiting.reject(error);
     } finally {
-      this.#settlingCount -= units.length;
+      this.#settlingCount -= settling.length;
     }
   }
 
@@ -214,41 +234,42 @@ export class SqliteStore implements Store {
   }
 }
 
+function settle({ waiting, outcome }: Settling): void {
+  if ('done' in outcome) waiting.resolve(outcome.done);
+  else waiting.reject(outcome.failed);
+}
+
 const NOTHING: readonly Record<string, unknown>[] = [];
 
 class Prepared {
   readonly #statement: Database.Statement;
   readonly #isReader: boolean;
-  readonly #blobs: readonly string[];
+  readonly #columns: readonly string[];
 
   constructor(statement: Database.Statement) {
     this.#statement = statement;
     this.#isReader = statement.reader;
-    this.#blobs = this.#isReader ? blobColumns(statement) : [];
+    this.#columns = this.#isReader ? statement.columns().map(({ name }) => name) : [];
+    if (this.#isReader) statement.raw();
   }
 
   run(values: unknown[]): Done {
     if (!this.#isReader) return { rows: this.#statement.run(values).changes, returned: NOTHING };
     // to the last row: a statement that was left half-way keeps every savepoint from being opened
-    const returned = this.#statement.all(values) as Record<string, unknown>[];
-    if (this.#blobs.length > 0) for (const row of returned) this.#toBuffers(row);
+    const returned = (this.#statement.all(values) as unknown[][]).map((row) => this.#named(row));
     return { rows: returned.length, returned };
   }
 
-  /** libsql gives a blob as an ArrayBuffer, pg as a Buffer. */
-  #toBuffers(row: Record<string, unknown>): void {
-    for (const column of this.#blobs) {
-      const value = row[column];
-      if (value instanceof ArrayBuffer) row[column] = Buffer.from(value);
+  /** Named here: libsql takes a third longer to name the columns of a row. It gives a blob as an ArrayBuffer, pg as a Buffer. */
+  #named(values: readonly unknown[]): Record<string, unknown> {
+    const row: Record<string, unknown> = {};
+    const columns = this.#columns;
+    for (let index = 0; index < columns.length; index += 1) {
+      const value = values[index];
+      row[columns[index] as string] = value instanceof ArrayBuffer ? Buffer.from(value) : value;
     }
+    return row;
   }
-}
-
-function blobColumns(statement: Database.Statement): string[] {
-  return statement
-    .columns()
-    .filter(({ type }) => type?.toLowerCase() === 'blob')
-    .map(({ name }) => name);
 }
 
 /** What begins and ends transactions and savepoints, prepared once. */

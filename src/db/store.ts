@@ -50,16 +50,22 @@ export class CommitUnknown extends Error {
   override readonly name = 'CommitUnknown';
 }
 
+/**
+ * When a unit or a read is over: `durable`, when no power loss can take back what was committed before its end; `written`, as
+ * soon as it is committed, which is for work whose every consequence is lost with it. Rule: docs/adr/0019.
+ */
+export type Until = 'durable' | 'written';
+
 /** Where the records are. Throws Fault `DatabaseUnavailable` when the database cannot be reached. */
 export interface Store {
   readonly dialect: 'sqlite' | 'postgres';
   /**
-   * Writes a unit, durably, in one transaction. The promise settles after COMMIT. Units of one turn of the event loop may
-   * share a transaction, in which a unit that fails does not undo its neighbours.
+   * Writes a unit in one transaction. Units of one turn of the event loop may share a transaction, in which a unit that fails
+   * does not undo its neighbours. `until`: only an embedded database knows the difference. @default 'durable'
    * Throws RowCountMismatch, UniqueViolation, CommitUnknown.
    */
-  apply(unit: Unit): Promise<readonly Done[]>;
-  /** Reads. On SQLite at once, on PostgreSQL on a pooled connection. */
-  read<Row>(statement: Bound<Row>): Promise<readonly Row[]>;
+  apply(unit: Unit, until?: Until): Promise<readonly Done[]>;
+  /** Reads. On SQLite at once, on PostgreSQL on a pooled connection. `until`: as for units. @default 'durable' */
+  read<Row>(statement: Bound<Row>, until?: Until): Promise<readonly Row[]>;
   close(): Promise<void>;
 }

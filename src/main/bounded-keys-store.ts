@@ -55,14 +55,14 @@ export function boundedKeysStore(
 
   return {
     dialect: store.dialect,
-    read: (statement) => store.read(statement),
+    read: (statement, until) => store.read(statement, until),
     close: () => store.close(),
-    async apply(unit) {
+    async apply(unit, until) {
       for (const step of unit) {
         const projectId = projectOfKey(step);
         if (projectId !== undefined) await take(projectId);
       }
-      return store.apply(unit);
+      return store.apply(unit, until);
     },
   };
 }

@@ -27,8 +27,8 @@ export function measuredStore(store: Store, { storage }: Pick<Metrics, 'storage'
   const writing = timed('write');
   return {
     dialect: store.dialect,
-    apply: (unit) => writing(() => store.apply(unit)),
-    read: (statement) => reading(() => store.read(statement)),
+    apply: (unit, until) => writing(() => store.apply(unit, until)),
+    read: (statement, until) => reading(() => store.read(statement, until)),
     close: () => store.close(),
   };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { asVersion } from '../casts/as-version.js';
 import { CastReceiver } from '../casts/receiver.js';
+import { aheadOfDisk } from '../db/ahead-of-disk.js';
 import { isUp, servicesOf } from '../db/services.js';
 import { hastenWorkers } from '../db/workers.js';
 import { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
@@ -103,7 +104,7 @@ export async function scheduler(
   const news = new BackendNews();
 
   const casts = new CastReceiver({
-    store,
+    store: aheadOfDisk(store),
     binary: 'cinder-scheduler',
     owner: incarnation,
     handlers: asVersion(

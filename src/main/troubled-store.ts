@@ -11,14 +11,14 @@ export function troubledStore(store: Store): TroubledStore {
   let trouble: string | undefined;
   return {
     dialect: store.dialect,
-    read: (statement) => store.read(statement),
+    read: (statement, until) => store.read(statement, until),
     close: () => store.close(),
     get trouble() {
       return trouble;
     },
-    async apply(unit) {
+    async apply(unit, until) {
       try {
-        const done = await store.apply(unit);
+        const done = await store.apply(unit, until);
         trouble = undefined;
         return done;
       } catch (error) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { asVersion } from '../casts/as-version.js';
 import { CastReceiver } from '../casts/receiver.js';
+import { aheadOfDisk } from '../db/ahead-of-disk.js';
 import type { BackendOptions } from '../config/backends.js';
 import type { Config } from '../config/schema.js';
 import { FileDriver, type PoolOptions } from '../drivers/file/file-driver.js';
@@ -59,7 +60,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     newId: randomUUID,
   });
   const casts = new CastReceiver({
-    store,
+    store: aheadOfDisk(store),
     binary: 'cinder-volume',
     owner: incarnation,
     handlers: asVersion(

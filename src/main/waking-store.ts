@@ -5,10 +5,10 @@ import type { Store } from '../db/store.js';
 export function wakingStore(store: Store, wake: () => void): Store {
   return {
     dialect: store.dialect,
-    read: (statement) => store.read(statement),
+    read: (statement, until) => store.read(statement, until),
     close: () => store.close(),
-    async apply(unit) {
-      const done = await store.apply(unit);
+    async apply(unit, until) {
+      const done = await store.apply(unit, until);
       if (unit.some(isEvent)) wake();
       return done;
     },

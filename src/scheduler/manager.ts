@@ -1,5 +1,6 @@
 import { doCleanup, type DoCleanupParts } from '../casts/do-cleanup.js';
 import type { CastHandler } from '../casts/handler.js';
+import { aheadOfDisk } from '../db/ahead-of-disk.js';
 import type { SchedulerManagerService } from '../gen/cinder/scheduler/v3/scheduler_manager.js';
 import { getLogLevels, type LogLevels, setLogLevels } from '../rpc/log-levels.js';
 import type { InternalHandlers } from '../rpc/versioned-server.js';
@@ -26,7 +27,8 @@ import {
 /** What the scheduler does with its durable casts, by the RPC's name. Rule: cinder/scheduler/manager.py, `SchedulerManager`. */
 export function schedulerCasts(parts: CreateVolumeParts & VolumeWorkParts): ReadonlyMap<string, CastHandler> {
   const handlers = {
-    CreateVolume: createVolume(parts),
+    // whoever goes on with it chooses again; what it claimed for nothing ends by its deadline
+    CreateVolume: createVolume({ ...parts, store: aheadOfDisk(parts.store) }),
     ExtendVolume: volumeWork(parts, EXTEND),
     MigrateVolume: volumeWork(parts, MIGRATE),
     MigrateVolumeToHost: volumeWork(parts, MIGRATE_TO_HOST),

@@ -1,6 +1,7 @@
 import { fdatasync, type NoParamCallback } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { aheadOfDisk } from '#src/db/ahead-of-disk.js';
 import { migrateSqlite } from '#src/db/migrate.js';
 import { openSqliteFile } from '#src/db/sqlite-file.js';
 import { SqliteLog } from '#src/db/sqlite-log.js';
@@ -63,6 +64,44 @@ test('a unit is answered when it is durable, and a read shows nothing that may y
   disk.end(1);
   t.is((await unit)[0]?.rows, 1);
   t.deepEqual(await read, ['a']);
+  await store.close();
+});
+
+test('work that runs ahead of the disk is answered when it is written; what others are told waits for it', async (t) => {
+  const disk = new SlowDisk();
+  const store = await storeOn(t, disk);
+  const ahead = aheadOfDisk(store);
+
+  t.is((await ahead.apply([add('a')]))[0]?.rows, 1);
+  t.deepEqual(await kept(ahead), ['a']);
+  await t.throwsAsync(ahead.apply([add('a')]), { name: 'UniqueViolation' });
+  const [read, unit] = [kept(store), store.apply([add('b')])];
+  const [readEnd, unitEnd] = [watched(read), watched(unit)];
+  await until('sync 1 is asked for', () => disk.asked.length === 1);
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  t.deepEqual([readEnd.isOver, unitEnd.isOver], [false, false]);
+  t.deepEqual(await kept(ahead), ['a', 'b']);
+
+  disk.end(1);
+  t.deepEqual(await read, ['a']);
+  await until('sync 2 is asked for', () => disk.asked.length === 2);
+  t.false(unitEnd.isOver, 'it was committed after sync 1 had begun');
+  disk.end(2);
+  await unit;
+  await store.close();
+});
+
+test('work that runs ahead of a disk that fails goes no further', async (t) => {
+  const disk = new SlowDisk();
+  const store = await storeOn(t, disk);
+  const ahead = aheadOfDisk(store);
+  await ahead.apply([add('a')]);
+  await until('sync 1 is asked for', () => disk.asked.length === 1);
+  disk.end(1, new Error('EIO: i/o error, fdatasync'));
+
+  await t.throwsAsync(kept(store), { name: 'DatabaseUnavailable' });
+  await t.throwsAsync(ahead.apply([add('b')]), { name: 'DatabaseUnavailable' });
+  await t.throwsAsync(kept(ahead), { name: 'DatabaseUnavailable' });
   await store.close();
 });
 

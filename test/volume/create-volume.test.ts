@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCreateVolumeOnScheduler } from '#src/casts/cast-messages.js';
 import { MAX_CLAIMS } from '#src/casts/receiver.js';
@@ -22,6 +22,7 @@ import {
   volumeService,
 } from './volume-service.js';
 
+const GIB = 1024 ** 3;
 const RETRY: Retry = { numAttempts: 1, backends: [`${BACKEND}#pool`], exc: [] };
 
 test('a volume is made, becomes available, and its work is over', async (t) => {
@@ -282,6 +283,28 @@ test('the next process makes a volume that was not made yet, and removes what wa
   t.is((await next.volume(id))?.status, 'available');
   t.deepEqual(await next.files(), [`volume-${id}`]);
 });
+
+for (const file of ['half-made', 'complete', 'none'] as const) {
+  test(`what a power loss took out of the records is done again: the file of the work that was lost is ${file}`, async (t) => {
+    const service = await volumeService(t);
+    const placed = await service.placed();
+    const pool = join(service.folder, 'pool');
+    // the claim that the records have lost had the number that the next one gets
+    if (file === 'half-made') await writeFile(join(pool, `.volume-${placed.id}.${placed.epoch + 1}`), 'half');
+    if (file === 'complete') {
+      await writeFile(join(pool, `volume-${placed.id}`), '');
+      await truncate(join(pool, `volume-${placed.id}`), GIB);
+    }
+    const next = await successor(t, service);
+
+    t.is((await next.work(placed)).ended, 'done');
+
+    t.is((await next.volume(placed.id))?.status, 'available');
+    t.deepEqual(await next.files(), [`volume-${placed.id}`]);
+    t.is((await stat(join(pool, `volume-${placed.id}`))).size, GIB);
+    t.is(next.backend.allocations.inPool('pool'), 1);
+  });
+}
 
 test('a volume whose processes all died while it was made is given up, and its owner is told how often', async (t) => {
   const { service, id } = await crashed(t, 'after');
