@@ -9,6 +9,8 @@ import { type Version, versionOf } from './version-number.js';
 export interface FieldRule {
   /** As in the proto, e.g. `backup_id`. */
   readonly name: string;
+  /** With its message, e.g. `cinder.objects.v1.Volume.use_quota`. */
+  readonly fullName: string;
   readonly place: FieldPlace;
   /** Of the API in a request, of the object in a versioned object; absent: it was always there. */
   readonly since: Version | undefined;
@@ -89,6 +91,7 @@ function fieldRule(field: DescField, options: RpcOptions, object: string | undef
   const { since, refuseBelow, adminOnly, secret } = options.fieldOf(field);
   return {
     name: field.name,
+    fullName: `${field.parent.typeName}.${field.name}`,
     place: placeOf(field),
     since: since ? versionOf(since) : undefined,
     refuseBelow,
@@ -134,13 +137,11 @@ function messageIn(field: DescField): DescMessage | undefined {
   return undefined;
 }
 
-/** The fields with rules that are set in a message, at any depth, each with the message type it belongs to. */
-export function* setFields(
-  message: object,
-  rules: MessageRules,
-): Generator<{ readonly field: FieldRule; readonly owner: MessageRules }> {
-  for (const field of rules.fields) if (isSet(message, field.place)) yield { field, owner: rules };
+/** The fields with rules that are set in a message, at any depth; one that several messages have set, several times. */
+export function setFields(message: object, rules: MessageRules, found: FieldRule[] = []): readonly FieldRule[] {
+  for (const field of rules.fields) if (isSet(message, field.place)) found.push(field);
   for (const { place, rules: inner } of rules.inside) {
-    for (const nested of messagesAt(message, place)) yield* setFields(nested, inner);
+    for (const nested of messagesAt(message, place)) setFields(nested, inner, found);
   }
+  return found;
 }

@@ -61,14 +61,12 @@ export class OlderForms {
   prepare<M extends object>(name: string, message: M, level: Level): Prepared<M> {
     const { method, newer } = this.#plan(name, level);
     if (!newer) return { method, version: this.#lowestVersion(method, message), message, dropped: NOTHING };
-    const lost = [...setFields(message, newer.rules)];
-    const refused = newer.refusable ? lost.find(({ field }) => field.refuseBelow) : undefined;
-    if (refused) throw this.#tooOld(`${name} with ${refused.field.name}`, refused.field.since ?? level.rpc, level.rpc);
+    const lost = setFields(message, newer.rules);
+    const refused = newer.refusable ? lost.find(({ refuseBelow }) => refuseBelow) : undefined;
+    if (refused) throw this.#tooOld(`${name} with ${refused.name}`, refused.since ?? level.rpc, level.rpc);
     if (lost.length === 0) return { method, version: this.#lowestVersion(method, message), message, dropped: NOTHING };
     const older = withoutFields(message, newer.cut);
-    const dropped = lost
-      .filter(({ field }) => !field.former)
-      .map(({ field, owner }) => `${owner.typeName}.${field.name}`);
+    const dropped = lost.flatMap(({ former, fullName }) => (former ? NOTHING : fullName));
     return { method, version: this.#lowestVersion(method, older), message: older, dropped };
   }
 
@@ -115,8 +113,8 @@ export class OlderForms {
     const age = this.#ages.get(name);
     if (!age?.fields) return age?.since ?? formatVersion(since);
     let lowest = since;
-    for (const { field } of setFields(message, age.fields)) {
-      if (field.since && compareVersions(field.since, lowest) > 0) lowest = field.since;
+    for (const { since: newer } of setFields(message, age.fields)) {
+      if (newer && compareVersions(newer, lowest) > 0) lowest = newer;
     }
     return lowest === since ? age.since : formatVersion(lowest);
   }

@@ -184,7 +184,7 @@ function withNewerAnswer(): Rules {
   const field = inner?.message?.fields.find(({ name }) => name === 'capabilities');
   if (!getPools || !inner?.message || !field) throw new Error('GetPools does not answer with pools any more');
   const rule = {
-    ...{ name: 'capabilities', refuseBelow: false, adminOnly: false, secret: false },
+    ...{ name: 'capabilities', fullName: 'Pool.capabilities', refuseBelow: false, adminOnly: false, secret: false },
     place: placeOf(field),
   };
   const pool = { typeName: inner.message.typeName, object: undefined, inside: [] };
