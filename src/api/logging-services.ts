@@ -1,6 +1,7 @@
 import { allServices, isUp, type ServiceRecord } from '../db/services.js';
 import { Fault, isFault } from '../errors/fault.js';
 import type { LoggingService } from '../gen/cinder/api/v3/services.js';
+import { isOfHost } from '../objects/backend-name.js';
 import type { LogLevel } from '../gen/cinder/objects/v1/log_level.js';
 import type { RequestContext } from '../objects/request-context.js';
 import type { LogLevels } from '../rpc/log-levels.js';
@@ -103,5 +104,5 @@ function isAny(binary: string): boolean {
 
 /** A host stands for all its backends, a cluster for all its members. */
 function isAt({ host, clusterName }: ServiceRecord, server: string): boolean {
-  return [host, clusterName ?? host].some((of) => server === '' || of === server || of.startsWith(`${server}@`));
+  return [host, clusterName ?? host].some((of) => server === '' || isOfHost(of, server));
 }

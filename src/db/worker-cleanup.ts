@@ -38,12 +38,19 @@ export interface ClaimedWork {
   readonly serviceId: string;
 }
 
+/** Whose claim is meant; what is absent narrows nothing. */
+export interface ClaimedBy {
+  readonly resourceId: string;
+  readonly resourceType?: string | undefined;
+  readonly binary?: string | undefined;
+}
+
 /** Who has the work on a resource; none: nobody has begun any. */
 export async function findClaimedWork(
   store: Store,
-  { resourceId, resourceType }: { readonly resourceId: string; readonly resourceType?: string | undefined },
+  { resourceId, resourceType, binary }: ClaimedBy,
 ): Promise<readonly ClaimedWork[]> {
-  return store.read(claimed.with({ id: resourceId, type: resourceType ?? null }));
+  return store.read(claimed.with({ id: resourceId, type: resourceType ?? null, binary: binary ?? null }));
 }
 
 /** ms since 1970 by the database's clock. */
@@ -93,7 +100,7 @@ const release = statement<Query>()(({ db, dialect, now }, p) => {
     .returning('resource_id');
 });
 
-const claimed = statement<{ id: string; type: string | null }>()(({ db }, p) =>
+const claimed = statement<{ id: string; type: string | null; binary: string | null }>()(({ db }, p) =>
   db
     .selectFrom('workers')
     .select([
@@ -104,7 +111,8 @@ const claimed = statement<{ id: string; type: string | null }>()(({ db }, p) =>
     .where('resource_type', 'in', ['Volume', 'Snapshot'])
     .where('state', '=', 'claimed')
     .where('service_id', 'is not', null)
-    .where(sql<boolean>`resource_type = coalesce(cast(${p.type} as text), resource_type)`),
+    .where(sql<boolean>`resource_type = coalesce(cast(${p.type} as text), resource_type)`)
+    .where(sql<boolean>`workers.binary = coalesce(cast(${p.binary} as text), workers.binary)`),
 );
 
 const clock = statement()(({ db, now }) => db.selectNoFrom(now.as('now')));

@@ -169,8 +169,8 @@ export async function scheduler(
       now,
       downAfterMs: config.serviceDownTimeMs,
       isUpgraded: async () => (await parts.scheduler.cap()).canSendVersion(rpcVersion),
-      askScheduler: (context, request) => parts.scheduler.doCleanup(context, request),
-      askVolume: (context, request, target) => parts.volume.doCleanup(context, request, { target }),
+      askScheduler: (context, request, options) => parts.scheduler.doCleanup(context, request, options),
+      askVolume: (context, request, options) => parts.volume.doCleanup(context, request, options),
       onUnreached: ({ binary, host }, error) =>
         log.warn('a service could not be asked to clean up', { binary, host, error }),
       onCleanup: cleanupLog(log),

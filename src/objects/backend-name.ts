@@ -23,3 +23,8 @@ export function poolOf(name: string): string | undefined {
 export function withPool(backend: string, pool: string): string {
   return backend && pool ? `${backend}#${pool}` : backend;
 }
+
+/** Whether `name` is `host`, or one of its backends. */
+export function isOfHost(name: string, host: string): boolean {
+  return name === host || name.startsWith(`${host}@`);
+}

@@ -41,6 +41,18 @@ storesFor('each of the three is set alone, and the others stay', async (t, store
   t.like(await findVolume(store, { id: volumeId }), { status: 'in-use', migrationStatus: null });
 });
 
+storesFor('what is set beside the status leaves work its row, and its right to write', async (t, store) => {
+  const { ask } = resets(store);
+  const { resourceType, resourceId: volumeId, epoch, target } = await readyRow(store, { work: 'create' });
+  const key = { resourceType, resourceId: volumeId };
+  const claim = { ...key, epoch, owner: 'busy', binary: 'cinder-volume', target, serviceId: null };
+  await store.apply([{ ...claimWorker(claim), rows: 1 }]);
+  await ask({ volumeId, migrationStatus: 'none' });
+  t.like(await rowOf(store, volumeId), { state: 'claimed', owner: 'busy' });
+  await t.notThrowsAsync(store.apply([fenceWorker({ ...key, epoch: epoch + 1, owner: 'busy' })]));
+  t.deepEqual((await eventsOf(store, volumeId)).slice(-2), ['volume.reset_status.start', 'volume.reset_status.end']);
+});
+
 test('every settled status can be set, and no other', async (t) => {
   const store = await sqliteStore(t);
   const { ask } = resets(store);

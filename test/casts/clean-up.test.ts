@@ -98,6 +98,32 @@ storesFor('who has the work on a resource is found by the resource alone', async
   t.deepEqual(await findClaimedWork(store, { resourceId, resourceType: 'Snapshot' }), []);
 });
 
+storesFor(
+  'a service does of its work what the request means: until then, of that kind, on that resource',
+  async (t, store) => {
+    const [old, young] = [await readyRow(store, CREATE), await readyRow(store, CREATE)];
+    await claimed(store, old, 'service-1');
+    const until = new Date(await databaseNow(store));
+    await eventually('the clock moves on', async () => (await databaseNow(store)) > until.getTime());
+    await claimed(store, young, 'service-1');
+    const told: number[] = [];
+    const clean = (request: Partial<CleanupRequest>) =>
+      doCleanup(
+        { store, onCleanup: (_request, count) => told.push(count) },
+        'cinder-volume',
+        CleanupRequest.create({ serviceId: 'service-1', ...request }),
+      );
+    await clean({ until, resourceId: young.resourceId });
+    await clean({ until, resourceType: 'Snapshot' });
+    await clean({ until });
+    t.deepEqual(told, [0, 0, 1]);
+    t.like(await rowOf(store, old.resourceId), { state: 'ready' });
+    t.like(await rowOf(store, young.resourceId), { state: 'claimed' });
+    await clean({ resourceType: 'Volume', resourceId: young.resourceId });
+    t.is(told.at(-1), 1);
+  },
+);
+
 test('a clean-up that names neither a service nor a resource would disown everybody, and is refused', async (t) => {
   const store = await sqliteStore(t);
   const row = await readyRow(store, CREATE);

@@ -382,12 +382,21 @@ test('service cleanup asks for what was said, and lists who does it and who cann
   const { address, seen } = await fakeApiFor(t, {
     cleanupWorkers: () => ({ cleaning: [service], unavailable: [{ ...service, id: 'i2', host: 'node2@file' }] }),
   });
-  const words = ['--host', 'node1@file', '--service', 'cinder-volume', '--up', '--resource-type', 'Volume'];
+  const words = [
+    '--host',
+    'node1@file',
+    '--service',
+    'cinder-volume',
+    '--up',
+    '--enabled',
+    '--resource-type',
+    'Volume',
+  ];
   const { code, stdout } = await cli(['--api', address, 'service', 'cleanup', ...words, '-f', 'csv']);
   t.is(code, 0);
   t.like(seen[0]?.request, {
     ...{ host: 'node1@file', binary: 'cinder-volume', isUp: true, resourceType: 'Volume' },
-    ...{ serviceId: undefined, resourceId: undefined, clusterName: undefined, disabled: undefined },
+    ...{ serviceId: undefined, resourceId: undefined, clusterName: undefined, disabled: false },
   });
   t.deepEqual(stdout.trim().split('\n'), [
     '"ID","Binary","Host","Cluster","State"',

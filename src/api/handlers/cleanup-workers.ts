@@ -29,12 +29,18 @@ export function cleanupWorkers({
   store,
   scheduler,
 }: CleanupWorkersParts): PublicHandler<typeof WorkersService.cleanupWorkers> {
-  return async (message, { context, deadline, signal }) => {
+  return async (asked, { context, deadline, signal }) => {
+    const message = { ...asked, resourceType: titled(asked.resourceType) };
     check(message);
     const request = CleanupRequest.create({ ...message, ...(await serviceOf(store, message)) });
     const { requested, notRequested } = await scheduler.workCleanup(context, request, { deadline, signal });
     return { cleaning: requested, unavailable: notRequested };
   };
+}
+
+/** `VOLUME` and `volume` mean `Volume`, as for Cinder. */
+function titled(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : text.charAt(0).toUpperCase() + text.slice(1).toLowerCase();
 }
 
 function check({ clusterName, host, binary, resourceId, resourceType, serviceId }: CleanupWorkersRequest): void {
@@ -53,10 +59,10 @@ function check({ clusterName, host, binary, resourceId, resourceType, serviceId 
 /** A resource alone is enough: its row of work says whose it is. */
 async function serviceOf(
   store: Store,
-  { clusterName, host, resourceId, resourceType, serviceId }: CleanupWorkersRequest,
+  { clusterName, host, binary, resourceId, resourceType, serviceId }: CleanupWorkersRequest,
 ): Promise<Pick<CleanupRequest, 'serviceId' | 'resourceType'> | undefined> {
   if (resourceId === undefined || serviceId !== undefined || clusterName !== undefined || host !== undefined) return;
-  const rows = await findClaimedWork(store, { resourceId, resourceType });
+  const rows = await findClaimedWork(store, { resourceId, resourceType, binary });
   const [row] = rows;
   if (!row) throw invalid('resource_id', 'nobody has begun any work on it');
   if (rows.length > 1) throw invalid('resource_type', 'is required: there is work on several resources of this id');

@@ -1,6 +1,7 @@
 import { allServices } from '../../db/services.js';
 import type { Store } from '../../db/store.js';
 import type { ServicesService } from '../../gen/cinder/api/v3/services.js';
+import { isOfHost } from '../../objects/backend-name.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { Violations } from '../validation.js';
 import { serviceView } from '../views/service-view.js';
@@ -25,9 +26,4 @@ export function listServices(parts: ServicesParts): PublicHandler<typeof Service
     );
     return { services: wanted.map((record) => serviceView(record, parts.downAfterMs)) };
   };
-}
-
-/** `host` stands for all backends of the host. */
-function isOfHost(of: string, host: string): boolean {
-  return of === host || of.startsWith(`${host}@`);
 }

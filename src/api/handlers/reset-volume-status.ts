@@ -31,8 +31,8 @@ export interface DoneReset {
 }
 
 /**
- * `Volumes/ResetVolumeStatus`: the record is corrected, work under way loses its row and with it the right to write, and what
- * quota held for that work is given back. Throws InvalidInput, VolumeNotFound, InvalidVolume.
+ * `Volumes/ResetVolumeStatus`: the record is corrected. Where that gives the volume a status, work under way loses its row and with
+ * it the right to write, and what quota held for that work is given back. Throws InvalidInput, VolumeNotFound, InvalidVolume.
  * Rule: cinder/api/contrib/admin_actions.py, `_reset_status`.
  */
 export function resetVolumeStatus({
@@ -49,9 +49,12 @@ export function resetVolumeStatus({
         const before = await visibleVolume(store, context, id);
         const after = await refusing(before, request, async () => {
           const done = await store.apply([
+            appendVolumeEvent({ volumeId: id, type: 'volume.reset_status.start', requestId }),
             resetVolume({ ...request, id, by: `user ${userId}` }),
-            deleteAnyWorker({ resourceType: 'Volume', resourceId: id }),
-            undoHoldsOf('Volume', id),
+            // a transient status that stays needs its work: else nobody would ever end it
+            ...(request.status === undefined
+              ? []
+              : [deleteAnyWorker({ resourceType: 'Volume', resourceId: id }), undoHoldsOf('Volume', id)]),
             appendVolumeEvent({ volumeId: id, type: 'volume.reset_status.end', requestId }),
             ...take(id),
             rereadVolume(id),
@@ -81,7 +84,9 @@ async function refusing(before: Volume, asked: ResetVolumeStatus, write: () => P
 
   function why(): string {
     if (before.host === null && (status === 'available' || status === 'in-use')) return 'no backend has it.';
-    if (status === 'in-use' && attachStatus !== 'attached') return 'it is not attached.';
+    if (status === 'in-use' && attachStatus !== 'attached') {
+      return asked.status === undefined ? 'it would not be attached; give its status too.' : 'it is not attached.';
+    }
     return 'it is just being accepted, or changed by somebody else. Try again.';
   }
 }

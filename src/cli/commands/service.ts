@@ -55,6 +55,8 @@ export const addServiceCommands: AddTo = (service, context) => {
     .option('--cluster <name>', 'only of services of this cluster')
     .option('--service-id <id>', 'only of this service')
     .option('--up', 'of services that are up; without it, of services that are down')
+    .addOption(new Option('--disabled', 'only of services that are disabled').conflicts('enabled'))
+    .option('--enabled', 'only of services that are enabled')
     .option('--resource <id>', 'only the work on this resource')
     .option('--resource-type <type>', 'Volume or Snapshot')
     .addHelpText(
@@ -79,13 +81,16 @@ interface CleanupOptions {
   readonly cluster?: string;
   readonly serviceId?: string;
   readonly up?: boolean;
+  readonly disabled?: boolean;
+  readonly enabled?: boolean;
   readonly resource?: string;
   readonly resourceType?: string;
 }
 
 async function cleanUp(api: Api, options: CleanupOptions): Promise<void> {
   const { host, service: binary, cluster: clusterName, serviceId, up, resource: resourceId, resourceType } = options;
-  const request = { host, binary, clusterName, serviceId, isUp: up, resourceId, resourceType };
+  const disabled = options.disabled ?? (options.enabled === true ? false : undefined);
+  const request = { host, binary, clusterName, serviceId, isUp: up, disabled, resourceId, resourceType };
   const { cleaning, unavailable } = await api.client.workers.cleanupWorkers(request, api.call);
   const rows = [
     ...cleaning.map((service) => cleanedRow(service, 'cleaning')),

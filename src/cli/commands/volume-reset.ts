@@ -33,7 +33,7 @@ export const addVolumeReset: AddTo = (volume, context) => {
     .requiredOption('--reason <words>', 'why; its owner sees it')
     .addHelpText(
       'after',
-      `${examples('volume reset-state --state error --reason "its backend burned down" first')}\n\nNo backend is asked: look there first. Work that is under way on the volume is disowned.`,
+      `${examples('volume reset-state --state error --reason "its backend burned down" first')}\n\nNo backend is asked: look there first. With --state, work that is under way on the volume is disowned.`,
     )
     .action(onApi(context, resetState, { fields: FIELDS, changes: true }));
 };

@@ -4,11 +4,15 @@ import { databaseNow } from '../../db/worker-cleanup.js';
 import { Fault } from '../../errors/fault.js';
 import { CleanupRequest } from '../../gen/cinder/objects/v1/cleanup_request.js';
 import type { CleanedService, SchedulerManagerService } from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
+import { isOfHost } from '../../objects/backend-name.js';
 import type { RequestContext } from '../../objects/request-context.js';
+import type { SendOptions } from '../../rpc/versioned-client.js';
 import type { InternalHandler } from '../../rpc/versioned-server.js';
 
 /** Programs whose work can be cleaned up. */
 const CLEANABLE_BINARIES: readonly string[] = ['cinder-scheduler', 'cinder-volume'];
+
+const ASK_TIMEOUT_MS = 5_000;
 
 export interface WorkCleanupParts {
   readonly store: Store;
@@ -17,9 +21,15 @@ export interface WorkCleanupParts {
   /** Whether every scheduler is as new as this one. */
   readonly isUpgraded: () => Promise<boolean>;
   /** Asks any scheduler. */
-  readonly askScheduler: (context: RequestContext, request: CleanupRequest) => Promise<void>;
+  readonly askScheduler: (context: RequestContext, request: CleanupRequest, options: SendOptions) => Promise<void>;
   /** Asks the volume service of a backend. */
-  readonly askVolume: (context: RequestContext, request: CleanupRequest, target: string) => Promise<void>;
+  readonly askVolume: (
+    context: RequestContext,
+    request: CleanupRequest,
+    options: SendOptions & { readonly target: string },
+  ) => Promise<void>;
+  /** How long one service is waited for, ms: one that hangs must not keep the answer about the others. @default 5000 */
+  readonly askTimeoutMs?: number;
   /** Told whom nobody could ask, though it is up; never throws. */
   readonly onUnreached: (service: ServiceRecord, error: unknown) => void;
 }
@@ -29,11 +39,12 @@ export interface WorkCleanupParts {
  * Rule: cinder/scheduler/manager.py, `work_cleanup`.
  */
 export function workCleanup(parts: WorkCleanupParts): InternalHandler<typeof SchedulerManagerService.workCleanup> {
-  return async ({ cleanupRequest }, { context }) => {
+  return async ({ cleanupRequest }, { context, deadline, signal }) => {
     if (!(await parts.isUpgraded())) throw new Fault('UnavailableDuringUpgrade', { action: 'the clean-up of workers' });
     const request = cleanupRequest ?? CleanupRequest.create();
     const until = request.until ?? new Date(await databaseNow(parts.store));
     const services = (await allServices(parts.store)).filter((service) => fits(request, service, parts.downAfterMs));
+    const options = { signal, deadline: Math.min(deadline, Date.now() + (parts.askTimeoutMs ?? ASK_TIMEOUT_MS)) };
     const answers = await Promise.all(
       services.map(async (service) => {
         const { id: serviceId, binary, host, clusterName } = service;
@@ -41,7 +52,7 @@ export function workCleanup(parts: WorkCleanupParts): InternalHandler<typeof Sch
           ...request,
           ...{ serviceId, binary, host, until, clusterName: clusterName ?? undefined },
         });
-        return { service, isAsked: await asked(parts, context, service, own) };
+        return { service, isAsked: await asked(parts, context, service, own, options) };
       }),
     );
     const view = (isAsked: boolean) =>
@@ -56,11 +67,13 @@ async function asked(
   context: RequestContext,
   service: ServiceRecord,
   request: CleanupRequest,
+  options: SendOptions,
 ): Promise<boolean> {
   try {
-    if (service.binary === 'cinder-scheduler') await parts.askScheduler(context, request);
-    else if (isUp(service, parts.downAfterMs)) await parts.askVolume(context, request, service.host);
-    else return false;
+    if (service.binary === 'cinder-scheduler') await parts.askScheduler(context, request, options);
+    else if (isUp(service, parts.downAfterMs)) {
+      await parts.askVolume(context, request, { ...options, target: service.host });
+    } else return false;
     return true;
   } catch (error) {
     parts.onUnreached(service, error);
@@ -75,8 +88,8 @@ function fits(request: CleanupRequest, service: ServiceRecord, downAfterMs: numb
     CLEANABLE_BINARIES.includes(service.binary) &&
     isUp(service, downAfterMs) === wantedUp &&
     (serviceId === undefined || serviceId === service.id) &&
-    (clusterName === undefined || clusterName === service.clusterName) &&
-    (host === undefined || host === service.host) &&
+    (clusterName === undefined || (service.clusterName !== null && isOfHost(service.clusterName, clusterName))) &&
+    (host === undefined || isOfHost(service.host, host)) &&
     (binary === undefined || binary === service.binary) &&
     (disabled === undefined || disabled === service.disabled)
   );
