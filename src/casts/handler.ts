@@ -1,13 +1,22 @@
 import type { Step } from '../db/store.js';
 import type { Claim } from './claim.js';
 
+/** A piece of work was still waiting for its turn when the process was told to end: its row is given back, and does not count. */
+export class NotBegun extends Error {
+  override readonly name = 'NotBegun';
+
+  constructor() {
+    super('the work has not begun: this process stops');
+  }
+}
+
 /** What a service does with one method's casts. */
 export interface CastHandler<Request = never> {
   /** Reads the arguments. What it throws ends the work: a payload that nobody can read is never tried twice. */
   readonly decode: (args: Uint8Array) => Request;
   /**
    * Does the work and ends the row (finish or handOver) in its own transactions. Safe to repeat by another owner at any
-   * point. Throws Fenced when the claim was lost; anything else it throws makes the engine apply `fail`.
+   * point. Throws Fenced when the claim was lost, NotBegun for what this process will not begin; anything else it throws makes the engine apply `fail`.
    */
   readonly run: (claim: Claim, request: Request, signal: AbortSignal) => Promise<void>;
   /** Ends the resource in its error status, with a user message and an event; the engine adds the fence and ends the row. */

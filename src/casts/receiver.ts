@@ -9,7 +9,7 @@ import { deadlineIn, pause } from '../redis/deadline.js';
 import { BUSY, type CastDispatcher, type CastOutcome, CLAIMED, type IncomingCast, SUPERSEDED } from '../rpc/casts.js';
 import { refusal } from '../rpc/casts-on-the-wire.js';
 import { applyFenced, type Claim, Fenced, finish } from './claim.js';
-import type { CastHandler } from './handler.js';
+import { type CastHandler, NotBegun } from './handler.js';
 import { LATE_AFTER_MS, LateWork } from './late-work.js';
 import { NeverEnds } from './reason-for-owner.js';
 
@@ -114,14 +114,19 @@ export class CastReceiver implements CastDispatcher {
     this.#schedule(0);
   }
 
-  /**
-   * Claims nothing more, gives back what is claimed and not begun, and waits for the work under way; after `graceMs` the
-   * rest is aborted: its rows stay claimed by a stopped incarnation, and the next owner goes on with them.
-   */
-  async stop(graceMs: number): Promise<void> {
+  /** Claims nothing more, and gives back what is claimed and not begun; what is under way goes on. */
+  drain(): void {
     this.#stopping = true;
     clearTimeout(this.#timer);
     this.#late.open();
+  }
+
+  /**
+   * Drains, and waits for the work under way; after `graceMs` the
+   * rest is aborted: its rows stay claimed by a stopped incarnation, and the next owner goes on with them.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.drain();
     await this.#round;
     const deadline = setTimeout(() => this.#abort(), graceMs);
     await Promise.allSettled(this.#claiming.keys());
@@ -308,6 +313,7 @@ export class CastReceiver implements CastDispatcher {
       return { ended: 'done' };
     } catch (error) {
       if (error instanceof Fenced || signal.reason instanceof Fenced) return { ended: 'fenced', error };
+      if (error instanceof NotBegun) return { ended: 'unbegun', giveBack: true };
       if (this.#aborting.signal.aborted) return { ended: 'stuck', error };
       return this.#fail(claim, handler, error);
     }

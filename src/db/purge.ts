@@ -30,6 +30,8 @@ const DAY_MS = 24 * HOUR_MS;
 const BATCH = 500;
 /** Batches a table and call; the next call goes on. */
 const MAX_BATCHES = 200;
+/** Rows of a table that one call removes at most. */
+export const MOST_PURGED = MAX_BATCHES * BATCH;
 
 /** Removes for good what was kept long enough. Safe to repeat and to run in several processes. Says what
  * it removed; when it is called off it stops after a batch. */

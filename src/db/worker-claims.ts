@@ -177,7 +177,9 @@ const takeOver = statement<Held & { service_id: string | null }>()(({ db, now },
       owner: p.owner,
       service_id: p.service_id,
       epoch: sql<number>`epoch + 1`,
-      claims: sql<number>`claims + 1`,
+      // an end in good order says nothing of the work: only owners that died may have died of it
+      claims: sql<number>`claims + case when exists (
+        select 1 from processes where incarnation = workers.owner and stopped_at is not null) then 0 else 1 end`,
       updated_at: now,
     })
     .where(rowAt(p))

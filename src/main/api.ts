@@ -138,6 +138,7 @@ export async function api(parts: Foundation, quota: QuotaEngine, end: (reason: s
 
   return {
     address: server.address,
+    drain: () => server.setServing(false),
     async stop(graceMs) {
       server.setServing(false);
       events.close();

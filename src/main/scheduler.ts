@@ -250,10 +250,16 @@ export async function scheduler(
       .catch((error: unknown) => log.warn('waiting work was not hastened', { error }));
   }
 
+  function drain(): void {
+    server.setServing(false);
+    casts.drain();
+  }
+
   return {
     address: server.address,
+    drain,
     async stop(graceMs) {
-      server.setServing(false);
+      drain();
       await stranded.stop();
       await forsaken.stop();
       await claimSweep?.stop();

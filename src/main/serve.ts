@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config/schema.js';
-import { purge } from '../db/purge.js';
 import { createLog } from '../log/log.js';
 import { Reconciler } from '../quota/reconciler.js';
 import { Recovery } from '../quota/recovery.js';
@@ -8,6 +7,7 @@ import { api } from './api.js';
 import { chargedResources } from './charged-resources.js';
 import { foundation, type Foundation, type FoundationExtras } from './foundation.js';
 import { quotaObservers } from './observers.js';
+import { purging } from './purging.js';
 import { type QuotaEngine, quotaEngine } from './quota.js';
 import { scheduler } from './scheduler.js';
 import type { Service } from './service.js';
@@ -28,7 +28,6 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-const PURGE_INTERVAL_MS = 600_000;
 /** Between two rounds of the reconciler; an interval that is shorter sets the pace. */
 const RECONCILE_PERIOD_MS = 10_000;
 /** Exit code of a process that must not go on: others take over its work. */
@@ -48,8 +47,11 @@ export async function serve(
   const manager = serviceManager({ environment: process.env, pid: process.pid, log });
   const stops: ((graceMs: number) => Promise<void>)[] = [async () => manager.close()];
   const stop = async (graceMs: number): Promise<void> => {
+    const endsAt = performance.now() + graceMs;
     for (const one of stops.splice(0).reverse()) {
-      await one(graceMs).catch((error: unknown) => log.error('something did not stop in good order', { error }));
+      await one(Math.max(0, endsAt - performance.now())).catch((error: unknown) =>
+        log.error('something did not stop in good order', { error }),
+      );
     }
   };
   try {
@@ -78,6 +80,8 @@ export async function serve(
       // before anything else: a balancer must see it while requests are still answered
       parts.telemetry.readiness.drain();
       void manager.stopping();
+      // all at once: the last to stop must not go on taking work until the others have ended
+      for (const service of running.values()) service.drain();
       await stop(config.gracefulShutdownTimeoutMs);
     };
     return {
@@ -138,29 +142,16 @@ function background(
   const reconciler = new Reconciler({ store, check, intervalMs, periodMs, log });
   if (intervalMs > 0) reconciler.start();
 
-  const stopping = new AbortController();
-  let purging: Promise<unknown> = Promise.resolve();
   const retentionMs = config.retentionDays * 86_400_000;
-  const timer = setInterval(() => {
-    const retention = {
+  const stopPurging = purging({
+    store,
+    retention: {
       deletedVolumesMs: retentionMs,
       eventsMs: retentionMs,
       idempotencyMs: config.idempotencyRetentionMs,
-    };
-    purging = purge(store, retention, stopping.signal).then(
-      (purged) => dbLog.info('purged', { ...purged }),
-      (error: unknown) => dbLog.warn('nothing could be purged', { error }),
-    );
-  }, PURGE_INTERVAL_MS);
-
-  return [
-    () => sender.stop(),
-    () => recovery.stop(),
-    () => reconciler.stop(),
-    async () => {
-      clearInterval(timer);
-      stopping.abort();
-      await purging;
     },
-  ];
+    log: dbLog,
+  });
+
+  return [() => sender.stop(), () => recovery.stop(), () => reconciler.stop(), stopPurging];
 }

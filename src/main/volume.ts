@@ -191,32 +191,43 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   }
 
   /** To every scheduler, and to one that announces what changed. Rule: cinder/volume/manager.py. */
-  async function publish(report: CapabilityReport): Promise<boolean> {
+  async function publish(report: CapabilityReport, signal: AbortSignal): Promise<boolean> {
     const { host, reportId, part, partCount, includedClaims } = report;
     const capabilities = { ...report.capabilities };
     const timestamp = new Date(report.timestamp);
     const context = nobody();
-    const { reached } = await parts.scheduler.updateServiceCapabilities(context, {
-      ...{ serviceName: 'volume', host, capabilities, timestamp, reportId, part, partCount },
-      includedClaims: [...includedClaims],
-      clusterName: undefined,
-    });
+    const { reached } = await parts.scheduler.updateServiceCapabilities(
+      context,
+      {
+        ...{ serviceName: 'volume', host, capabilities, timestamp, reportId, part, partCount },
+        includedClaims: [...includedClaims],
+        clusterName: undefined,
+      },
+      { signal },
+    );
     if (partCount > 1) return reached > 0; // a part says nothing of what changed in the whole
     await parts.scheduler
-      .notifyServiceCapabilities(context, { serviceName: 'volume', backend: host, capabilities, timestamp })
+      .notifyServiceCapabilities(context, { serviceName: 'volume', backend: host, capabilities, timestamp }, { signal })
       .catch((error: unknown) => log.debug('no scheduler was notified', { backend: host, error }));
     return reached > 0;
   }
 
+  function drain(): void {
+    server.setServing(false);
+    isRegistered = false;
+    casts.drain();
+    for (const backend of backends.all) backend.drain();
+  }
+
   return {
     address: server.address,
+    drain,
     async stop(graceMs) {
-      server.setServing(false);
-      isRegistered = false;
-      await reporter.stop();
+      drain();
       await orphans.stop();
       await parked.stop();
       await casts.stop(graceMs);
+      await reporter.stop();
       await server.stop(graceMs);
       await presence.stop();
       await backends.stop();

@@ -6,6 +6,7 @@ import { backendOf, poolOf } from '../objects/backend-name.js';
 import type { Volume } from '../objects/volume.js';
 import { Allocations } from './allocations.js';
 import { type Findings, inspect } from './inspection.js';
+import { NotBegun } from '../casts/handler.js';
 import { Lanes, Places } from './lanes.js';
 
 export interface BackendOptions {
@@ -94,6 +95,13 @@ export class Backend {
     this.#isUp = false;
     await this.#lanes.idle();
     await this.#driver.stop();
+  }
+
+  /** Begins no more work: what waits for its turn is given back, and what is under way goes on. */
+  drain(): void {
+    const reason = new NotBegun();
+    this.#places.close(reason);
+    this.#copies.close(reason);
   }
 
   /** To be called when no work is under way. */

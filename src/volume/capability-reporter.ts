@@ -12,7 +12,7 @@ const TICK_MS = 1_000;
 export interface CapabilityReporterOptions extends ReportParts {
   readonly backends: readonly Backend[];
   /** Sends a report, or a part, to every scheduler; answers whether any has taken it. */
-  readonly publish: (report: CapabilityReport) => Promise<boolean>;
+  readonly publish: (report: CapabilityReport, signal: AbortSignal) => Promise<boolean>;
   readonly log: Log;
   /** `backend_stats_polling_interval`, ms. */
   readonly intervalMs: number;
@@ -26,6 +26,7 @@ export class CapabilityReporter {
   readonly #options: CapabilityReporterOptions;
   readonly #reportedAt = new Map<Backend, number>();
   readonly #underWay = new Map<Backend, Promise<void>>();
+  readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: CapabilityReporterOptions) {
@@ -36,10 +37,11 @@ export class CapabilityReporter {
     this.#timer ??= setInterval(() => void this.#reportDue(), TICK_MS);
   }
 
-  /** Reports no more, and waits for the report under way. */
+  /** Reports no more, and breaks off the report under way: a scheduler that hangs must not keep us. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#stopping.abort();
     await Promise.all(this.#underWay.values());
   }
 
@@ -78,7 +80,7 @@ export class CapabilityReporter {
       const parts = await reportOf(backend, this.#options);
       unheard = parts.flatMap(({ includedClaims }) => includedClaims);
       let isHeard = true;
-      for (const part of parts) isHeard = (await this.#options.publish(part)) && isHeard;
+      for (const part of parts) isHeard = (await this.#options.publish(part, this.#stopping.signal)) && isHeard;
       if (isHeard) unheard = [];
     } catch (error) {
       this.#options.log.warn('a capability report was not sent', { backend: backend.name, error });

@@ -66,13 +66,20 @@ export class Places {
   #free: number;
   /** No longer than what the casts' engine lets in (`cast_max_in_flight`). */
   #waiting: Waiting[] = [];
+  #closed: Error | undefined;
 
   /** `count`: pieces at once, at least 1. */
   constructor(count: number) {
     this.#free = count;
   }
 
-  /** Runs `work` when a place is free. Throws the signal's reason if that is aborted before. */
+  /** Lends no more: who waits, and who comes, is refused with `reason`. What runs goes on. */
+  close(reason: Error): void {
+    this.#closed ??= reason;
+    for (const waiting of this.#waiting.splice(0)) waiting.refuse(this.#closed);
+  }
+
+  /** Runs `work` when a place is free. Throws the signal's reason if that is aborted before, or why it was closed. */
   async lend<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     await this.#enter(signal);
     try {
@@ -84,6 +91,7 @@ export class Places {
 
   async #enter(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    if (this.#closed) throw this.#closed;
     if (this.#free > 0) {
       this.#free -= 1;
       return;
@@ -97,6 +105,10 @@ export class Places {
         enter: () => {
           signal.removeEventListener('abort', giveUp);
           resolve();
+        },
+        refuse: (reason) => {
+          signal.removeEventListener('abort', giveUp);
+          reject(reason);
         },
       };
       this.#waiting.push(waiting);
@@ -114,4 +126,5 @@ export class Places {
 
 interface Waiting {
   readonly enter: () => void;
+  readonly refuse: (reason: Error) => void;
 }

@@ -4,6 +4,7 @@ import test from 'ava';
 import { Fenced } from '#src/casts/claim.js';
 import { readCreateVolumeOnVolume } from '#src/casts/cast-messages.js';
 import { MAX_CLAIMS } from '#src/casts/receiver.js';
+import { stopProcess } from '#src/db/processes.js';
 import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { giveBackWorker } from '#src/db/worker-claims.js';
@@ -217,6 +218,33 @@ storesFor(`work that was begun ${MAX_CLAIMS} times without an end is given up`, 
   t.is(volume?.status, 'error');
   t.is(left, undefined);
   t.regex(messages[0] ?? '', /begun 5 times and never ended/);
+});
+
+storesFor('ends in good order say nothing of the work: it may be begun as often as they come', async (t, store) => {
+  const row = await readyRow(store, CREATE);
+  let runs = 0;
+  const ends = MAX_CLAIMS + 2;
+  for (let nth = 1; nth <= ends; nth += 1) {
+    const owner = `run-${nth}`;
+    await alive(store, owner);
+    const handlers = new Map([
+      [
+        'CreateVolume',
+        working(
+          store,
+          (_claim, signal) => ((runs += 1), nth < ends ? delay(10_000, undefined, { signal }) : undefined),
+        ),
+      ],
+    ]);
+    const { receiver, next } = receiverFor(t, store, { owner, handlers });
+    if (nth === 1) await receiver.deliver([incoming(row)]);
+    else t.is(await receiver.takeOver(), 1);
+    await eventually('the work has begun', () => runs === nth);
+    if (nth < ends) await receiver.stop(0);
+    const { ended, claim } = await next();
+    t.deepEqual([ended, claim.claims], [nth < ends ? 'stuck' : 'done', 1]);
+    await store.apply([stopProcess(owner)]);
+  }
 });
 
 test('when the failure cannot be recorded, the row is given back and the claim does not count', async (t) => {

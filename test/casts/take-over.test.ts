@@ -25,19 +25,22 @@ import {
 const DOWN_MS = 60_000;
 const CREATE = { work: 'create' } as const;
 
-/** Ways in which an owner goes, and whether its work may then be taken over. */
-const GOES: Record<string, { readonly taken: boolean; readonly go: (store: Store) => unknown }> = {
+/** Ways in which an owner goes, whether its work may then be taken over, and how often it then was begun. */
+const GOES: Record<
+  string,
+  { readonly taken: boolean; readonly claims?: number; readonly go: (store: Store) => unknown }
+> = {
   'lives and was heard of': { taken: false, go: () => undefined },
   'was not heard of for long': { taken: true, go: (store) => silent(store, 'owner', DOWN_MS + 1_000) },
   'was not heard of for a while': { taken: false, go: (store) => silent(store, 'owner', DOWN_MS - 10_000) },
-  'has stopped in good order': { taken: true, go: (store) => store.apply([stopProcess('owner')]) },
+  'has stopped in good order': { taken: true, claims: 1, go: (store) => store.apply([stopProcess('owner')]) },
   'was replaced by a newer run of its service': {
     taken: true,
     go: (store) => registered(store, BACKEND, 'newer run'),
   },
 };
 
-for (const [how, { taken, go }] of Object.entries(GOES)) {
+for (const [how, { taken, claims = 2, go }] of Object.entries(GOES)) {
   storesFor(`work whose owner ${how} is ${taken ? 'taken over' : 'left alone'}`, async (t, store) => {
     await alive(store, 'owner');
     const row = await readyRow(store, CREATE);
@@ -53,7 +56,7 @@ for (const [how, { taken, go }] of Object.entries(GOES)) {
     }
     const { ended, claim } = await next();
     t.is(ended, 'done');
-    t.like(claim, { epoch: 3, claims: 2, resumed: true, owner: 'me', target: BACKEND, context: CONTEXT });
+    t.like(claim, { epoch: 3, claims, resumed: true, owner: 'me', target: BACKEND, context: CONTEXT });
     t.deepEqual(await eventsOf(store, row.resourceId), ['made by me']);
     await t.throwsAsync(applyFenced(store, former, [note(row.resourceId, 'late')]), { instanceOf: Fenced });
   });

@@ -171,6 +171,27 @@ test('copies have places of their own: short work passes them', async (t) => {
   t.deepEqual([(await service.next()).ended, (await service.next()).ended], ['done', 'done']);
 });
 
+test('a process that ends begins no copy that waits for its turn: its row is given back, and that does not count', async (t) => {
+  const gate = await gatedCopy(t);
+  const service = await volumeService(t, { programPath: gate.path, copyConcurrency: 1 });
+  const source = await service.source(randomBytes(MIB));
+  const [running, waiting] = [
+    await service.placed({ sourceVolumeId: source.id }),
+    await service.placed({ sourceVolumeId: source.id }),
+  ];
+  await service.deliver([running, waiting]);
+  await gate.begun();
+
+  service.backend.drain();
+
+  await eventually('the row is given back', async () => (await service.row(waiting.id))?.state === 'ready');
+  t.like(await service.row(waiting.id), { claims: 0, owner: null });
+  t.like(await service.row(running.id), { state: 'claimed', claims: 1 });
+  await gate.open();
+  const { ended, claim } = await service.next();
+  t.deepEqual([ended, claim.resourceId], ['done', running.id]);
+});
+
 test('the next process makes the clone anew that its predecessor was copying', async (t) => {
   const gate = await gatedCopy(t);
   const service = await volumeService(t, { programPath: gate.path });

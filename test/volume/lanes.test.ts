@@ -67,6 +67,26 @@ test('a piece that waits ends when it is aborted, and takes no place', async (t)
   t.is(await lanes.run(turn('c', places), () => Promise.resolve('free')), 'free');
 });
 
+test('places that are closed refuse who waits and who comes; what runs goes on', async (t) => {
+  const lanes = new Lanes();
+  const places = new Places(1);
+  const gate = new Gate();
+  const running = lanes.run(turn('a', places), () => gate.enter().then(() => 'done'));
+  await gate.inside(1);
+  const waiting = lanes.run(turn('b', places), () => Promise.resolve(t.fail()));
+  await new Promise((resolve) => setImmediate(resolve)); // it is in line now
+
+  places.close(new Error('closed'));
+  await t.throwsAsync(waiting, { message: 'closed' });
+  await t.throwsAsync(
+    lanes.run(turn('c', places), () => Promise.resolve(t.fail())),
+    { message: 'closed' },
+  );
+  gate.open();
+  t.is(await running, 'done');
+  await lanes.idle();
+});
+
 test('those who read a resource go together; who changes it waits for all of them, and they for it', async (t) => {
   const lanes = new Lanes();
   const places = new Places(8);

@@ -1,0 +1,52 @@
+import { MOST_PURGED, purge, type Purged, type Retention } from '../db/purge.js';
+import type { Store } from '../db/store.js';
+import type { Log } from '../log/log.js';
+
+export interface PurgingOptions {
+  readonly store: Store;
+  readonly retention: Retention;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+  /** Between two rounds, ms. @default 600000 */
+  readonly intervalMs?: number;
+  /** Until the next round when one took as much as it may, ms: there is more. @default 1000 */
+  readonly moreMs?: number;
+  /** @default what purges the records */
+  readonly round?: typeof purge;
+}
+
+/**
+ * Purges the records at intervals, and again and again while there is more than one round takes: a busy installation makes more
+ * events in an interval than that. Answers how to stop it, which ends with the batch under way.
+ */
+export function purging(options: PurgingOptions): () => Promise<void> {
+  const { store, retention, log, intervalMs = 600_000, moreMs = 1_000, round = purge } = options;
+  const stopping = new AbortController();
+  let timer: NodeJS.Timeout;
+  let running: Promise<void> = Promise.resolve();
+  const schedule = (afterMs: number): void => {
+    if (stopping.signal.aborted) return;
+    timer = setTimeout(() => {
+      running = once().then(schedule);
+    }, afterMs);
+  };
+  const once = async (): Promise<number> => {
+    try {
+      const purged = await round(store, retention, stopping.signal);
+      log.info('purged', { ...purged });
+      return isAll(purged) ? intervalMs : moreMs;
+    } catch (error) {
+      log.warn('nothing could be purged', { error });
+      return intervalMs;
+    }
+  };
+  schedule(intervalMs);
+  return async () => {
+    stopping.abort();
+    clearTimeout(timer);
+    await running;
+  };
+}
+
+function isAll(purged: Purged): boolean {
+  return Object.values(purged).every((count: number) => count < MOST_PURGED);
+}
