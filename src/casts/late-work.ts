@@ -4,6 +4,9 @@ export const LATE_AFTER_MS = 10_000;
 /** Late pieces of work that are begun at once. Whoever asks for something now finds the process nearly free. */
 const AT_ONCE = 4;
 
+/** The same while others ask for something. At least 1: the end of a piece begins the next. */
+const BESIDE_OTHERS = 1;
+
 /** Late pieces in hand, just begun or waiting for their turn. The rest stays in its rows. */
 const IN_HAND = 64;
 
@@ -17,10 +20,15 @@ export class LateWork {
   #isOpen = false;
   readonly #waiting: (() => void)[] = [];
   readonly #holdMs: number;
+  readonly #isAsked: () => boolean;
 
-  /** `holdMs`: how long a piece counts once it is begun; a copy of hours does not keep others waiting. */
-  constructor({ holdMs }: { readonly holdMs: number }) {
+  /**
+   * `holdMs`: how long a piece counts once it is begun; a copy of hours does not keep others waiting. `isAsked`: whether there is
+   * other work. @default never
+   */
+  constructor({ holdMs, isAsked = () => false }: { readonly holdMs: number; readonly isAsked?: () => boolean }) {
     this.#holdMs = holdMs;
+    this.#isAsked = isAsked;
   }
 
   /** How many more pieces may be taken in hand. */
@@ -42,7 +50,7 @@ export class LateWork {
       counts = false;
       this.#inHand -= 1;
       this.#running -= 1;
-      if (this.#running < AT_ONCE) this.#waiting.shift()?.();
+      for (let free = this.#free; free > 0; free -= 1) this.#waiting.shift()?.();
     };
     const timer = setTimeout(leave, this.#holdMs);
     try {
@@ -59,8 +67,13 @@ export class LateWork {
     for (const enter of this.#waiting.splice(0)) enter();
   }
 
+  /** How many more pieces may be begun now. */
+  get #free(): number {
+    return (this.#isAsked() ? BESIDE_OTHERS : AT_ONCE) - this.#running;
+  }
+
   async #turn(signal: AbortSignal): Promise<void> {
-    if (this.#isOpen || signal.aborted || this.#running < AT_ONCE) {
+    if (this.#isOpen || signal.aborted || this.#free > 0) {
       this.#running += 1;
       return;
     }

@@ -27,6 +27,9 @@ const DEFAULT_IN_FLIGHT = 1_024;
  */
 const FOUND_WITHIN_MS = 4_000;
 
+/** Whoever has asked for something may ask again, or be about to elsewhere: late work leaves room for so long, ms. */
+const ASKED_AGAIN_MS = 100;
+
 /** Until the next round of a take-over that had more to take than may be in hand at once, ms. */
 const MORE_ORPHANS_MS = 100;
 
@@ -87,6 +90,9 @@ export class CastReceiver implements CastDispatcher {
   readonly #options: ReceiverOptions;
   readonly #inFlight = new Map<Promise<void>, Claim>();
   readonly #late: LateWork;
+  /** Pieces of work in flight that are not late, and until when another one is thought to come. */
+  #newCount = 0;
+  #askedUntil = -Infinity;
   /** The last work on a resource, and what cuts it off. */
   readonly #last = new Map<string, { readonly claim: Claim; readonly cutOff: AbortController }>();
   /** Transactions that claim, and how many casts are in them. */
@@ -99,7 +105,8 @@ export class CastReceiver implements CastDispatcher {
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
-    this.#late = new LateWork({ holdMs: options.lateHoldMs ?? 1_000 });
+    const isAsked = (): boolean => this.#newCount > 0 || performance.now() < this.#askedUntil;
+    this.#late = new LateWork({ holdMs: options.lateHoldMs ?? 1_000, isAsked });
     setMaxListeners(0, this.#aborting.signal); // each piece that is given back may listen: `maxInFlight` bounds them
   }
 
@@ -282,7 +289,9 @@ export class CastReceiver implements CastDispatcher {
     if (before && before.claim.epoch < claim.epoch) before.cutOff.abort(new Fenced(before.claim));
     const mine = { claim, cutOff: new AbortController() };
     this.#last.set(key, mine);
-    if (isLate(claim)) this.#late.take();
+    const isNew = !isLate(claim);
+    if (isNew) this.#newCount += 1;
+    else this.#late.take();
     const work = this.#work(claim, args, mine.cutOff.signal)
       .then((how) => {
         working?.ended(how.ended, how.error);
@@ -290,6 +299,8 @@ export class CastReceiver implements CastDispatcher {
         return how.giveBack ? this.#giveBack(claim) : undefined;
       })
       .finally(() => {
+        if (isNew) this.#newCount -= 1;
+        if (isNew) this.#askedUntil = performance.now() + ASKED_AGAIN_MS;
         this.#inFlight.delete(work);
         if (this.#last.get(key) === mine) this.#last.delete(key);
       });

@@ -112,6 +112,31 @@ test('a piece that lasts gives its place to the next, and one that is called off
   t.is(late.room, IN_HAND);
 });
 
+test('while others ask for something late pieces are begun one by one, and then as many as may be', async (t) => {
+  let isAsked = true;
+  const late = new LateWork({ holdMs: 600_000, isAsked: () => isAsked });
+  const [first, others] = [new Gate(), new Gate()];
+  const { signal } = new AbortController();
+  const pieces = Array.from({ length: AT_ONCE + 3 }, (_, nth) => {
+    late.take();
+    return late.run(signal, () => (nth === 0 ? first : others).enter());
+  });
+  await first.inside(1);
+  await new Promise((resolve) => setImmediate(resolve));
+  t.is(others.most, 0);
+
+  isAsked = false;
+  first.open();
+  await others.inside(AT_ONCE);
+  await new Promise((resolve) => setImmediate(resolve));
+  t.is(others.most, AT_ONCE);
+
+  isAsked = true;
+  others.open();
+  await Promise.all(pieces);
+  t.is(late.room, IN_HAND, 'it goes on to the last one all the same');
+});
+
 /** Work that stands still until its receiver is told to end. */
 function never() {
   return {
