@@ -14,6 +14,7 @@ export class PostgresServer {
   readonly #bin: string;
   readonly #folder: string;
   readonly #user: { readonly uid?: number; readonly gid?: number };
+  #isPaused = false;
   #child: ChildProcess | undefined;
   #databases = 0;
 
@@ -97,10 +98,12 @@ export class PostgresServer {
 
   /** Stops every process of the server where it is: nobody is answered, and no connection ends. */
   pause(): void {
+    this.#isPaused = true;
     this.#signal('SIGSTOP');
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#signal('SIGCONT');
   }
 
@@ -121,6 +124,8 @@ export class PostgresServer {
     const child = this.#child;
     this.#child = undefined;
     if (child?.exitCode !== null) return;
+    // who stands still does not hear that it shall end
+    if (this.#isPaused) this.resume();
     const exit = once(child, 'exit');
     child.stdin?.end(word);
     await exit;
