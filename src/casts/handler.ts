@@ -16,7 +16,8 @@ export interface CastHandler<Request = never> {
   readonly decode: (args: Uint8Array) => Request;
   /**
    * Does the work and ends the row (finish or handOver) in its own transactions. Safe to repeat by another owner at any
-   * point. Throws Fenced when the claim was lost, NotBegun for what this process will not begin; anything else it throws makes the engine apply `fail`.
+   * point. Throws Fenced when the claim was lost, NotBegun for what this process will not begin; anything else it throws
+   * makes the engine apply `fail`.
    */
   readonly run: (claim: Claim, request: Request, signal: AbortSignal) => Promise<void>;
   /** Ends the resource in its error status, with a user message and an event; the engine adds the fence and ends the row. */

@@ -129,8 +129,8 @@ export class CastReceiver implements CastDispatcher {
   }
 
   /**
-   * Drains, and waits for the work under way; after `graceMs` the
-   * rest is aborted: its rows stay claimed by a stopped incarnation, and the next owner goes on with them.
+   * Drains, and waits for the work under way; after `graceMs` the rest is aborted: its rows stay claimed by a stopped
+   * incarnation, and the next owner goes on with them.
    */
   async stop(graceMs: number): Promise<void> {
     this.drain();
