@@ -61,10 +61,14 @@ export async function readEvents(store: Store, { tx, seq }: EventCursor, limit: 
   return store.read(readAfter.with({ tx, seq, limit }));
 }
 
-/** The ends of what can be read: after `head` nothing has happened yet, up to `horizon` everything was purged. */
+/**
+ * The ends of what can be read: up to `horizon` everything was purged, `head` is the newest that is kept, and after `last`
+ * nothing can have been read yet. An event between the two was removed since.
+ */
 export interface EventRange {
   readonly horizon: EventCursor;
   readonly head: EventCursor;
+  readonly last: EventCursor;
 }
 
 export async function eventRange(store: Store): Promise<EventRange> {
@@ -73,7 +77,7 @@ export async function eventRange(store: Store): Promise<EventRange> {
   const horizon = { tx: row.horizonTx, seq: row.horizonSeq };
   // when everything was purged, nothing is newer than the horizon
   const head = row.headTx === null || row.headSeq === null ? horizon : { tx: row.headTx, seq: row.headSeq };
-  return { horizon, head };
+  return { horizon, head, last: row.openTx === null ? head : { tx: row.openTx - 1, seq: Number.MAX_SAFE_INTEGER } };
 }
 
 /** Age of the first event after a cursor, final or not, ms by the database's clock; 0: there is none. */
@@ -125,10 +129,11 @@ const deleteOfType = statement<{ volumeId: string; type: string }>()(({ db }, p)
  */
 export const finalEvents = ({ db, dialect }: Tools) => {
   const events = db.selectFrom('events');
-  return dialect === 'sqlite'
-    ? events
-    : events.where('tx', '<', sql<number>`pg_snapshot_xmin(pg_current_snapshot())::text::bigint`);
+  return dialect === 'sqlite' ? events : events.where('tx', '<', oldestOpenTx);
 };
+
+/** PostgreSQL only. It never goes back. */
+const oldestOpenTx = sql<number>`pg_snapshot_xmin(pg_current_snapshot())::text::bigint`;
 
 /**
  * Compares a row's place with a cursor. On SQLite `tx` is always 0, and two columns would keep the comparison from being
@@ -170,6 +175,7 @@ const range: Statement<NoParams, RangeRow> = statement()((tools) =>
     .select([
       ...(['event_horizon.tx as horizonTx', 'event_horizon.seq as horizonSeq'] as const),
       ...(['head.tx as headTx', 'head.seq as headSeq'] as const),
+      (tools.dialect === 'sqlite' ? sql<number | null>`null` : sql<number | null>`${oldestOpenTx}`).as('openTx'),
     ]),
 );
 
@@ -178,4 +184,5 @@ interface RangeRow {
   readonly horizonSeq: number;
   readonly headTx: number | null;
   readonly headSeq: number | null;
+  readonly openTx: number | null;
 }

@@ -15,17 +15,18 @@ export class ChangeQueue<T> {
     return this.#items.length;
   }
 
-  /** Appends, or ends the queue with Fault `WatchTooSlow` when it is full. */
-  push(item: T): void {
-    if (this.#ended) return;
+  /** Appends; when it is full, it is emptied and ends with the Fault `WatchTooSlow` that is returned. */
+  push(item: T): Fault | undefined {
+    if (this.#ended) return undefined;
     if (this.#items.length >= this.#limit) {
-      const buffered = this.#items.length;
+      const tooSlow = new Fault('WatchTooSlow', { buffered: this.#items.length });
       this.#items = [];
-      this.end(new Fault('WatchTooSlow', { buffered }));
-      return;
+      this.end(tooSlow);
+      return tooSlow;
     }
     this.#items.push(item);
     this.#wake?.();
+    return undefined;
   }
 
   /** Nothing more comes after what is there; with an error, the reader gets it then. */

@@ -43,6 +43,8 @@ export interface VolumeChange {
 export interface VolumeWatch extends AsyncIterable<VolumeChange> {
   /** Where it began. */
   readonly start: EventCursor;
+  /** Aborted with Fault `WatchTooSlow` once the reader has lost changes: it may be busy with one that nobody takes from it. */
+  readonly cutOff: AbortSignal;
 }
 
 interface Reader {
@@ -53,6 +55,7 @@ interface Reader {
   cursor: EventCursor;
   /** Set when this process ends. */
   stopped: Fault | undefined;
+  readonly cutOff: AbortController;
   /** Forgets the reader. Safe to repeat. */
   readonly leave: () => void;
 }
@@ -99,10 +102,10 @@ export class VolumeEvents {
    * reason; reading it throws Fault `WatchTooSlow`, and `ServiceStopping` when this process ends.
    */
   async subscribe(request: WatchRequest): Promise<VolumeWatch> {
-    const { head, horizon } = await eventRange(this.#store);
+    const { head, horizon, last } = await eventRange(this.#store);
     const start = request.after ?? head;
-    // what is beyond the head was not given out by this database
-    if (isAfter(horizon, start) || isAfter(start, head)) throw expired();
+    // what is beyond the last was not given out by this database
+    if (isAfter(horizon, start) || isAfter(start, last)) throw expired();
     request.signal.throwIfAborted();
 
     if (this.#open.size >= this.#maxWatches) {
@@ -113,7 +116,7 @@ export class VolumeEvents {
     try {
       // a watch from now on joins before it is answered, so that it need not be read at once
       const joined = request.after === undefined ? await this.#join(reader) : undefined;
-      return { start, [Symbol.asyncIterator]: () => this.#read(reader, joined) };
+      return { start, cutOff: reader.cutOff.signal, [Symbol.asyncIterator]: () => this.#read(reader, joined) };
     } catch (error) {
       reader.leave();
       throw error;
@@ -151,7 +154,7 @@ export class VolumeEvents {
       if (this.#readers.delete(reader) && this.#readers.size === 0) this.#tail.stop();
     };
     const reader: Reader = {
-      ...{ request, queue, cursor, leave, stopped: undefined },
+      ...{ request, queue, cursor, leave, stopped: undefined, cutOff: new AbortController() },
       volumeIds: volumeIds && volumeIds.length > 0 ? new Set(volumeIds) : undefined,
     };
     this.#open.add(reader);
@@ -222,9 +225,16 @@ export class VolumeEvents {
       for (const reader of readers) {
         // progress is news only: a reader that is behind gets what is to come
         if (isProgress(event) && reader.queue.size >= this.#bufferSize / 2) continue;
-        reader.queue.push(live);
+        const tooSlow = reader.queue.push(live);
+        if (tooSlow) this.#cutOff(reader, tooSlow);
       }
     }
+  }
+
+  /** Its place is free at once, even if nobody ever reads again. */
+  #cutOff(reader: Reader, fault: Fault): void {
+    reader.leave();
+    reader.cutOff.abort(fault);
   }
 }
 

@@ -9,6 +9,7 @@ export interface Cuttable {
 export class Lifetime {
   readonly #stopping = new AbortController();
   readonly #open = new Set<Cuttable>();
+  readonly #whenAnswered: (() => void)[] = [];
 
   constructor() {
     // every open stream listens; node would warn at the eleventh
@@ -26,6 +27,12 @@ export class Lifetime {
 
   leave(call: Cuttable): void {
     this.#open.delete(call);
+    if (this.#open.size === 0) for (const resolve of this.#whenAnswered.splice(0)) resolve();
+  }
+
+  /** Resolves once no call is open: each has its answer, which its caller may still be reading, or has lost its caller. */
+  async answered(): Promise<void> {
+    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#whenAnswered.push(resolve));
   }
 
   stop(): void {

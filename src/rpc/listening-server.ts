@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type BrokenLimit, type ConnectionLimits, CONNECTION_LIMITS, guardConnections } from './connection-guard.js';
 import type { Descriptors } from './descriptors.js';
@@ -76,7 +77,8 @@ export class ListeningServer {
 
   /**
    * Says NOT_SERVING, takes no new calls, lets running ones end and streams say goodbye; what is still open after `graceMs` is
-   * answered with ServiceStopping and cut. Never rejects; safe to repeat.
+   * answered with ServiceStopping and cut. Who does not read an answer is cut 2 s after the last one. Never rejects; safe to
+   * repeat.
    */
   stop(graceMs: number): Promise<void> {
     this.#stopped ??= this.#stop(graceMs);
@@ -91,18 +93,18 @@ export class ListeningServer {
     // tryShutdown alone waits for ever for a client that keeps its connection; forceShutdown cuts nobody without channelz
     this.#server.drain(this.address, graceMs + GOODBYE_MS);
     const cut = setTimeout(() => this.#lifetime.cut(), graceMs);
-    await new Promise<void>((resolve) => {
-      const limit = setTimeout(resolve, graceMs + GOODBYE_MS + CUT_MS);
-      this.#server.tryShutdown(() => {
-        clearTimeout(limit);
-        resolve();
-      });
-    });
+    await Promise.race([
+      delay(graceMs + GOODBYE_MS + CUT_MS, undefined, { ref: false }),
+      new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve())),
+      this.#lifetime.answered().then(() => delay(READ_MS, undefined, { ref: false })),
+    ]);
     clearTimeout(cut);
     this.#server.forceShutdown();
   }
 }
 
+/** For callers to read the answers that they have got: one that reads nothing holds nobody up. */
+const READ_MS = 2_000;
 /** For the last answers to be written before connections are cut. */
 const GOODBYE_MS = 200;
 /** How long it may take until connections that were cut are gone. */

@@ -39,6 +39,8 @@ export interface PublicCall {
 /** The messages of a stream, and what its response headers say beside the request id. */
 export interface PublicStream<T> extends AsyncIterable<T> {
   readonly headers?: Readonly<Record<string, string>>;
+  /** Aborted, with a Fault as its reason, to end the stream even while its caller reads nothing. */
+  readonly cutOff?: AbortSignal;
 }
 
 /** Answers a request, or begins a stream: headers are sent when the promise settles, messages as they are read. */
@@ -86,9 +88,7 @@ export function publicServer(options: PublicServerOptions): Promise<ListeningSer
     const api = new PublicApiServer(options, lifetime);
     for (const service of options.services) api.add(server, service);
     answerUnknownMethods(server, (call, path) => {
-      new StreamCall(call, arrivalOf(call.metadata, path), lifetime.stopping).fail(
-        new Fault('NoSuchMethod', { method: path }),
-      );
+      new StreamCall(call, arrivalOf(call.metadata, path), lifetime).fail(new Fault('NoSuchMethod', { method: path }));
     });
   });
 }
@@ -152,10 +152,11 @@ class PublicApiServer {
   }
 
   async #stream(bound: Bound, raw: RawStreamCall): Promise<void> {
-    const call = new StreamCall(raw, arrivalOf(raw.metadata, bound.rules.name), this.#lifetime.stopping);
+    const call = new StreamCall(raw, arrivalOf(raw.metadata, bound.rules.name), this.#lifetime);
     await this.#handled(bound, call, this.#streams, async (context) => {
       const messages = await bound.handle(decoded(bound.decode, raw.request), publicCall(call, context));
       const stream = messages as PublicStream<unknown>;
+      stream.cutOff?.addEventListener('abort', () => call.cutOff(stream.cutOff?.reason as Fault), { once: true });
       call.begin(stream.headers);
       for await (const message of stream) await call.send(encoded(bound, message, context));
       call.signal.throwIfAborted(); // a stream that ended because it was told to

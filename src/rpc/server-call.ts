@@ -151,15 +151,22 @@ export class UnaryCall extends ServerCall {
 /** A call with a stream of answers. It has no deadline but the caller's. */
 export class StreamCall extends ServerCall {
   readonly #raw: RawAnswerStream;
+  readonly #leave: () => void;
 
-  /** `stopping` ends the stream when the process does. */
-  constructor(raw: RawAnswerStream, arrival: Arrival, stopping: AbortSignal) {
+  /** The stream ends when the server begins to stop. */
+  constructor(raw: RawAnswerStream, arrival: Arrival, lifetime: Lifetime) {
     super(raw, arrival, Number(raw.getDeadline()));
     this.#raw = raw;
-    const stop = (): void => this.abort(new Fault('ServiceStopping', {}));
+    const { stopping } = lifetime;
+    const stop = (): void => this.cut();
+    this.#leave = () => {
+      stopping.removeEventListener('abort', stop);
+      lifetime.leave(this);
+    };
+    lifetime.enter(this);
     if (stopping.aborted) stop();
     else stopping.addEventListener('abort', stop, { once: true });
-    raw.once('close', () => stopping.removeEventListener('abort', stop));
+    raw.once('close', this.#leave);
   }
 
   /** Sends the headers, and these with them: what was asked for has begun. */
@@ -176,12 +183,24 @@ export class StreamCall extends ServerCall {
     await drained(this.#raw, this.signal);
   }
 
+  /** Ends the stream with a fault, even while its caller reads nothing. */
+  cutOff(fault: Fault): void {
+    this.abort(fault);
+  }
+
+  cut(): void {
+    this.abort(new Fault('ServiceStopping', {}));
+  }
+
   succeed(): void {
-    if (this.answeredWith('OK')) this.#raw.end();
+    if (!this.answeredWith('OK')) return;
+    this.#leave();
+    this.#raw.end();
   }
 
   fail(fault: Fault): boolean {
     if (!this.answeredWith(fault.code)) return false;
+    this.#leave();
     this.#raw.emit('error', this.statusOf(fault));
     return true;
   }

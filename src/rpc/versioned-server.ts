@@ -95,7 +95,7 @@ export async function internalServer<S extends AnyService>(
     const internal = new InternalApiServer(options, api, own, lifetime);
     internal.addTo(server);
     answerUnknownMethods(server, (call, path) => {
-      const stream = new StreamCall(call, internal.arrivalOf(call.metadata, path), lifetime.stopping);
+      const stream = new StreamCall(call, internal.arrivalOf(call.metadata, path), lifetime);
       stream.fail(internal.refusalOfUnknown(call.metadata, path));
     });
   });

@@ -72,7 +72,7 @@ storesFor('events are read page by page in one order, each once', async (t, stor
 });
 
 storesFor('a store without events begins at its horizon', async (t, store) => {
-  t.deepEqual(await eventRange(store), { head: START, horizon: START });
+  t.like(await eventRange(store), { head: START, horizon: START });
 });
 
 postgresTest('an event that commits later than its successor is not passed over', async (t) => {

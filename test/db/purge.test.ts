@@ -66,7 +66,7 @@ storesFor('more than one batch of events goes, and the horizon says how far', as
     620,
   );
   t.deepEqual(await readEvents(store, START, 10), []);
-  t.deepEqual(await eventRange(store), { head, horizon: head });
+  t.like(await eventRange(store), { head, horizon: head });
 });
 
 storesFor('expired messages and old idempotency keys go, each by its own key', async (t, store) => {

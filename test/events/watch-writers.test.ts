@@ -1,11 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import pg from 'pg';
-import { appendVolumeEvent, type EventCursor } from '#src/db/events.js';
+import {
+  appendVolumeEvent,
+  appendVolumeProgress,
+  compareCursors,
+  deleteVolumeProgress,
+  type EventCursor,
+  eventRange,
+} from '#src/db/events.js';
 import { PostgresStore } from '#src/db/postgres-store.js';
 import type { Step } from '#src/db/store.js';
+import { transition } from '#src/db/volume-transitions.js';
 import { insertVolume } from '#src/db/volumes.js';
-import { VolumeEvents } from '#src/events/watch.js';
+import { type VolumeChange, VolumeEvents, type VolumeWatch } from '#src/events/watch.js';
 import { postgresTest, postgresUrl } from '../support/sql.js';
 import { newVolume } from '../support/volumes.js';
 
@@ -59,6 +67,49 @@ postgresTest(
     t.deepEqual(seen.toSorted(), written.toSorted(), 'nothing is missed');
   },
 );
+
+postgresTest('a watch goes on after progress that was removed since, while an older transaction is open', async (t) => {
+  const url = await postgresUrl(t);
+  const store = new PostgresStore(url);
+  t.teardown(() => store.close());
+  const aborting = new AbortController();
+  const events = new VolumeEvents(store, { pollMs: 5 });
+  t.teardown(() => {
+    aborting.abort();
+    events.close();
+  });
+  const volume = newVolume();
+  const { id: volumeId } = volume;
+  const event = { volumeId, requestId: 'req-1' };
+  const created = appendVolumeEvent({ ...event, type: 'volume.create.accepted' });
+  await store.apply([...insertVolume(volume), created]);
+  await store.apply([appendVolumeProgress({ ...event, type: 'volume.create.progress', percent: 42 })]);
+  const [, progress] = await taken(await events.subscribe({ after: START, signal: aborting.signal }), 2);
+  t.is(progress?.progressPercent, 42);
+
+  const older = new pg.Client({ connectionString: url });
+  await older.connect();
+  t.teardown(() => older.end());
+  await older.query('BEGIN; SELECT pg_current_xact_id()');
+  await store.apply([
+    deleteVolumeProgress(volumeId, 'volume.create.progress'),
+    transition('finishCreate', { id: volumeId }),
+    appendVolumeEvent({ ...event, type: 'volume.create.end' }),
+  ]);
+  const { head } = await eventRange(store);
+  t.true(progress && compareCursors(head, progress.cursor) < 0, 'the newest that is kept comes before the token');
+  const resumed = await events.subscribe({ after: progress?.cursor ?? START, signal: aborting.signal });
+  await older.query('COMMIT');
+
+  const [end] = await taken(resumed, 1);
+  t.is(end?.volume.status, 'available');
+});
+
+async function taken(watch: VolumeWatch, count: number): Promise<readonly VolumeChange[]> {
+  const changes: VolumeChange[] = [];
+  for await (const change of watch) if (changes.push(change) === count) break;
+  return changes;
+}
 
 /** Writes in transactions that last for a while, some of which are rolled back. Answers the ids of volumes that were committed. */
 async function write(t: ExecutionContext, url: string, random: () => number): Promise<readonly string[]> {

@@ -3,7 +3,15 @@ import test, { type ExecutionContext } from 'ava';
 import { VolumesService as Volumes, type WatchVolumesResponse } from '#src/gen/cinder/api/v3/volumes.js';
 import { HealthCheckResponse_ServingStatus as Serving, HealthService } from '#src/gen/grpc/health/v1/health.js';
 import type { ListeningServer } from '#src/rpc/listening-server.js';
-import { bareClient, callBare, milestone, schedulerServer, volumesServer } from '../support/rpc.js';
+import {
+  bareClient,
+  callBare,
+  MEBIBYTE,
+  milestone,
+  schedulerServer,
+  unreadStream,
+  volumesServer,
+} from '../support/rpc.js';
 
 /** A health watch: what it said so far. */
 function watchHealth(
@@ -116,6 +124,23 @@ test('an open stream is told that the server stops, and does not hold it', async
   await new Promise((resolve) => stream.once('data', resolve));
   t.true((await elapsed(server.stop(5_000))) < 1_000);
   t.is((await ended).code, Code.UNAVAILABLE);
+});
+
+test('a stream whose caller reads nothing does not hold the server for long', async (t) => {
+  const sent = milestone();
+  const server = await volumesServer(t, {
+    watchVolumes: async () =>
+      (async function* (): AsyncGenerator<WatchVolumesResponse> {
+        for (;;) {
+          yield { volume: undefined, resumeToken: ' '.repeat(MEBIBYTE / 2) };
+          sent.reach();
+        }
+      })(),
+  });
+  unreadStream(t, server, Volumes.watchVolumes.path);
+  await sent.reached;
+  const took = await elapsed(server.stop(30_000));
+  t.true(took < 5_000, `${took} ms`);
 });
 
 test('a handler that never ends is cut at the limit, and stopping twice is stopping once', async (t) => {

@@ -1,4 +1,4 @@
-import { connect } from 'node:http2';
+import type { IncomingHttpHeaders } from 'node:http2';
 import type { Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import { status as Code } from '@grpc/grpc-js';
 import test from 'ava';
@@ -6,7 +6,7 @@ import { Fault } from '#src/errors/fault.js';
 import { VolumesService as Volumes, type WatchVolumesResponse } from '#src/gen/cinder/api/v3/volumes.js';
 import { faultFromServiceError } from '#src/rpc/faults-on-the-wire.js';
 import type { PublicCall } from '#src/rpc/public-server.js';
-import { bareClient, metadataOf, milestone, until, volumesServer } from '../support/rpc.js';
+import { bareClient, metadataOf, milestone, unreadStream, until, volumesServer } from '../support/rpc.js';
 
 function watch(client: Client, headers: Record<string, string> = {}): ClientReadableStream<WatchVolumesResponse> {
   const { path, requestSerialize, responseDeserialize } = Volumes.watchVolumes;
@@ -102,17 +102,7 @@ test('a reader that does not read stops the handler, and costs bounded memory', 
         }
       })(),
   });
-  // a client of grpc-js reads without bound until its first message is asked for
-  const session = connect(`http://${server.address}`);
-  t.teardown(() => session.destroy());
-  const headers = {
-    ':method': 'POST',
-    ':path': Volumes.watchVolumes.path,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-  };
-  const stream = session.request(headers);
-  stream.end(Buffer.from([0, 0, 0, 0, 0]));
+  const stream = unreadStream(t, server, Volumes.watchVolumes.path);
   let before = -1;
   await until('the handler waits', async () => {
     before = made;
@@ -124,6 +114,35 @@ test('a reader that does not read stops the handler, and costs bounded memory', 
   for await (const chunk of stream as AsyncIterable<Buffer>) bytes += chunk.length;
   t.is(made, 10_000);
   t.true(bytes > 10_000 * 16 * KIB);
+});
+
+test('a stream that is cut off ends while its caller reads nothing, and the caller finds the reason when it reads', async (t) => {
+  const cutOff = new AbortController();
+  const sent = milestone();
+  const ended = milestone();
+  const server = await volumesServer(t, {
+    watchVolumes: async () => ({
+      cutOff: cutOff.signal,
+      async *[Symbol.asyncIterator](): AsyncGenerator<WatchVolumesResponse> {
+        try {
+          for await (const message of messages(10, 500_000)) {
+            yield message;
+            sent.reach();
+          }
+        } finally {
+          ended.reach();
+        }
+      },
+    }),
+  });
+  const stream = unreadStream(t, server, Volumes.watchVolumes.path);
+  await sent.reached;
+  cutOff.abort(new Fault('WatchTooSlow', { buffered: 7 }));
+  await ended.reached;
+
+  const trailers = new Promise<IncomingHttpHeaders>((resolve) => stream.once('trailers', resolve));
+  stream.resume();
+  t.is((await trailers)['grpc-status'], String(Code.RESOURCE_EXHAUSTED));
 });
 
 test('a caller who leaves ends the handler: its signal is aborted and its iterator closed', async (t) => {

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { constants, setPriority } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { CreateVolumeRequest } from '#src/gen/cinder/api/v3/volumes.js';
 
 const DATA = 0;
 const HEADERS = 1;
@@ -92,6 +93,8 @@ function goesOn(socket: Socket): Promise<void> {
   });
 }
 
+/** `CreateVolumeRequest` with `size` 1. */
+const ONE_GIB = Buffer.from(CreateVolumeRequest.encode(CreateVolumeRequest.create({ size: 1 })).finish());
 const bomb = gzipSync(Buffer.alloc(64 * 1_048_576));
 const many = (count: number, one: (index: number) => Buffer): Buffer =>
   Buffer.concat(Array.from({ length: count }, (_, index) => one(index)));
@@ -158,7 +161,12 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
       const id = next(ids);
       socket.write(Buffer.concat([frame(HEADERS, END_HEADERS, id, request(WATCH)), message(id, Buffer.alloc(0))]));
     }
-    await delay(until - Date.now());
+    // what they watch does change
+    while (Date.now() < until) {
+      const id = next(ids);
+      socket.write(Buffer.concat([frame(HEADERS, END_HEADERS, id, request(CREATE)), message(id, ONE_GIB)]));
+      await delay(100);
+    }
   },
   'resets at random moments': (socket, until, ids) =>
     flood(socket, until, () =>

@@ -149,7 +149,7 @@ export async function moveSlot(
   for (const node of [to, from, ...others]) await node.admin.cluster('SETSLOT', slot, 'NODE', toId);
 }
 
-const START_TIMEOUT_MS = 10_000;
+const START_TIMEOUT_MS = 30_000; // some are made to load their data slowly
 const QUIET = {
   ...{ bind: '127.0.0.1', save: '', appendonly: 'no', 'enable-debug-command': 'yes', 'repl-diskless-sync-delay': 0 },
   ...{ 'always-show-logo': 'no', 'maxmemory-policy': 'noeviction' },

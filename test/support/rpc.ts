@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type ClientHttp2Stream, connect, type Settings } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -268,6 +269,34 @@ export async function volumesServer(
   });
   t.teardown(() => server.stop(1_000));
   return server;
+}
+
+interface UnreadOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Of HTTP/2: with `initialWindowSize: 0` the server may send headers only, for ever. */
+  readonly settings?: Settings;
+}
+
+/**
+ * Calls a method with an empty request, and reads nothing of its answer until it is read by whoever called this: a client of
+ * grpc-js reads without bound until its first message is asked for.
+ */
+export function unreadStream(
+  t: ExecutionContext,
+  { address }: { readonly address: string },
+  path: string,
+  { headers = {}, settings = {} }: UnreadOptions = {},
+): ClientHttp2Stream {
+  const session = connect(`http://${address}`, { settings });
+  session.on('error', () => undefined);
+  t.teardown(() => session.destroy());
+  const stream = session.request({
+    ...{ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },
+    ...headers,
+  });
+  stream.on('error', () => undefined);
+  stream.end(Buffer.from([0, 0, 0, 0, 0]));
+  return stream;
 }
 
 /** A promise, and what fulfils it. */

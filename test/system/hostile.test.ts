@@ -17,6 +17,7 @@ const MAX_CONNECTIONS = 500 + 511 + 20;
 const installation = sharedInstallation({
   CINDER_MAX_IDEMPOTENCY_KEYS_PER_PROJECT: String(MAX_KEYS),
   CINDER_QUOTA_VOLUMES: '-1',
+  CINDER_WATCH_BUFFER: '10',
 });
 
 /** Calls of a window, one after the other: its 99th percentile is the second slowest. */

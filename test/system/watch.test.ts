@@ -1,8 +1,14 @@
+import { once } from 'node:events';
 import type { ServiceError } from '@grpc/grpc-js';
 import test from 'ava';
-import { VolumesService, VolumeStatus, type WatchVolumesResponse } from '#src/gen/cinder/api/v3/volumes.js';
-import { bareClient, metadataOf } from '../support/rpc.js';
-import { newProject, refusalIn } from '../support/api.js';
+import {
+  UpdateVolumeRequest,
+  VolumesService,
+  VolumeStatus,
+  type WatchVolumesResponse,
+} from '#src/gen/cinder/api/v3/volumes.js';
+import { bareClient, metadataOf, unreadStream } from '../support/rpc.js';
+import { answered, callerFor, newProject, refusalIn } from '../support/api.js';
 import { installationFor, sharedInstallation, until } from '../support/installation.js';
 import { watchingFor } from '../support/watching.js';
 
@@ -50,6 +56,30 @@ test('from any token a watch goes on with exactly what came after it', async (t)
     );
     again.cancel();
   }
+});
+
+test('watchers who read nothing are given up once they have lost changes, and others get their places', async (t) => {
+  const PLACES_OF_A_PROJECT = 100;
+  const own = await installationFor(t, { CINDER_WATCH_BUFFER: '5' });
+  const { id } = await own.client().create();
+  const unread = Array.from({ length: PLACES_OF_A_PROJECT }, () =>
+    unreadStream(t, own, VolumesService.watchVolumes.path, {
+      headers: { 'x-project-id': 'demo' },
+      settings: { initialWindowSize: 0 },
+    }),
+  );
+  await Promise.all(unread.map((stream) => once(stream, 'response')));
+  const refused = await t.throwsAsync<ServiceError>(watchingFor(t, own, 'demo'));
+  t.is(refusalIn(refused).code, 'RESOURCE_EXHAUSTED');
+
+  const call = callerFor(t, own, 'demo');
+  for (let n = 0; n < 40; n += 1) {
+    answered(await call(VolumesService.updateVolume, UpdateVolumeRequest.create({ volumeId: id, name: `name ${n}` })));
+  }
+
+  const watching = await until(() => watchingFor(t, own, 'demo').catch(() => undefined), 'a place to be free');
+  await own.client().delete(id);
+  await watching.sees('it deleted', is(id, DELETED));
 });
 
 test('a watch goes on over a restart of the server', async (t) => {

@@ -31,6 +31,7 @@ export function watchVolumes(parts: WatchVolumesParts): PublicHandler<typeof Vol
     const tokenOf = (cursor: EventCursor): string => parts.tokens.sign(purpose, cursorToText(cursor));
     return {
       headers: { [RESUME_TOKEN]: tokenOf(watch.start) },
+      cutOff: watch.cutOff,
       [Symbol.asyncIterator]: () => messages(watch, tokenOf),
     };
   };
