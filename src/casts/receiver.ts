@@ -8,13 +8,10 @@ import { Fault, isFault } from '../errors/fault.js';
 import { deadlineIn, pause } from '../redis/deadline.js';
 import { BUSY, type CastDispatcher, type CastOutcome, CLAIMED, type IncomingCast, SUPERSEDED } from '../rpc/casts.js';
 import { refusal } from '../rpc/casts-on-the-wire.js';
-import { applyFenced, type Claim, Fenced, finish } from './claim.js';
-import { type CastHandler, NotBegun } from './handler.js';
+import { Attempts, isLate, type WorkEnd } from './attempts.js';
+import { type Claim, Fenced } from './claim.js';
+import type { CastHandler } from './handler.js';
 import { LATE_AFTER_MS, LateWork } from './late-work.js';
-import { NeverEnds } from './reason-for-owner.js';
-
-/** How often work may be begun before it is given up. */
-export const MAX_CLAIMS = 5;
 
 /** Orphans read at once. */
 const ROUND = 64;
@@ -40,9 +37,6 @@ interface Claimable {
   readonly cast: IncomingCast;
   readonly serviceId: string;
 }
-
-/** How a piece of work ended: `fenced`: it is another's now; `stuck`: it will be tried again. */
-export type WorkEnd = 'done' | 'fenced' | 'failed' | 'stuck';
 
 /** One piece of work, for who counts and traces. */
 export interface Working {
@@ -90,6 +84,7 @@ export class CastReceiver implements CastDispatcher {
   readonly #options: ReceiverOptions;
   readonly #inFlight = new Map<Promise<void>, Claim>();
   readonly #late: LateWork;
+  readonly #attempts: Attempts;
   /** Pieces of work in flight that are not late, and until when another one is thought to come. */
   #newCount = 0;
   #askedUntil = -Infinity;
@@ -107,6 +102,11 @@ export class CastReceiver implements CastDispatcher {
     this.#options = options;
     const isAsked = (): boolean => this.#newCount > 0 || performance.now() < this.#askedUntil;
     this.#late = new LateWork({ holdMs: options.lateHoldMs ?? 1_000, isAsked });
+    this.#attempts = new Attempts({
+      ...{ store: options.store, handlers: options.handlers, late: this.#late },
+      isStopping: () => this.#stopping,
+      isAborted: () => this.#aborting.signal.aborted,
+    });
     setMaxListeners(0, this.#aborting.signal); // each piece that is given back may listen: `maxInFlight` bounds them
   }
 
@@ -214,6 +214,7 @@ export class CastReceiver implements CastDispatcher {
             binary,
             target: cast.target || null,
             serviceId,
+            lateAfterMs: LATE_AFTER_MS,
           }),
         ),
       )
@@ -292,11 +293,14 @@ export class CastReceiver implements CastDispatcher {
     const isNew = !isLate(claim);
     if (isNew) this.#newCount += 1;
     else this.#late.take();
-    const work = this.#work(claim, args, mine.cutOff.signal)
+    // the answer to the sender goes out first
+    const work = new Promise<void>((resolve) => setImmediate(resolve))
+      .then(() => this.#attempts.run(claim, args, mine.cutOff.signal))
       .then((how) => {
         working?.ended(how.ended, how.error);
-        if (how.ended !== 'unbegun') this.#options.onWork?.(claim, how.ended, how.error);
-        return how.giveBack ? this.#giveBack(claim) : undefined;
+        const begun = how.begun ?? claim;
+        if (how.ended !== 'unbegun') this.#options.onWork?.(begun, how.ended, how.error);
+        return how.giveBack ? this.#giveBack(claim, how.begun !== undefined) : undefined;
       })
       .finally(() => {
         if (isNew) this.#newCount -= 1;
@@ -307,45 +311,11 @@ export class CastReceiver implements CastDispatcher {
     this.#inFlight.set(work, claim);
   }
 
-  /** Never rejects. */
-  async #work(claim: Claim, args: Uint8Array, signal: AbortSignal): Promise<End> {
-    // The answer to the sender goes out first.
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    return isLate(claim)
-      ? this.#late.run(signal, () => this.#begun(claim, args, signal))
-      : this.#begun(claim, args, signal);
-  }
-
-  async #begun(claim: Claim, args: Uint8Array, signal: AbortSignal): Promise<End> {
-    const handler = this.#options.handlers.get(claim.method);
-    if (!handler || this.#stopping) return { ended: 'unbegun', giveBack: true };
-    try {
-      await attempt(claim, handler, args, signal);
-      return { ended: 'done' };
-    } catch (error) {
-      if (error instanceof Fenced || signal.reason instanceof Fenced) return { ended: 'fenced', error };
-      if (error instanceof NotBegun) return { ended: 'unbegun', giveBack: true };
-      if (this.#aborting.signal.aborted) return { ended: 'stuck', error };
-      return this.#fail(claim, handler, error);
-    }
-  }
-
-  async #fail(claim: Claim, handler: CastHandler, error: unknown): Promise<End> {
-    try {
-      await applyFenced(this.#options.store, claim, [...handler.fail(claim, error), finish(claim)]);
-      return { ended: 'failed', error };
-    } catch (failure) {
-      if (failure instanceof Fenced) return { ended: 'fenced', error: failure };
-      // The row stays claimed by a living owner, whom nobody takes over: give it back to be tried again.
-      return { ended: 'stuck', error: failure, giveBack: true };
-    }
-  }
-
-  async #giveBack(claim: Claim): Promise<void> {
+  async #giveBack(claim: Claim, isCounted: boolean): Promise<void> {
     const store = this.#options.store;
     for (let pauseMs = 500; !this.#aborting.signal.aborted; pauseMs = Math.min(pauseMs * 2, 30_000)) {
       try {
-        await store.apply([giveBackWorker(claim, pauseMs)]);
+        await store.apply([giveBackWorker(claim, pauseMs, isCounted)]);
         return;
       } catch (error) {
         if (error instanceof RowCountMismatch) return; // somebody else has it
@@ -374,23 +344,6 @@ export class CastReceiver implements CastDispatcher {
         });
     }, afterMs);
   }
-}
-
-/** How a piece of work ended, and whether its row is to be given back. */
-interface End {
-  readonly ended: WorkEnd | 'unbegun';
-  readonly error?: unknown;
-  readonly giveBack?: true;
-}
-
-async function attempt(claim: Claim, handler: CastHandler, args: Uint8Array, signal: AbortSignal): Promise<void> {
-  if (claim.claims > MAX_CLAIMS) throw new NeverEnds(claim.claims - 1);
-  await handler.run(claim, handler.decode(args), signal);
-}
-
-/** Whether others may be waiting for what they asked for long after this was. */
-function isLate({ resumed, ageMs }: Claim): boolean {
-  return resumed || ageMs > LATE_AFTER_MS;
 }
 
 /** The claim with another trace context. */

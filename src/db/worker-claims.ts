@@ -22,6 +22,8 @@ export interface ClaimOfWorker extends WorkerKey {
   readonly binary: string;
   readonly target: string | null;
   readonly serviceId: string | null;
+  /** Work that was asked for longer ago waits for its turn: it counts when it is begun, by `countWorker`. @default never */
+  readonly lateAfterMs?: number;
 }
 
 /** Makes a ready row ours if the message is still current. Returns `epoch`, `claims` and `age` in ms; no row: superseded. */
@@ -36,8 +38,14 @@ export function claimWorker(hold: ClaimOfWorker): Step {
       binary: hold.binary,
       target: hold.target ?? '',
       service_id: hold.serviceId,
+      late_after: hold.lateAfterMs ?? Number.MAX_SAFE_INTEGER,
     }),
   };
+}
+
+/** Notes that work is begun which did not count when it was taken. Returns `claims`. */
+export function countWorker(hold: WorkerHold): Step {
+  return { statement: count.with(held(hold)), rows: 1 };
 }
 
 /** First statement of every transaction of the work. */
@@ -69,12 +77,12 @@ export function handOverWorker(hold: WorkerHold, next: HandOver): Step {
   };
 }
 
-/** Gives claimed work back unbegun; the claim does not count. */
-export function giveBackWorker(hold: WorkerHold, delayMs: number): Step {
-  return { statement: giveBack.with({ ...held(hold), delay: delayMs }), rows: 1 };
+/** Gives claimed work back; the claim does not count. `isCounted`: whether it does so far. */
+export function giveBackWorker(hold: WorkerHold, delayMs: number, isCounted = true): Step {
+  return { statement: giveBack.with({ ...held(hold), delay: delayMs, counted: isCounted ? 1 : 0 }), rows: 1 };
 }
 
-/** Makes a row of a dead owner ours. No row: somebody was faster. Returns `claims`. */
+/** Makes a row of a dead owner ours; it counts when it is begun, by `countWorker`. No row: somebody was faster. Returns `claims`. */
 export function takeOverWorker(
   orphan: WorkerKey & { readonly epoch: number },
   me: { readonly owner: string; readonly serviceId: string | null },
@@ -99,7 +107,7 @@ function held(hold: WorkerHold): Held {
 }
 
 const claimReady = statement<
-  Held & { last_epoch: number; binary: string; target: string; service_id: string | null }
+  Held & { last_epoch: number; binary: string; target: string; service_id: string | null; late_after: number }
 >()(({ db, now }, p) =>
   db
     .updateTable('workers')
@@ -108,7 +116,7 @@ const claimReady = statement<
       owner: p.owner,
       service_id: p.service_id,
       epoch: sql<number>`epoch + 1`,
-      claims: sql<number>`claims + 1`,
+      claims: sql<number>`claims + case when ${now} - created_at > ${p.late_after} then 0 else 1 end`,
       updated_at: now,
     })
     .where(rowOf(p))
@@ -118,6 +126,15 @@ const claimReady = statement<
     .where('binary', '=', p.binary)
     .where((eb) => eb.or([eb('target', 'is', null), eb('target', '=', p.target)]))
     .returning(['epoch', 'claims', sql<number>`${now} - created_at`.as('age')]),
+);
+
+const count = statement<Held>()(({ db }, p) =>
+  db
+    .updateTable('workers')
+    .set({ claims: sql<number>`claims + 1` })
+    .where(rowAt(p))
+    .where('owner', '=', p.owner)
+    .returning('claims'),
 );
 
 const fence = statement<Held>()(({ db, now }, p) =>
@@ -152,7 +169,7 @@ const give = statement<
     .where('owner', '=', p.owner),
 );
 
-const giveBack = statement<Held & { delay: number }>()(({ db, now }, p) =>
+const giveBack = statement<Held & { delay: number; counted: number }>()(({ db, now }, p) =>
   db
     .updateTable('workers')
     .set({
@@ -160,7 +177,7 @@ const giveBack = statement<Held & { delay: number }>()(({ db, now }, p) =>
       owner: null,
       service_id: null,
       epoch: sql<number>`epoch + 1`,
-      claims: sql<number>`claims - 1`,
+      claims: sql<number>`claims - ${p.counted}`,
       not_before: sql<number>`${now} + ${p.delay}`,
       send_until: 0,
       updated_at: now,
@@ -178,8 +195,8 @@ const takeOver = statement<Held & { service_id: string | null }>()(({ db, now },
       service_id: p.service_id,
       epoch: sql<number>`epoch + 1`,
       // an end in good order says nothing of the work: only owners that died may have died of it
-      claims: sql<number>`claims + case when exists (
-        select 1 from processes where incarnation = workers.owner and stopped_at is not null) then 0 else 1 end`,
+      claims: sql<number>`claims - case when claims > 0 and exists (
+        select 1 from processes where incarnation = workers.owner and stopped_at is not null) then 1 else 0 end`,
       updated_at: now,
     })
     .where(rowAt(p))

@@ -70,6 +70,28 @@ storesFor('late casts beyond what may be in hand are sent again later, and new o
   await eventually('what is in hand is made', () => receiver.inFlight === 0);
 });
 
+storesFor('of what a process had in hand when it died only what it had begun counts', async (t, store) => {
+  const rows = await Promise.all(Array.from({ length: 10 }, () => readyRow(store, CREATE)));
+  for (const { resourceId } of rows) await aged(store, resourceId, HOUR_MS);
+  const gate = new Gate();
+  const begun = new Set<string>();
+  const stands = working(store, ({ resourceId }) => (begun.add(resourceId), gate.enter()));
+  const dying = receiverFor(t, store, {
+    ...{ owner: 'dying', handlers: new Map([['CreateVolume', stands]]), lateHoldMs: 600_000 },
+  });
+  t.teardown(() => gate.open());
+  await dying.receiver.deliver(rows.map((row) => incoming(row)));
+  await gate.inside(AT_ONCE);
+
+  const heir = receiverFor(t, store);
+  t.is(await heir.receiver.takeOver(), rows.length);
+
+  await eventually('all are made', () => heir.endings.length === rows.length);
+  for (const { ended, claim } of heir.endings) {
+    t.deepEqual([ended, claim.claims], ['done', begun.has(claim.resourceId) ? 2 : 1]);
+  }
+});
+
 storesFor('a receiver that stops gives late work back that has not begun', async (t, store) => {
   const rows = await Promise.all(Array.from({ length: 10 }, () => readyRow(store, CREATE)));
   for (const { resourceId } of rows) await aged(store, resourceId, HOUR_MS);

@@ -3,7 +3,7 @@ import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import test from 'ava';
 import { Fenced } from '#src/casts/claim.js';
 import { readCreateVolumeOnVolume } from '#src/casts/cast-messages.js';
-import { MAX_CLAIMS } from '#src/casts/receiver.js';
+import { MAX_CLAIMS } from '#src/casts/attempts.js';
 import { stopProcess } from '#src/db/processes.js';
 import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCreateVolumeOnScheduler } from '#src/casts/cast-messages.js';
-import { MAX_CLAIMS } from '#src/casts/receiver.js';
+import { MAX_CLAIMS } from '#src/casts/attempts.js';
 import { CommitUnknown } from '#src/db/store.js';
 import { placeVolume } from '#src/db/volume-transitions.js';
 import { Fault } from '#src/errors/fault.js';

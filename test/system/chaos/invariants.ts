@@ -10,11 +10,17 @@ export async function violations(estate: Estate, admin: CinderClient, ledger: Le
   if (unfinished.length > 0) return unfinished;
   const records = await allVolumes(estate);
   return [
-    ...disagreements(ledger, records, Math.max(...estate.members.map(({ ends }) => ends.killed + ends.fenced))),
+    ...disagreements(ledger, records, endsSince(estate)),
     ...(await strayFiles(estate, records)),
     ...(await quotaDifferences(admin)),
     ...(await findings(admin)),
   ];
+}
+
+/** How often processes that work on volumes have ended since a moment, ms since 1970. */
+function endsSince(estate: Estate): (moment: number) => number {
+  const ends = [...estate.of('scheduler'), ...estate.of('volume')].flatMap(({ endedAt }) => endedAt);
+  return (moment) => ends.filter((at) => at >= moment).length;
 }
 
 /** Transient statuses, rows of work and settlements. */
@@ -32,7 +38,7 @@ export async function unfinishedWork(estate: Estate): Promise<readonly string[]>
 async function allVolumes(estate: Estate): Promise<readonly VolumeRow[]> {
   return estate.query<VolumeRow>(
     `select id, name, status, host, status_reason, deleted_at is not null as is_deleted,
-       launched_at is not null as was_made from volumes`,
+       launched_at is not null as was_made, created_at::float8 as created_at from volumes`,
   );
 }
 

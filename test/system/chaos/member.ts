@@ -52,6 +52,8 @@ export class Member {
   /** How long each run took until it served, ms. */
   readonly startsMs: number[] = [];
   readonly ends: Ends = { killed: 0, fenced: 0, unstarted: 0 };
+  /** When its runs ended other than in good order, ms since 1970; what they were at work on counts as begun once more. */
+  readonly endedAt: number[] = [];
   /** What must not happen to a process. */
   readonly accidents: string[] = [];
   /** Steps at which it ended, or stood still; in order. */
@@ -189,6 +191,7 @@ export class Member {
   }
 
   #count(run: TestProcess, end: number | string, served: boolean): void {
+    if (end === 'SIGKILL' || end === FENCED) this.endedAt.push(Date.now());
     if (end === 'SIGKILL') this.ends.killed += 1;
     else if (end === FENCED) this.ends.fenced += 1;
     else if (!served && end === 1) this.ends.unstarted += 1;
