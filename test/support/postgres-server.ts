@@ -99,20 +99,22 @@ export class PostgresServer {
   /** Stops every process of the server where it is: nobody is answered, and no connection ends. */
   pause(): void {
     this.#isPaused = true;
-    this.#signal('SIGSTOP');
+    const postmaster = this.#postmaster();
+    // it starts no others once it is stopped; each of them is in a process group of its own
+    process.kill(postmaster, 'SIGSTOP');
+    for (const pid of childrenOf(postmaster)) process.kill(pid, 'SIGSTOP');
   }
 
   resume(): void {
     this.#isPaused = false;
-    this.#signal('SIGCONT');
+    const postmaster = this.#postmaster();
+    // as long as it stands still none of them is gone, whatever it has ended of
+    for (const pid of childrenOf(postmaster)) process.kill(pid, 'SIGCONT');
+    process.kill(postmaster, 'SIGCONT');
   }
 
-  #signal(signal: NodeJS.Signals): void {
-    const postmaster = Number(readFileSync(join(this.#folder, 'data/postmaster.pid'), 'utf8').split('\n')[0]);
-    // the first does not start others once it is stopped; each of them is in a process group of its own
-    process.kill(postmaster, signal);
-    const children = execFileSync('ps', ['--ppid', `${postmaster}`, '-o', 'pid='], { encoding: 'utf8' });
-    for (const pid of children.trim().split(/\s+/)) process.kill(Number(pid), signal);
+  #postmaster(): number {
+    return Number(readFileSync(join(this.#folder, 'data/postmaster.pid'), 'utf8').split('\n')[0]);
   }
 
   async destroy(): Promise<void> {
@@ -180,6 +182,11 @@ function findBinaries(): string | undefined {
     ...versions.map((version) => join(debian, version, 'bin')),
   ];
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
+}
+
+function childrenOf(pid: number): readonly number[] {
+  const pids = execFileSync('ps', ['--ppid', `${pid}`, '-o', 'pid='], { encoding: 'utf8' });
+  return pids.trim().split(/\s+/).map(Number);
 }
 
 /** PostgreSQL refuses to run as root. */
