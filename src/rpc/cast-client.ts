@@ -3,10 +3,12 @@ import { Fault, isFault } from '../errors/fault.js';
 import type { RequestContext } from '../objects/request-context.js';
 import { type Cast, DeliverRequest, DeliverResponse } from '../gen/cinder/rpc/v1/casts.js';
 import { BUSY, type CastOutcome, CLAIMED, MAX_CASTS } from './casts.js';
+import { inCalls } from './cast-calls.js';
 import { refusal, resultFromWire } from './casts-on-the-wire.js';
 import type { WireMethod } from './channels.js';
 import { contextToCast } from './context.js';
 import type { Peer } from './peers.js';
+import { RemoteError } from './remote-error.js';
 import type { AnyMethod, AnyService, MethodOf, RequestOf, ResponseOf, RpcName } from './service-definition.js';
 import type { Cap } from './version-cap.js';
 import { compareVersions, formatVersion, versionOf } from './version-number.js';
@@ -41,6 +43,8 @@ const DELIVER_TIMEOUT_MS = SEND_LEASE_MS - 200;
 /** Refusals after which another look at the records may help. */
 const TOO_NEW = ['UNSUPPORTED_VERSION', 'NO_SUCH_METHOD'];
 const MOVED = 'NOT_MY_BACKEND';
+/** What gRPC says itself, on either side, of a message beyond its limit. */
+const TOO_LARGE = 'RESOURCE_EXHAUSTED';
 
 /** A versioned client that also hands over durable casts, many at a time. */
 export class CastClient<S extends AnyService> extends VersionedClient<S> {
@@ -89,12 +93,21 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     const cap = await this.cap();
     const worded = casts.map((cast) => this.#worded(cast, cap));
     const sent = worded.flatMap((one) => ('cast' in one ? [one.cast] : []));
-    const answers =
-      sent.length > 0
-        ? await this.router.toPeer(options.target ?? '', true, (peer) => this.#hand(peer, sent, options))
-        : [];
+    const answers: CastOutcome[] = [];
+    for (const call of inCalls(sent, this.maxMessageBytes)) answers.push(...(await this.#send(call, options)));
     let next = 0;
     return worded.map((one) => ('refused' in one ? one.refused : (answers[next++] ?? BUSY)));
+  }
+
+  /** One call. A cast that is too large alone is refused, and keeps no other. */
+  async #send(casts: readonly Cast[], options: SendOptions): Promise<readonly CastOutcome[]> {
+    try {
+      return await this.router.toPeer(options.target ?? '', true, (peer) => this.#hand(peer, casts, options));
+    } catch (error) {
+      const isTooLarge = error instanceof RemoteError && error.code === TOO_LARGE;
+      if (!isTooLarge || casts.length > 1) throw error;
+      return [{ outcome: 'refused', reason: TOO_LARGE, message: error.message }];
+    }
   }
 
   async #hand(peer: Peer, casts: readonly Cast[], options: SendOptions): Promise<readonly CastOutcome[]> {

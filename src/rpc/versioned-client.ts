@@ -91,6 +91,7 @@ export class VersionedClient<S extends AnyService> {
   readonly own: Cap;
   protected readonly definition: S;
   protected readonly router: Router;
+  protected readonly maxMessageBytes: number;
   readonly #options: VersionedClientOptions;
   readonly #cap: VersionCap;
   readonly #forms: OlderForms;
@@ -105,6 +106,7 @@ export class VersionedClient<S extends AnyService> {
       options;
     const { onUnreadable } = options;
     this.#options = options;
+    this.maxMessageBytes = maxMessageBytes;
     this.own = new Cap({
       rpc: ownVersion(this.api, options.rpcVersion),
       objects: ownObjectVersion(options.objectVersion),
