@@ -1,0 +1,46 @@
+import { PoolsService } from '#src/gen/cinder/api/v3/pools.js';
+import { ADMIN, callerFor, refused } from '../support/api.js';
+import { clusterFor } from '../support/cluster.js';
+import { gatedCopy } from '../support/programs.js';
+import { postgresTest } from '../support/sql.js';
+
+const BUSY = /"a cast was not taken yet".*"problem":"busy"/;
+const ONE = { CINDER_CAST_MAX_IN_FLIGHT: '1' };
+
+postgresTest('cast_max_in_flight: a scheduler or volume service with so much work in hand takes no more', async (t) => {
+  t.timeout(240_000);
+  const gate = await gatedCopy(t);
+  const cluster = await clusterFor(t);
+  const [api, scheduler] = await Promise.all([cluster.start('api'), cluster.start('scheduler', ONE)]);
+  const client = cluster.client(api);
+  // as long as no backend has reported, the scheduler holds what it has taken
+  const waiting = [await client.create(), await client.create()];
+  await api.wrote(BUSY);
+  t.notRegex(scheduler.stderr(), BUSY);
+  await cluster.start('volume', { ...ONE, PATH: gate.path });
+  for (const { id } of waiting) await client.available(id);
+
+  const clone = await client.create({ sourceVolumeId: waiting[0]?.id ?? '' });
+  await gate.begun();
+  const behind = await client.create();
+  await scheduler.wrote(BUSY);
+  await gate.open();
+  for (const { id } of [clone, behind]) await client.available(id);
+});
+
+postgresTest('rpc_response_timeout: a service that does not answer is waited for so long', async (t) => {
+  t.timeout(240_000);
+  const cluster = await clusterFor(t, { CINDER_SERVICE_DOWN_TIME: '60' });
+  const [api, scheduler] = await Promise.all([
+    cluster.start('api', { CINDER_RPC_RESPONSE_TIMEOUT: '1' }),
+    cluster.start('scheduler'),
+  ]);
+  const call = callerFor(t, api);
+  scheduler.child.kill('SIGSTOP');
+  t.teardown(() => scheduler.child.kill('SIGCONT'));
+  const begun = performance.now();
+  const refusal = refused(await call(PoolsService.listPools, { detail: false, name: '' }, ADMIN));
+  t.like(refusal, { code: 'DEADLINE_EXCEEDED', reason: 'DEADLINE_EXCEEDED' });
+  const tookMs = performance.now() - begun;
+  t.true(tookMs > 900 && tookMs < 8_000, `${tookMs} ms`);
+});
