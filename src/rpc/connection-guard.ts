@@ -7,6 +7,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
+import { UnreadAnswers } from './unread-answers.js';
 
 /** What a connection, and an address, may take of a server. */
 export interface ConnectionLimits {
@@ -27,6 +28,10 @@ export interface ConnectionLimits {
   readonly maxCompressed: number;
   /** Messages that were too large, by their prefix or once inflated. */
   readonly maxOversized: number;
+  /** How long an answer may wait for its reader, ms, and beside that the time that it takes at `minReadRate`. */
+  readonly maxUnreadMs: number;
+  /** Bytes a second. */
+  readonly minReadRate: number;
   /** How long an address gets no new connection after one of its connections broke a limit, ms. */
   readonly penaltyMs: number;
 }
@@ -48,6 +53,8 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   maxResets: 500,
   maxCompressed: 32,
   maxOversized: 10,
+  maxUnreadMs: 60_000,
+  minReadRate: 16_384,
   penaltyMs: 2_000,
 };
 
@@ -74,6 +81,7 @@ export function guardConnections(
 class ConnectionGuard {
   readonly #limits: ConnectionLimits;
   readonly #onBroken: (broken: BrokenLimit) => void;
+  readonly #unread: UnreadAnswers;
   /** Connections by address; an address without one has no entry. */
   readonly #open = new Map<string, number>();
   /** By address: until when it gets no new connection, in ms of the monotonic clock. */
@@ -84,9 +92,11 @@ class ConnectionGuard {
   constructor(limits: ConnectionLimits, onBroken: (broken: BrokenLimit) => void) {
     this.#limits = limits;
     this.#onBroken = onBroken;
+    this.#unread = new UnreadAnswers(limits);
   }
 
   watch(server: Http2Server): void {
+    server.once('close', () => this.#unread.close());
     server.maxConnections = this.#limits.maxConnections;
     server.on('connection', (socket: Socket) => this.#connected(socket));
     server.on('session', (session) => this.#watchSession(session));
@@ -144,7 +154,9 @@ class ConnectionGuard {
         stream.once('close', () => (compressed -= 1));
         if (compressed > this.#limits.maxCompressed) broken('maxCompressed');
       }
+      this.#unread.enter(stream);
       stream.once('close', () => {
+        this.#unread.leave(stream);
         if (session.closed) return;
         if (stream.rstCode !== constants.NGHTTP2_NO_ERROR && window.count('resets') > this.#limits.maxResets)
           broken('maxResets');

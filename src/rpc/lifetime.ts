@@ -39,7 +39,11 @@ export class Lifetime {
     this.#stopping.abort();
   }
 
-  /** Answers all open calls that they must be tried elsewhere. */
+  get isIdle(): boolean {
+    return this.#open.size === 0;
+  }
+
+  /** Answers all open calls, or ends them with the answer, that they must be tried elsewhere. */
   cut(): void {
     for (const call of [...this.#open]) call.cut();
   }

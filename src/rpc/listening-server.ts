@@ -77,8 +77,7 @@ export class ListeningServer {
 
   /**
    * Says NOT_SERVING, takes no new calls, lets running ones end and streams say goodbye; what is still open after `graceMs` is
-   * answered with ServiceStopping and cut. Who does not read an answer is cut 2 s after the last one. Never rejects; safe to
-   * repeat.
+   * answered with ServiceStopping and cut. Who does not read an answer is waited for 2 s. Never rejects; safe to repeat.
    */
   stop(graceMs: number): Promise<void> {
     this.#stopped ??= this.#stop(graceMs);
@@ -93,13 +92,23 @@ export class ListeningServer {
     // tryShutdown alone waits for ever for a client that keeps its connection; forceShutdown cuts nobody without channelz
     this.#server.drain(this.address, graceMs + GOODBYE_MS);
     const cut = setTimeout(() => this.#lifetime.cut(), graceMs);
+    const over = new AbortController();
     await Promise.race([
-      delay(graceMs + GOODBYE_MS + CUT_MS, undefined, { ref: false }),
+      rest(graceMs + GOODBYE_MS + CUT_MS, over.signal),
       new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve())),
-      this.#lifetime.answered().then(() => delay(READ_MS, undefined, { ref: false })),
+      this.#answersRead(over.signal),
     ]);
+    over.abort();
     clearTimeout(cut);
     this.#server.forceShutdown();
+  }
+
+  /** Ends when no call has been open for long enough: one whose request was still on its way may come meanwhile. */
+  async #answersRead(signal: AbortSignal): Promise<void> {
+    do {
+      await this.#lifetime.answered();
+      await rest(READ_MS, signal);
+    } while (!this.#lifetime.isIdle && !signal.aborted);
   }
 }
 
@@ -109,6 +118,11 @@ const READ_MS = 2_000;
 const GOODBYE_MS = 200;
 /** How long it may take until connections that were cut are gone. */
 const CUT_MS = 1_000;
+
+/** Waits, or less when it is over. Never rejects. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => undefined);
+}
 
 interface Parts {
   readonly server: Server;

@@ -156,7 +156,7 @@ class PublicApiServer {
     await this.#handled(bound, call, this.#streams, async (context) => {
       const messages = await bound.handle(decoded(bound.decode, raw.request), publicCall(call, context));
       const stream = messages as PublicStream<unknown>;
-      stream.cutOff?.addEventListener('abort', () => call.cutOff(stream.cutOff?.reason as Fault), { once: true });
+      whenAborted(stream.cutOff, (reason) => call.cutOff(reason));
       call.begin(stream.headers);
       for await (const message of stream) await call.send(encoded(bound, message, context));
       call.signal.throwIfAborted(); // a stream that ended because it was told to
@@ -196,6 +196,11 @@ class PublicApiServer {
       ended(call.code ?? fault.code);
     }
   }
+}
+
+function whenAborted(signal: AbortSignal | undefined, tell: (reason: Fault) => void): void {
+  if (signal?.aborted) tell(signal.reason as Fault);
+  else signal?.addEventListener('abort', () => tell(signal.reason as Fault), { once: true });
 }
 
 /** Fields for administrators are taken out for everybody who does not see everything. */

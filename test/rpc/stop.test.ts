@@ -140,7 +140,7 @@ test('a stream whose caller reads nothing does not hold the server for long', as
   unreadStream(t, server, Volumes.watchVolumes.path);
   await sent.reached;
   const took = await elapsed(server.stop(30_000));
-  t.true(took < 5_000, `${took} ms`);
+  t.true(took < 15_000, `${took} ms`);
 });
 
 test('a handler that never ends is cut at the limit, and stopping twice is stopping once', async (t) => {

@@ -11,8 +11,10 @@ const ATTACK_MS = 3_000;
 const MAX_KEYS = 20;
 /** Above what it has when it serves alone, which is below 200. */
 const MAX_RSS_MIB = 600;
-/** Of one address, and those that the kernel has accepted and the server has not seen (its backlog). */
-const MAX_CONNECTIONS = 500 + 511 + 20;
+/** Those that the kernel has accepted and the server has not seen. */
+const BACKLOG = 512;
+/** Of one address, a backlog that the server is just closing, having taken it in one turn, and the next one. */
+const MAX_CONNECTIONS = 500 + 2 * BACKLOG + 20;
 
 const installation = sharedInstallation({
   CINDER_MAX_IDEMPOTENCY_KEYS_PER_PROJECT: String(MAX_KEYS),
