@@ -1,5 +1,6 @@
 import { countWorker } from '../db/worker-claims.js';
-import { RowCountMismatch, type Store } from '../db/store.js';
+import { CommitUnknown, RowCountMismatch, type Store } from '../db/store.js';
+import { Fault } from '../errors/fault.js';
 import { applyFenced, type Claim, Fenced, finish } from './claim.js';
 import { type CastHandler, NotBegun } from './handler.js';
 import { LATE_AFTER_MS, type LateWork } from './late-work.js';
@@ -11,14 +12,25 @@ export const MAX_CLAIMS = 5;
 /** How a piece of work ended: `fenced`: it is another's now; `stuck`: it will be tried again. */
 export type WorkEnd = 'done' | 'fenced' | 'failed' | 'stuck';
 
-/** How an attempt ended, and whether its row is to be given back. */
-export interface AttemptEnd {
-  /** `unbegun`: nothing was done, because this process stops or its time has not come. */
+interface Ending {
+  /** `unbegun`: nothing was done, because this process stops. */
   readonly ended: WorkEnd | 'unbegun';
   readonly error?: unknown;
+  /** The row is to be given back. */
   readonly giveBack?: true;
-  /** The claim as it counted; undefined: it has not. */
-  readonly begun?: Claim;
+}
+
+/** How an attempt ended. */
+export interface AttemptEnd extends Ending {
+  /** As it was counted last. */
+  readonly claim: Claim;
+  /** Whether this attempt counts among the claims of its row. */
+  readonly isCounted: boolean;
+}
+
+interface Attempt {
+  claim: Claim;
+  isCounted: boolean;
 }
 
 export interface AttemptsParts {
@@ -41,41 +53,49 @@ export class Attempts {
 
   /** One attempt, when it is its turn. Never rejects. */
   async run(claim: Claim, args: Uint8Array, signal: AbortSignal): Promise<AttemptEnd> {
-    if (!isLate(claim)) return this.#begun(claim, args, signal);
-    return this.#parts.late.run(signal, async () => {
-      if (this.#parts.isStopping()) return UNBEGUN;
-      const counted = await this.#counted(claim);
-      return 'claim' in counted ? this.#begun(counted.claim, args, signal) : counted;
-    });
+    const attempt: Attempt = { claim, isCounted: !isLate(claim) };
+    const end = (): Promise<Ending> => this.#end(attempt, args, signal);
+    const ending = await (isLate(claim) ? this.#parts.late.run(signal, end) : end());
+    return { ...ending, ...attempt };
+  }
+
+  async #end(attempt: Attempt, args: Uint8Array, signal: AbortSignal): Promise<Ending> {
+    const handler = this.#parts.handlers.get(attempt.claim.method);
+    if (!handler || this.#parts.isStopping()) return UNBEGUN;
+    try {
+      await this.#attempt(attempt, handler, args, signal);
+      return { ended: 'done' };
+    } catch (error) {
+      if (error instanceof Fenced || signal.reason instanceof Fenced) return { ended: 'fenced', error };
+      if (error instanceof NotBegun) return UNBEGUN;
+      if (this.#parts.isAborted()) return { ended: 'stuck', error };
+      // that the records are away is no failure of the work
+      if (isOutage(error)) return { ended: 'stuck', error, giveBack: true };
+      return this.#fail(attempt.claim, handler, error);
+    }
+  }
+
+  async #attempt(attempt: Attempt, handler: CastHandler, args: Uint8Array, signal: AbortSignal): Promise<void> {
+    const begin = async (): Promise<void> => {
+      if (!attempt.isCounted) attempt.claim = await this.#counted(attempt.claim);
+      attempt.isCounted = true;
+      if (attempt.claim.claims > MAX_CLAIMS) throw new NeverEnds(attempt.claim.claims - 1);
+    };
+    if (!handler.waits) await begin();
+    await handler.run(attempt.claim, handler.decode(args), signal, begin);
   }
 
   /** What waited in line counts now: the process may die of it, and not of what waits behind it. */
-  async #counted(claim: Claim): Promise<{ readonly claim: Claim } | AttemptEnd> {
+  async #counted(claim: Claim): Promise<Claim> {
     try {
       const [done] = await this.#parts.store.apply([countWorker(claim)], 'written');
-      return { claim: { ...claim, claims: Number(done?.returned[0]?.['claims']) } };
+      return { ...claim, claims: Number(done?.returned[0]?.['claims']) };
     } catch (error) {
-      if (error instanceof RowCountMismatch) return { ended: 'fenced', error: new Fenced(claim) };
-      return { ended: 'stuck', error, giveBack: true };
+      throw error instanceof RowCountMismatch ? new Fenced(claim) : error;
     }
   }
 
-  async #begun(begun: Claim, args: Uint8Array, signal: AbortSignal): Promise<AttemptEnd> {
-    const handler = this.#parts.handlers.get(begun.method);
-    if (!handler || this.#parts.isStopping()) return { ...UNBEGUN, begun };
-    try {
-      if (begun.claims > MAX_CLAIMS) throw new NeverEnds(begun.claims - 1);
-      await handler.run(begun, handler.decode(args), signal);
-      return { ended: 'done', begun };
-    } catch (error) {
-      if (error instanceof Fenced || signal.reason instanceof Fenced) return { ended: 'fenced', error, begun };
-      if (error instanceof NotBegun) return { ...UNBEGUN, begun };
-      if (this.#parts.isAborted()) return { ended: 'stuck', error, begun };
-      return { ...(await this.#fail(begun, handler, error)), begun };
-    }
-  }
-
-  async #fail(claim: Claim, handler: CastHandler, error: unknown): Promise<AttemptEnd> {
+  async #fail(claim: Claim, handler: CastHandler, error: unknown): Promise<Ending> {
     try {
       await applyFenced(this.#parts.store, claim, [...handler.fail(claim, error), finish(claim)]);
       return { ended: 'failed', error };
@@ -87,7 +107,12 @@ export class Attempts {
   }
 }
 
-const UNBEGUN: AttemptEnd = { ended: 'unbegun', giveBack: true };
+const UNBEGUN: Ending = { ended: 'unbegun', giveBack: true };
+
+/** Whether it is the store that failed, for now; what it then holds, the next attempt finds out. */
+function isOutage(error: unknown): boolean {
+  return error instanceof CommitUnknown || Fault.is(error, 'DatabaseUnavailable');
+}
 
 /** Whether others may be waiting for what they asked for long after this was. */
 export function isLate({ resumed, ageMs }: Claim): boolean {

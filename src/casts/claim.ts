@@ -12,7 +12,7 @@ export interface Claim extends WorkerKey {
   /** The backend that is meant, `host@backend`; null for a scheduler. */
   readonly target: string | null;
   readonly method: string;
-  /** How often the work was begun, this time included; not when its process ended in good order meanwhile. */
+  /** How often the work was begun, this time included once it is; not when its process ended in good order meanwhile. */
   readonly claims: number;
   /** Since the work was asked for, ms by the database's clock. */
   readonly ageMs: number;

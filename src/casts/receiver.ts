@@ -298,9 +298,8 @@ export class CastReceiver implements CastDispatcher {
       .then(() => this.#attempts.run(claim, args, mine.cutOff.signal))
       .then((how) => {
         working?.ended(how.ended, how.error);
-        const begun = how.begun ?? claim;
-        if (how.ended !== 'unbegun') this.#options.onWork?.(begun, how.ended, how.error);
-        return how.giveBack ? this.#giveBack(claim, how.begun !== undefined) : undefined;
+        if (how.ended !== 'unbegun') this.#options.onWork?.(how.claim, how.ended, how.error);
+        return how.giveBack ? this.#giveBack(claim, how.isCounted) : undefined;
       })
       .finally(() => {
         if (isNew) this.#newCount -= 1;

@@ -105,7 +105,7 @@ export class VolumeEvents {
     const { head, horizon, last } = await eventRange(this.#store);
     const start = request.after ?? head;
     // what is beyond the last was not given out by this database
-    if (isAfter(horizon, start) || isAfter(start, last)) throw expired();
+    if (request.after && (isAfter(horizon, start) || isAfter(start, last))) throw expired();
     request.signal.throwIfAborted();
 
     if (this.#open.size >= this.#maxWatches) {

@@ -1,7 +1,7 @@
 import { type Cast, DeliverRequest } from '../gen/cinder/rpc/v1/casts.js';
 
-/** What a cast has beside its arguments is less, bytes. */
-const BESIDE_ARGS = 8_192;
+/** What a cast usually has beside its arguments is less, bytes; of a context 32 roles of 255 characters are the most. */
+const BESIDE_ARGS = 16_384;
 
 /** Casts by the call that they go in, none larger than `maxBytes`, in their order. One that is larger alone has its own. */
 export function inCalls(casts: readonly Cast[], maxBytes: number): readonly (readonly Cast[])[] {

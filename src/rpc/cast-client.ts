@@ -94,19 +94,29 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     const worded = casts.map((cast) => this.#worded(cast, cap));
     const sent = worded.flatMap((one) => ('cast' in one ? [one.cast] : []));
     const answers: CastOutcome[] = [];
-    for (const call of inCalls(sent, this.maxMessageBytes)) answers.push(...(await this.#send(call, options)));
+    for (const call of inCalls(sent, this.maxMessageBytes)) {
+      const outcomes = await this.#send(call, options).catch((error: unknown) => {
+        // what the calls before have answered holds; the rest is sent again
+        if (answers.length === 0) throw error;
+        return undefined;
+      });
+      if (!outcomes) break;
+      answers.push(...outcomes);
+    }
     let next = 0;
     return worded.map((one) => ('refused' in one ? one.refused : (answers[next++] ?? BUSY)));
   }
 
-  /** One call. A cast that is too large alone is refused, and keeps no other. */
+  /** One call, or several where the receiver takes less than we do. A cast that is too large alone is refused, and keeps no other. */
   async #send(casts: readonly Cast[], options: SendOptions): Promise<readonly CastOutcome[]> {
     try {
       return await this.router.toPeer(options.target ?? '', true, (peer) => this.#hand(peer, casts, options));
     } catch (error) {
-      const isTooLarge = error instanceof RemoteError && error.code === TOO_LARGE;
-      if (!isTooLarge || casts.length > 1) throw error;
-      return [{ outcome: 'refused', reason: TOO_LARGE, message: error.message }];
+      if (!(error instanceof RemoteError) || error.code !== TOO_LARGE) throw error;
+      if (casts.length === 1) return [{ outcome: 'refused', reason: TOO_LARGE, message: error.message }];
+      const half = Math.ceil(casts.length / 2);
+      const halves = [casts.slice(0, half), casts.slice(half)];
+      return (await Promise.all(halves.map((some) => this.#send(some, options)))).flat();
     }
   }
 

@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { CastHandler } from '#src/casts/handler.js';
 import { LateWork } from '#src/casts/late-work.js';
 import { Gate } from '../support/gate.js';
 import { eventually } from '../support/redis.js';
@@ -92,6 +93,28 @@ storesFor('of what a process had in hand when it died only what it had begun cou
   }
 });
 
+storesFor('late work that waits for a turn of its own counts when it has it', async (t, store) => {
+  const [row, gate] = [await readyRow(store, CREATE), new Gate()];
+  await aged(store, row.resourceId, HOUR_MS);
+  const handler: CastHandler = {
+    ...working(store),
+    waits: true,
+    async run(claim, request, signal, begin) {
+      await gate.enter();
+      await begin();
+      t.is((await rowOf(store, row.resourceId))?.claims, 1);
+      await working(store).run(claim, request, signal, begin);
+    },
+  };
+  const { receiver, next } = receiverFor(t, store, { handlers: new Map([['CreateVolume', handler]]) });
+  t.teardown(() => gate.open());
+  await receiver.deliver([incoming(row)]);
+  await gate.inside(1);
+  t.is((await rowOf(store, row.resourceId))?.claims, 0);
+  gate.open();
+  t.like(await next(), { ended: 'done', claim: { claims: 1 } });
+});
+
 storesFor('a receiver that stops gives late work back that has not begun', async (t, store) => {
   const rows = await Promise.all(Array.from({ length: 10 }, () => readyRow(store, CREATE)));
   for (const { resourceId } of rows) await aged(store, resourceId, HOUR_MS);
@@ -106,6 +129,10 @@ storesFor('a receiver that stops gives late work back that has not begun', async
   const states = async () => Promise.all(rows.map(async ({ resourceId }) => (await rowOf(store, resourceId))?.state));
   const back = async () => (await states()).filter((state) => state === 'ready').length;
   await eventually('the rest is given back', async () => (await back()) === rows.length - AT_ONCE);
+  for (const { resourceId } of rows) {
+    const row = await rowOf(store, resourceId);
+    t.is(row?.claims, row?.state === 'ready' ? 0 : 1, 'only what was begun counts');
+  }
   gate.open();
   await stopped;
   t.is((await states()).filter((state) => state === undefined).length, AT_ONCE);

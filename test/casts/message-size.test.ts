@@ -43,6 +43,16 @@ test('a cast that is too large alone does not keep those beside it, and rests in
   t.deepEqual(problems, [`Attempted to send message with a size larger than ${LIMIT}`]);
 });
 
+test('what is too large for a receiver that takes less than its sender goes in smaller calls', async (t) => {
+  const store = await sqliteStore(t);
+  const { sender } = await casting(t, store, { ofSender: MEBIBYTE });
+  const huge = await rowOfSize(store, LIMIT + 1);
+  const rows = await Promise.all(Array.from({ length: 5 }, () => rowOfSize(store, LIMIT / 2)));
+  for (const row of [huge, ...rows]) sender.send(row);
+  for (const { resourceId } of rows) await eventually('done', async () => !(await rowOf(store, resourceId)));
+  t.like(await rowOf(store, huge.resourceId), { state: 'ready', epoch: 1, owner: null });
+});
+
 test('a cast that is still too large after a day is given up, and its owner is told', async (t) => {
   const store = await sqliteStore(t);
   const { sender } = await casting(t, store);
@@ -85,9 +95,9 @@ async function rowOfSize(store: Store, bytes: number) {
   return readyRow(store, { requestSpec: { volumeProperties } });
 }
 
-async function casting(t: ExecutionContext, store: Store) {
+async function casting(t: ExecutionContext, store: Store, { ofSender = LIMIT } = {}) {
   const installation = new Installation();
-  const client = schedulerClient(t, installation, { maxMessageBytes: LIMIT });
+  const client = schedulerClient(t, installation, { maxMessageBytes: ofSender });
   const problems: string[] = [];
   const sender = new CastSender({
     ...{ store, transport: { deliver: client.deliver.bind(client) }, messageTtlMs: 60_000, sweepIntervalMs: 20 },

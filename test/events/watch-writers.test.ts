@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import { sql } from 'kysely';
 import pg from 'pg';
 import {
   appendVolumeEvent,
@@ -10,6 +11,7 @@ import {
   eventRange,
 } from '#src/db/events.js';
 import { PostgresStore } from '#src/db/postgres-store.js';
+import { statement } from '#src/db/statement.js';
 import type { Step } from '#src/db/store.js';
 import { transition } from '#src/db/volume-transitions.js';
 import { insertVolume } from '#src/db/volumes.js';
@@ -98,12 +100,20 @@ postgresTest('a watch goes on after progress that was removed since, while an ol
   ]);
   const { head } = await eventRange(store);
   t.true(progress && compareCursors(head, progress.cursor) < 0, 'the newest that is kept comes before the token');
+  const next = await store.read(nextTransaction.with({}));
+  const ofTheFuture = { tx: Number(next[0]?.tx), seq: 1 };
+  await t.throwsAsync(events.subscribe({ after: ofTheFuture, signal: aborting.signal }), { name: 'InvalidInput' });
   const resumed = await events.subscribe({ after: progress?.cursor ?? START, signal: aborting.signal });
   await older.query('COMMIT');
 
   const [end] = await taken(resumed, 1);
   t.is(end?.volume.status, 'available');
 });
+
+/** One that nobody can have begun yet. */
+const nextTransaction = statement()(({ db }) =>
+  db.selectNoFrom(sql<string>`pg_snapshot_xmax(pg_current_snapshot())::text`.as('tx')),
+);
 
 async function taken(watch: VolumeWatch, count: number): Promise<readonly VolumeChange[]> {
   const changes: VolumeChange[] = [];

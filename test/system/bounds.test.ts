@@ -75,7 +75,7 @@ test.serial('watch_buffer: a watch whose reader is slower than that ends, and sa
   await change('first');
   await first;
   watch.pause();
-  for (let more = 0; more < 40; more += 1) await change(`later ${more}`);
+  for (let more = 0; more < 80; more += 1) await change(`later ${more}`);
 
   let ended: ServiceError | undefined;
   watch.on('error', (error: ServiceError) => (ended = error));
@@ -116,7 +116,7 @@ async function createdAtOnce(client: Client, count: number, request: Parameters<
 /** How many flows of the volume service worked on these volumes at the same time, at most, as the log says. */
 function mostAtOnce(ids: readonly string[]): number {
   let [working, most] = [0, 0];
-  for (const line of installation().process.stderr().split('\n')) {
+  for (const line of installation().process.stderr().split('\n').slice(0, -1)) {
     if (!line.includes('"message":"flow"') || !line.includes('"flow":"volume_create_manager"')) continue;
     const { resourceId, state } = JSON.parse(line) as { resourceId: string; state: string };
     if (!ids.includes(resourceId)) continue;

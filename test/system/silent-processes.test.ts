@@ -13,7 +13,7 @@ const REPORT_INTERVAL_S = 1;
 const EXTRA_MS = 3_500;
 
 postgresTest(
-  'processes that cannot write their heartbeat end with 70, before others may take their work',
+  'processes that cannot write their heartbeat end with 70, and do not wait for the statement that hangs',
   async (t) => {
     t.timeout(240_000);
     const server = await postgresServer(t);

@@ -294,9 +294,9 @@ export class VolumeService {
   #observed(handler: CastHandler): CastHandler {
     return {
       ...handler,
-      run: (claim, request, signal) => {
+      run: (claim, request, signal, begin) => {
         this.#signal = signal;
-        return handler.run(claim, request, signal);
+        return handler.run(claim, request, signal, begin);
       },
     };
   }

@@ -22,10 +22,12 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
 
   return {
     decode: readCreateVolumeOnVolume,
+    waits: true,
 
-    async run(claim, cast, signal) {
+    async run(claim, cast, signal, begin) {
       const backend = backendFor(parts.backends, claim);
       await inTurn(backend, claim, cast, signal, async () => {
+        await begin();
         // before anything can fail, so that no report says less than the schedulers have sold
         const place = { ...backend.placeOf(cast.volume), id: claim.resourceId };
         backend.allocations.add(place, claim.epoch);

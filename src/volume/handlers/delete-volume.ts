@@ -27,10 +27,12 @@ export function deleteVolume(parts: DeleteVolumeParts): CastHandler<DeleteVolume
 
   return {
     decode: readDeleteVolumeOnVolume,
+    waits: true,
 
-    async run(claim, cast, signal) {
+    async run(claim, cast, signal, begin) {
       const backend = backendFor(parts.backends, claim);
       await backend.run(claim.resourceId, signal, async () => {
+        await begin();
         try {
           await flow.run(
             { claim, backend, cast },
