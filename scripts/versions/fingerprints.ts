@@ -34,7 +34,10 @@ export function fingerprints(registry: FileRegistry): readonly Row[] {
   const used = new Uses(options);
   const services = internalServices(registry, options);
   for (const service of services) used.addService(service);
-  for (const { messages } of internalFiles(registry)) for (const message of messages) used.addObject(message);
+  for (const { messages, services: declared } of internalFiles(registry)) {
+    for (const message of messages) used.addObject(message);
+    for (const service of declared) used.addWithoutVersion(service);
+  }
   return [
     ...services.flatMap((service) => serviceRows(service, options)),
     ...[...used.messages].flatMap(([message, use]) => messageRows(message, use, options)),
@@ -77,6 +80,13 @@ class Uses {
   /** An object has its own versions, whoever uses it. */
   addObject(message: DescMessage): void {
     if (this.#options.objectOf(message)) this.#addMessage(message, NOBODY);
+  }
+
+  /** What carries casts of any version has none. */
+  addWithoutVersion(service: DescService): void {
+    if (this.#options.apiOf(service)) return;
+    for (const { input, output } of service.methods)
+      for (const message of [input, output]) this.#addMessage(message, NOBODY);
   }
 
   #addMessage(message: DescMessage, use: Use): void {

@@ -5,13 +5,14 @@ import { type Cast, DeliverRequest, DeliverResponse } from '../gen/cinder/rpc/v1
 import { BUSY, type CastOutcome, CLAIMED, MAX_CASTS } from './casts.js';
 import { inCalls } from './cast-calls.js';
 import { refusal, resultFromWire } from './casts-on-the-wire.js';
+import { servedVersion } from './call-errors.js';
 import type { WireMethod } from './channels.js';
 import { contextToCast } from './context.js';
 import type { Peer } from './peers.js';
 import { RemoteError } from './remote-error.js';
 import type { AnyMethod, AnyService, MethodOf, RequestOf, ResponseOf, RpcName } from './service-definition.js';
 import type { Cap } from './version-cap.js';
-import { compareVersions, formatVersion, versionOf } from './version-number.js';
+import { compareVersions, formatVersion, parseVersion, type Version, versionOf } from './version-number.js';
 import { type SendOptions, VersionedClient } from './versioned-client.js';
 
 /** A row of `workers` that is to be sent. */
@@ -60,14 +61,18 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     if (casts.length > MAX_CASTS) throw new Error(`${casts.length} casts are more than ${MAX_CASTS}`);
     const deadline = Date.now() + DELIVER_TIMEOUT_MS;
     const options: SendOptions = { target: casts[0]?.target ?? '', deadline, ...(signal && { signal }) };
-    const outcomes = [...(await this.#deliverOnce(casts, options))];
-    const again = outcomes.flatMap((outcome, index) => (this.#isWorthAnotherLook(outcome) ? [index] : []));
+    const first = await this.#deliverOnce(casts, await this.cap(), options);
+    const outcomes = [...first.outcomes];
+    const again = outcomes.flatMap((outcome, index) => (isWorthAnotherLook(outcome) ? [index] : []));
     if (again.length === 0) return outcomes;
+    this.reset();
+    const current = await this.cap();
     const retried = await this.#deliverOnce(
       again.flatMap((index) => casts[index] ?? []),
+      first.served ? current.loweredTo(first.served) : current,
       options,
     );
-    again.forEach((index, position) => (outcomes[index] = retried[position] ?? BUSY));
+    again.forEach((index, position) => (outcomes[index] = retried.outcomes[position] ?? BUSY));
     return outcomes;
   }
 
@@ -89,44 +94,51 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     };
   }
 
-  async #deliverOnce(casts: readonly OutgoingCast[], options: SendOptions): Promise<readonly CastOutcome[]> {
-    const cap = await this.cap();
+  async #deliverOnce(casts: readonly OutgoingCast[], cap: Cap, options: SendOptions): Promise<Delivered> {
     const worded = casts.map((cast) => this.#worded(cast, cap));
     const sent = worded.flatMap((one) => ('cast' in one ? [one.cast] : []));
     const answers: CastOutcome[] = [];
+    let served: Version | undefined;
     for (const call of inCalls(sent, this.maxMessageBytes)) {
-      const outcomes = await this.#send(call, options).catch((error: unknown) => {
+      const delivered = await this.#send(call, options).catch((error: unknown) => {
         // what the calls before have answered holds; the rest is sent again
         if (answers.length === 0) throw error;
         return undefined;
       });
-      if (!outcomes) break;
-      answers.push(...outcomes);
+      if (!delivered) break;
+      answers.push(...delivered.outcomes);
+      served = lowest([served, delivered.served]);
     }
     let next = 0;
-    return worded.map((one) => ('refused' in one ? one.refused : (answers[next++] ?? BUSY)));
+    return { outcomes: worded.map((one) => ('refused' in one ? one.refused : (answers[next++] ?? BUSY))), served };
   }
 
   /** One call, or several where the receiver takes less than we do. A cast that is too large alone is refused, and keeps no other. */
-  async #send(casts: readonly Cast[], options: SendOptions): Promise<readonly CastOutcome[]> {
+  async #send(casts: readonly Cast[], options: SendOptions): Promise<Delivered> {
     try {
       return await this.router.toPeer(options.target ?? '', true, (peer) => this.#hand(peer, casts, options));
     } catch (error) {
       if (!(error instanceof RemoteError) || error.code !== TOO_LARGE) throw error;
-      if (casts.length === 1) return [{ outcome: 'refused', reason: TOO_LARGE, message: error.message }];
+      if (casts.length === 1) return { outcomes: [{ outcome: 'refused', reason: TOO_LARGE, message: error.message }] };
       const half = Math.ceil(casts.length / 2);
       const halves = [casts.slice(0, half), casts.slice(half)];
-      return (await Promise.all(halves.map((some) => this.#send(some, options)))).flat();
+      return together(await Promise.all(halves.map((some) => this.#send(some, options))));
     }
   }
 
-  async #hand(peer: Peer, casts: readonly Cast[], options: SendOptions): Promise<readonly CastOutcome[]> {
+  async #hand(peer: Peer, casts: readonly Cast[], options: SendOptions): Promise<Delivered> {
     if (this.#single.has(peer.endpoint)) return this.#handSingly(peer, casts, options);
     try {
       // each cast has its own version; the call itself is as old as the API
       const metadata = this.metadata(NOBODY, formatVersion(this.api.baseline), {});
-      const { results } = await this.router.send(peer, DELIVER, { casts: [...casts] }, metadata, options);
-      return results.map(resultFromWire);
+      const { results, servedVersion } = await this.router.send(
+        peer,
+        DELIVER,
+        { casts: [...casts] },
+        metadata,
+        options,
+      );
+      return { outcomes: results.map(resultFromWire), served: parseVersion(servedVersion) };
     } catch (error) {
       if (!Fault.is(error, 'NoSuchMethod')) throw error;
       if (this.#single.size >= 1_000) this.#single.clear();
@@ -135,11 +147,11 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     }
   }
 
-  #handSingly(peer: Peer, casts: readonly Cast[], options: SendOptions): Promise<readonly CastOutcome[]> {
-    return Promise.all(casts.map((cast) => this.#handOne(peer, cast, options)));
+  async #handSingly(peer: Peer, casts: readonly Cast[], options: SendOptions): Promise<Delivered> {
+    return together(await Promise.all(casts.map((cast) => this.#handOne(peer, cast, options))));
   }
 
-  async #handOne(peer: Peer, cast: Cast, options: SendOptions): Promise<CastOutcome> {
+  async #handOne(peer: Peer, cast: Cast, options: SendOptions): Promise<Delivered> {
     const method: WireMethod<Buffer, undefined> = {
       path: `/${this.api.service}/${cast.method}`,
       serialize: (bytes) => bytes,
@@ -154,10 +166,11 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
         this.metadata(context, cast.version, { ...options, epoch: cast.epoch }),
         options,
       );
-      return CLAIMED;
+      return { outcomes: [CLAIMED] };
     } catch (error) {
       if (!isFault(error)) throw error;
-      return error.code === 'UNIMPLEMENTED' || Fault.is(error, 'NotMyBackend') ? refusal(error) : BUSY;
+      const isRefused = error.code === 'UNIMPLEMENTED' || Fault.is(error, 'NotMyBackend');
+      return { outcomes: [isRefused ? refusal(error) : BUSY], served: servedVersion(error) };
     }
   }
 
@@ -202,12 +215,25 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     if (!method) throw new Fault('NoSuchMethod', { method: name });
     return method;
   }
+}
 
-  #isWorthAnotherLook({ outcome, reason }: CastOutcome): boolean {
-    if (outcome !== 'refused' || !(TOO_NEW.includes(reason) || reason === MOVED)) return false;
-    this.reset();
-    return true;
-  }
+/** What became of casts, and which version their receiver speaks, if it said so. */
+interface Delivered {
+  readonly outcomes: readonly CastOutcome[];
+  readonly served?: Version | undefined;
+}
+
+function together(parts: readonly Delivered[]): Delivered {
+  return { outcomes: parts.flatMap(({ outcomes }) => outcomes), served: lowest(parts.map(({ served }) => served)) };
+}
+
+function lowest(versions: readonly (Version | undefined)[]): Version | undefined {
+  const said = versions.filter((version) => version !== undefined);
+  return said.length === 0 ? undefined : said.reduce((a, b) => (compareVersions(a, b) < 0 ? a : b));
+}
+
+function isWorthAnotherLook({ outcome, reason }: CastOutcome): boolean {
+  return outcome === 'refused' && (TOO_NEW.includes(reason) || reason === MOVED);
 }
 
 function wireCast(cast: OutgoingCast): Omit<Cast, 'method' | 'version' | 'args'> {

@@ -206,7 +206,9 @@ class InternalApiServer {
 
   async #deliver(raw: RawUnaryCall): Promise<Buffer> {
     const outcomes = await this.#casts.deliver(castsIn(raw.request));
-    return Buffer.from(DeliverResponse.encode({ results: outcomes.map(resultToWire) }).finish());
+    return Buffer.from(
+      DeliverResponse.encode({ results: outcomes.map(resultToWire), servedVersion: this.#gate.served }).finish(),
+    );
   }
 
   /** A method that no proto of ours declares: a newer peer's, which is told our version first. */

@@ -2,14 +2,20 @@ import { Fault } from '#src/errors/fault.js';
 import { SchedulerManagerService } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
 import { VolumeManagerService } from '#src/gen/cinder/volume/v3/volume_manager.js';
 import type { RequestContext } from '#src/objects/request-context.js';
+import type { CastClient } from '#src/rpc/cast-client.js';
 import { SchedulerClient } from '#src/rpc/clients/scheduler-client.js';
 import { VolumeClient } from '#src/rpc/clients/volume-client.js';
-import type { AnyService } from '#src/rpc/service-definition.js';
-import type { FanOut, VersionedClient, VersionedClientOptions } from '#src/rpc/versioned-client.js';
+import { OBJECT_VERSION } from '#src/rpc/object-history.js';
+import { OlderForms } from '#src/rpc/older-form.js';
+import { type AnyService, serviceNameOf } from '#src/rpc/service-definition.js';
+import type { FanOut, VersionedClientOptions } from '#src/rpc/versioned-client.js';
+import { versionOf } from '#src/rpc/version-number.js';
+import { internalApiOf } from '#src/rpc/versions.js';
+import { rules } from '../../support/rpc.js';
 
 /** An internal API, as its client is used. */
 export interface Api {
-  readonly binary: string;
+  readonly binary: 'cinder-scheduler' | 'cinder-volume';
   readonly definition: AnyService;
   readonly makeClient: (options: VersionedClientOptions) => AnyClient;
   /** Every minor version, oldest first. */
@@ -20,7 +26,7 @@ export interface Api {
 
 /** A request, whatever it is; each client method knows its own. */
 export type Message = Readonly<Record<string, unknown>>;
-type AnyClient = VersionedClient<AnyService>;
+type AnyClient = CastClient<AnyService>;
 type Method = (context: RequestContext, ...args: readonly unknown[]) => Promise<unknown>;
 
 /** Whom every call of the matrix is for. */
@@ -79,6 +85,26 @@ export async function callByName(
   if (answer.reached !== 1)
     throw new Fault('ServiceUnavailable', { service: api.binary, reason: 'nobody was reached' });
   return undefined;
+}
+
+/** Hands a durable cast over as the product does, from the row that it makes of it. Throws the refusal. */
+export async function deliver(
+  api: Api,
+  client: AnyClient,
+  method: string,
+  context: RequestContext,
+  request: Message,
+): Promise<undefined> {
+  const serialize = api.definition[camel(method)]?.requestSerialize as (message: Message) => Buffer;
+  const ownApi = internalApiOf(rules, serviceNameOf(api.definition));
+  const own = { rpc: ownApi.version, objects: versionOf(OBJECT_VERSION) };
+  const { version: payloadVersion } = new OlderForms(ownApi).prepare(method, request, own);
+  const message = client.inOwnWords({ method, binary: api.binary, payload: serialize(request), payloadVersion });
+  const { resource } = ownApi.methods.get(method) ?? {};
+  if (!resource) throw new Error(`${method} is no durable cast`);
+  const cast = { resourceType: resource.type, resourceId: 'id', epoch: 1, target: TARGET, context, message };
+  const [outcome] = await client.deliver([cast]);
+  if (outcome?.outcome !== 'claimed') throw Object.assign(new Error(outcome?.message), { reason: outcome?.reason });
 }
 
 export function camel(name: string): string {

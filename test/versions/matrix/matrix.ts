@@ -6,7 +6,7 @@ import { formatVersion, versionOf } from '#src/rpc/version-number.js';
 import { internalApiOf, type InternalMethod } from '#src/rpc/versions.js';
 import { oldServer, oldService } from '../../support/old-peers.js';
 import { MEBIBYTE, rules } from '../../support/rpc.js';
-import { type Api, callByName, camel, type Message, TARGET } from './apis.js';
+import { type Api, callByName, camel, deliver, type Message, TARGET } from './apis.js';
 import { fullMessage } from './full-message.js';
 import { methodOf, outcomeOf, type Seen, withoutAnswer } from './outcome.js';
 import { isWithin, type Outcomes, outcomesOf, type Pair } from './pairs.js';
@@ -55,7 +55,7 @@ export async function matrixText(t: Owner, api: Api, head: string): Promise<stri
     ),
     (pair) => matrix.known(pair),
   );
-  const blocks = matrix.calls.map(({ title, rules: said }): Block => {
+  const blocks = matrix.calls.map(({ title, rules: said, isDelivered }): Block => {
     const [ours, old] = [stale(title, () => true), bare(title, () => true)];
     return {
       name: title,
@@ -63,7 +63,7 @@ export async function matrixText(t: Owner, api: Api, head: string): Promise<stri
       pairs: [
         { first: 'client', second: 'server', outcomes: known(title, () => true) },
         { first: 'thought', second: 'is', outcomes: ours },
-        ...(isWithin(old, ours) ? [] : [{ first: 'thought', second: 'bare', outcomes: old }]),
+        ...(isDelivered || isWithin(old, ours) ? [] : [{ first: 'thought', second: 'bare', outcomes: old }]),
         { first: 'objects', outcomes: objects(title, () => true) },
       ],
     };
@@ -98,6 +98,8 @@ interface Call {
   readonly title: string;
   readonly rules: string;
   readonly request: Message;
+  /** From a row, as a durable cast travels; otherwise as a single RPC. */
+  readonly isDelivered?: boolean;
 }
 
 class Matrix {
@@ -134,7 +136,7 @@ class Matrix {
       this.#t.teardown(server.stop);
       this.#bareServers.set(version, { address: server.address, version });
     }
-    this.#newest = await this.#seen(this.#newestVersion, serverIn(this.#servers, this.#newestVersion), {
+    this.#newest = await this.seen(this.#newestVersion, serverIn(this.#servers, this.#newestVersion), {
       ...{ rpc: this.#newestVersion, objects: OBJECT_VERSION },
     });
   }
@@ -154,7 +156,11 @@ class Matrix {
   async bare({ one: thought, other: server }: Pair): Promise<Outcomes> {
     const told = { rpc: thought, objects: OBJECT_VERSION };
     const later = { ...told, rpc: server };
-    const outcomes = await this.#outcomes(this.#newestVersion, serverIn(this.#bareServers, server), told, later);
+    // who knows no `Deliver` gets single RPCs
+    const calls = this.calls.filter(({ isDelivered }) => !isDelivered);
+    const outcomes = await this.#outcomes(this.#newestVersion, serverIn(this.#bareServers, server), told, {
+      ...{ later, calls },
+    });
     return new Map([...outcomes].map(([title, outcome]) => [title, withoutAnswer(outcome)]));
   }
 
@@ -179,13 +185,20 @@ class Matrix {
       request,
     };
     const newer = fields.filter((field) => field.since).map(({ place }) => place);
-    if (newer.length === 0 || name in this.#api.args) return [whole];
     const older = Object.fromEntries(newer.map(({ property, empty }) => [property, empty]));
-    return [whole, { ...whole, title: `${name} of nothing newer`, request: { ...request, ...older } }];
+    const ofNothingNewer = { ...whole, title: `${name} of nothing newer`, request: { ...request, ...older } };
+    const single = newer.length === 0 || name in this.#api.args ? [whole] : [whole, ofNothingNewer];
+    if (!durable) return single;
+    return single.flatMap((call) => [call, { ...call, title: `${call.title} delivered`, isDelivered: true }]);
   }
 
-  async #outcomes(client: string, server: Running, told: Told, later = told): Promise<Outcomes> {
-    const seen = await this.#seen(client, server, told, later);
+  async #outcomes(
+    client: string,
+    server: Running,
+    told: Told,
+    more: Parameters<Matrix['seen']>[3] = {},
+  ): Promise<Outcomes> {
+    const seen = await this.seen(client, server, told, more);
     return new Map(
       [...seen].map(([title, one]) => {
         const newest = this.#newest.get(title);
@@ -195,7 +208,12 @@ class Matrix {
   }
 
   /** Makes every call; `later` is what the records say once the client has read them. */
-  async #seen(version: string, server: Running, told: Told, later = told): Promise<ReadonlyMap<string, Seen>> {
+  async seen(
+    version: string,
+    server: Running,
+    told: Told,
+    { later = told, calls = this.calls }: { readonly later?: Told; readonly calls?: readonly Call[] } = {},
+  ): Promise<ReadonlyMap<string, Seen>> {
     let sent = 0;
     let says = told;
     const peer = { incarnation: 'one', host: 'host', endpoint: server.address, serves: [TARGET] };
@@ -211,14 +229,15 @@ class Matrix {
       observer: { started: () => (sent += 1), handled: () => undefined },
     });
     const seen = new Map<string, Seen>();
-    for (const { method, title, request } of this.calls) {
+    for (const { method, title, request, isDelivered } of calls) {
       says = told;
       client.reset();
       await client.cap();
       says = later;
       sent = 0;
       const requestId = `req-${(this.#requests += 1)}`;
-      const ended = await callByName(this.#api, client, method, { ...CONTEXT, requestId }, request).then(
+      const context = { ...CONTEXT, requestId };
+      const ended = await (isDelivered ? deliver : callByName)(this.#api, client, method, context, request).then(
         (answer) => ({ answer, error: undefined }),
         (error: unknown) => ({ answer: undefined, error }),
       );

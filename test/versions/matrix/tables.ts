@@ -33,5 +33,6 @@ function head({ binary }: Api): string {
 # healed on retry       refused once, and then taken in the older form
 #
 # A call says everything that can be said; \`of nothing newer\` only what could be said in the version that brought the method.
+# \`delivered\`: from its row, among the casts of \`Deliver\`.
 `;
 }
