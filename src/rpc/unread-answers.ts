@@ -8,11 +8,10 @@ export interface ReadLimits {
   readonly minReadRate: number;
 }
 
-/** How far a stream was when it was looked at, and since when it is there. */
+/** How far a stream is that is read slowly, and since when it is there. */
 interface Place {
-  /** Messages that were begun: each waits for the one before it to be sent. */
+  /** Messages that were begun since: each waits for the one before it to be sent. */
   begun: number;
-  seen: number;
   since: number;
 }
 
@@ -25,7 +24,9 @@ const LOOKS = 6;
  */
 export class UnreadAnswers {
   readonly #limits: ReadLimits;
-  readonly #streams = new Map<ServerHttp2Stream, Place>();
+  readonly #streams = new Set<ServerHttp2Stream>();
+  /** Those that had something unread when they were looked at. */
+  readonly #slow = new WeakMap<ServerHttp2Stream, Place>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(limits: ReadLimits) {
@@ -33,14 +34,7 @@ export class UnreadAnswers {
   }
 
   enter(stream: ServerHttp2Stream): void {
-    const place: Place = { begun: 0, seen: -1, since: 0 };
-    this.#streams.set(stream, place);
-    // node does not say how much of a stream was sent, and two messages may be of one length
-    const write = stream.write.bind(stream) as (...of: unknown[]) => boolean;
-    stream.write = (...of: unknown[]) => {
-      place.begun += 1;
-      return write(...of);
-    };
+    this.#streams.add(stream);
     this.#timer ??= setInterval(() => this.#look(), this.#limits.maxUnreadMs / LOOKS).unref();
   }
 
@@ -55,14 +49,24 @@ export class UnreadAnswers {
   #look(): void {
     const now = performance.now();
     const { maxUnreadMs, minReadRate } = this.#limits;
-    for (const [stream, place] of this.#streams) {
+    for (const stream of this.#streams) {
       const bytes = stream.writableLength;
-      if (bytes === 0 || place.seen !== place.begun) {
-        place.seen = place.begun;
-        place.since = now;
-      } else if (now - place.since > maxUnreadMs + (1_000 * bytes) / minReadRate) {
-        stream.close(constants.NGHTTP2_CANCEL);
-      }
+      if (bytes === 0) continue;
+      const place = this.#slow.get(stream) ?? this.#observe(stream);
+      if (place.begun > 0) Object.assign(place, { begun: 0, since: now });
+      else if (now - place.since > maxUnreadMs + (1_000 * bytes) / minReadRate) stream.close(constants.NGHTTP2_CANCEL);
     }
+  }
+
+  /** Node does not say how much of a stream was sent, and two messages may be of one length: those that begin are counted. */
+  #observe(stream: ServerHttp2Stream): Place {
+    const place = { begun: 1, since: 0 };
+    const write = stream.write.bind(stream) as (...of: unknown[]) => boolean;
+    stream.write = (...of: unknown[]) => {
+      place.begun += 1;
+      return write(...of);
+    };
+    this.#slow.set(stream, place);
+    return place;
   }
 }
