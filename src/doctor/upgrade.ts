@@ -1,8 +1,10 @@
 import type { ServiceRecord } from '../db/services.js';
 import type { SchemaFacts } from '../db/migrate.js';
 import type { PayloadForm } from '../db/upgrade-facts.js';
+import { OLDEST_OBJECT_VERSION } from '../rpc/object-history.js';
+import type { Level } from '../rpc/older-form.js';
 import type { CapExplanation, WeighedService } from '../rpc/version-cap.js';
-import { compareVersions, compatible, formatVersion, parseVersion } from '../rpc/version-number.js';
+import { compareVersions, compatible, formatVersion, parseVersion, versionOf } from '../rpc/version-number.js';
 import type { InternalApi } from '../rpc/versions.js';
 
 /** What is looked at before an upgrade to this program. */
@@ -50,6 +52,8 @@ type Finding = Pick<UpgradeCheck, 'result' | 'details'>;
 const LONG_MS = 3_600_000;
 /** Flow deadlines after which a change of quota is no longer on its way. */
 const LEFT_AFTER = 4;
+/** Nothing is sent to a service that knows only older objects. */
+const OLDEST_OBJECTS = versionOf(OLDEST_OBJECT_VERSION);
 
 /** Says whether an upgrade to this program may begin, and in which order. Looks at facts only. */
 export function upgradeReport(facts: UpgradeFacts): UpgradeReport {
@@ -141,7 +145,7 @@ const CHECKS: Readonly<Record<string, (facts: UpgradeFacts) => readonly Finding[
 
 function versionFindings(api: InternalApi, { binary, own, services }: CapExplanation): readonly Finding[] {
   const counting = services.filter(({ counts }) => counts);
-  const findings = counting.flatMap((each) => serviceFindings(api, each));
+  const findings = counting.flatMap((each) => serviceFindings(api, own, each));
   if (findings.length > 0) return findings;
   const versions = [...new Set(counting.map(textOf))];
   if (versions.length > 1) {
@@ -161,8 +165,12 @@ function versionFindings(api: InternalApi, { binary, own, services }: CapExplana
 }
 
 /** What keeps a service from working together with this program. */
-function serviceFindings(api: InternalApi, { service, level, isReadable }: WeighedService): readonly Finding[] {
-  const what = `${api.binary} at ${service.host}`;
+function serviceFindings(
+  { binary, baseline }: InternalApi,
+  own: Level,
+  { service, level, isReadable }: WeighedService,
+): readonly Finding[] {
+  const what = `${binary} at ${service.host}`;
   if (!isReadable) {
     return [
       failure(
@@ -171,13 +179,17 @@ function serviceFindings(api: InternalApi, { service, level, isReadable }: Weigh
     ];
   }
   const spoken = `${service.rpcVersion} (objects ${service.objectVersion})`;
-  if (compareVersions(level.rpc, api.version) > 0) {
+  if (compareVersions(level.rpc, own.rpc) > 0 || compareVersions(level.objects, own.objects) > 0) {
     return [failure(`${what} speaks ${spoken}, which is newer than this program. Run the check of the newest.`)];
   }
-  if (level.rpc.major !== api.version.major || compareVersions(level.rpc, api.baseline) < 0) {
+  if (
+    level.rpc.major !== own.rpc.major ||
+    compareVersions(level.rpc, baseline) < 0 ||
+    compareVersions(level.objects, OLDEST_OBJECTS) < 0
+  ) {
     return [
       failure(
-        `${what} speaks ${spoken}; this program goes back to ${formatVersion(api.baseline)}. Upgrade by way of a release in between.`,
+        `${what} speaks ${spoken}; this program goes back to ${formatVersion(baseline)} (objects ${OLDEST_OBJECT_VERSION}). Upgrade by way of a release in between.`,
       ),
     ];
   }

@@ -105,6 +105,16 @@ const TROUBLE: Record<
     {},
     /^Failure: Versions.*s1 speaks 2\.3.*back to 3\.0/,
   ],
+  'a service whose objects are newer, though its RPC is not': [
+    [volume('v1@b', '3.20', { objectVersion: '1.40' })],
+    {},
+    /^Failure: Versions of services: .*v1@b speaks 3\.20 \(objects 1\.40\), which is newer.*newest/,
+  ],
+  'a service whose objects are older than any that this program can say': [
+    [volume('v1@b', '3.20', { objectVersion: '1.37' })],
+    {},
+    /^Failure: Versions of services: .*v1@b speaks 3\.20 \(objects 1\.37\); this .*\(objects 1\.38\)/,
+  ],
   'a service whose record holds no version': [
     [scheduler('s1', 'three')],
     {},
