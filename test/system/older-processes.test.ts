@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { ExplainPlacementRequest, PoolsService } from '#src/gen/cinder/api/v3/pools.js';
 import { ServicesService, type VersionCap, VersionHolderKind } from '#src/gen/cinder/api/v3/services.js';
 import { SchedulerManagerService } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
 import { faultFromServiceError } from '#src/rpc/faults-on-the-wire.js';
-import { ADMIN, answered, callerFor } from '../support/api.js';
+import { ADMIN, answered, callerFor, refused } from '../support/api.js';
 import { type Cluster, clusterFor, type ClusterProcess } from '../support/cluster.js';
 import { folderFor } from '../support/folder.js';
 import { until } from '../support/installation.js';
@@ -15,6 +16,9 @@ import { postgresTest } from '../support/sql.js';
 const OLD = { CINDER_RPC_VERSION: 'cinder-scheduler=3.9,cinder-volume=3.15' };
 /** Healing takes five seconds; a machine with other work gets more. */
 const HEALED_MS = 60_000;
+
+/** Whoever sends believes for five seconds what it has read of versions; and time to ask. */
+const BELIEVED_MS = 8_000;
 
 interface Seen {
   readonly rpcVersion: string;
@@ -93,6 +97,40 @@ postgresTest(
     await started(cluster, OLD);
 
     for (const { id } of accepted) t.is((await client.available(id)).id, id);
+  },
+);
+
+postgresTest(
+  'within seconds after the last older scheduler has left, what was refused because of it is done',
+  async (t) => {
+    t.timeout(300_000);
+    const cluster = await clusterFor(t);
+    const [api, old] = await Promise.all([
+      cluster.start('api'),
+      cluster.start('scheduler', { CINDER_HOST: 'node2', ...OLD }),
+      cluster.start('scheduler'),
+    ]);
+    const call = callerFor(t, api);
+    const request = ExplainPlacementRequest.fromPartial({ volume: { size: 1 } });
+    const explained = () => call(PoolsService.explainPlacement, request, ADMIN);
+    t.like(refused(await explained()), {
+      ...{ code: 'FAILED_PRECONDITION', reason: 'SERVICE_TOO_OLD' },
+      facts: { binary: 'cinder-scheduler', method: 'ExplainPlacement', needs: '3.12', cap: '3.9' },
+    });
+
+    old.child.kill('SIGTERM');
+    t.is(await old.ended(), 0);
+
+    // nothing tells the API: it goes by what it has read
+    await until(
+      async () => {
+        const answer = await explained();
+        if (answer.error) t.is(refused(answer).reason, 'SERVICE_TOO_OLD');
+        return answer.response;
+      },
+      'the request to be done',
+      BELIEVED_MS,
+    );
   },
 );
 
