@@ -1,22 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import { Metadata, type ServiceClientConstructor, type ServiceError, status as Code } from '@grpc/grpc-js';
 import { ChannelCredentials } from '@grpc/grpc-js';
+import type { DescMethod } from '@bufbuild/protobuf';
 import test, { type ExecutionContext } from 'ava';
 import { Fault } from '#src/errors/fault.js';
 import { Volume } from '#src/gen/cinder/objects/v1/volume.js';
 import { CreateVolumeRequest } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { OutgoingCast } from '#src/rpc/cast-client.js';
-import type { IncomingCast } from '#src/rpc/casts.js';
 import { CLAIMED } from '#src/rpc/casts.js';
 import { SchedulerClient } from '#src/rpc/clients/scheduler-client.js';
 import { VolumeClient } from '#src/rpc/clients/volume-client.js';
 import { peersIn, registryIn } from '#src/rpc/discovery.js';
 import { Presence } from '#src/rpc/presence.js';
+import { type AnyMethod, type AnyService, methodNameOf, serviceNameOf } from '#src/rpc/service-definition.js';
 import { versionOf } from '#src/rpc/version-number.js';
 import type { VersionedClientOptions } from '#src/rpc/versioned-client.js';
+import type { InternalCall } from '#src/rpc/versioned-server.js';
+import { internalApiOf, type InternalMethod } from '#src/rpc/versions.js';
 import { type OldArrival, oldServer, oldService } from '../support/old-peers.js';
-import { context, MEBIBYTE, rules, schedulerServer } from '../support/rpc.js';
+import { context, descriptors, MEBIBYTE, rules, serverOf } from '../support/rpc.js';
 import { sqliteStore } from '../support/sql.js';
+import { SCHEDULER as SCHEDULER_API, TARGET, VOLUME as VOLUME_API } from './matrix/apis.js';
+import { fullMessage } from './matrix/full-message.js';
 
 const SCHEDULER = 'cinder.scheduler.v3.SchedulerManager';
 const VOLUME = 'cinder.volume.v3.VolumeManager';
@@ -151,54 +156,95 @@ test('durable casts reach a process that knows no way to hand over many', async 
   t.notRegex(JSON.stringify(arrivals[0]?.request), /use_quota|backup/);
 });
 
-test('every method that a client made of the protos of 3.9 has is taken by the newest scheduler', async (t) => {
-  const casts: IncomingCast[] = [];
-  const heard: string[] = [];
-  const deliver = async (some: readonly IncomingCast[]): Promise<(typeof CLAIMED)[]> => {
-    casts.push(...some);
-    return some.map(() => CLAIMED);
-  };
-  const handlers = new Proxy(
-    {},
-    {
-      get: (_, key: string) => async () => {
-        heard.push(key);
-        return key === 'getPools' ? { pools: [NEW_POOL] } : { requested: [], notRequested: [], valid: true };
+for (const [api, version, newerMethod] of [
+  [SCHEDULER_API, '3.0', 'ExtendVolume'],
+  [SCHEDULER_API, '3.9', 'CreateBackup'],
+  [VOLUME_API, '3.0', 'Failover'],
+  [VOLUME_API, '3.15', 'Reimage'],
+] as const) {
+  const { binary, definition } = api;
+  test(`every method that a client made of the protos of ${binary} ${version} has is taken by the newest, and answered`, async (t) => {
+    const heard = new Map<string, { version: string; bytes: Buffer }>();
+    const server = await serverOf<AnyService>(t, definition, {
+      owns: (target) => target === TARGET,
+      handlers: Object.fromEntries(
+        Object.entries(definition).map(([key, method]) => [
+          key,
+          async (request: unknown, { version: written }: InternalCall) => {
+            heard.set(methodNameOf(method.path), {
+              version: written,
+              bytes: method.requestSerialize(request as never),
+            });
+            return method.responseDeserialize(fullMessage(declared(method).output));
+          },
+        ]),
+      ),
+      casts: {
+        deliver: async (casts) => {
+          for (const { method, version: written, args } of casts) heard.set(method, { version: written, bytes: args });
+          return casts.map(() => CLAIMED);
+        },
       },
-    },
-  );
-  const server = await schedulerServer(t, { casts: { deliver }, handlers });
-  const Old = await oldService(t, 'cinder-scheduler=3.9', SCHEDULER);
-  const client = clientOf(t, Old, server.address);
-  const volume = { id: 'volume-1', size: 3 };
-  for (const name of Object.keys(Old.service)) await client(name, { volume });
-  t.is(casts.length + heard.length, Object.keys(Old.service).length);
-  t.false(Object.keys(Old.service).includes('CreateBackup'));
-  t.deepEqual([...new Set(casts.map(({ resourceId, version }) => `${resourceId} ${version}`))], ['volume-1 3.9']);
-  const { pools } = await client('GetPools', {});
-  t.deepEqual(pools, [{ name: 'h@b#p' }], 'what is newer in an answer is not seen');
+    });
+    const Old = await oldService(t, `${binary}=${version}`, serviceNameOf(definition));
+    t.false(newerMethod in Old.service, 'what is newer is not in the view');
+    const call = clientOf(t, Old, server.address, version);
 
-  const refused = await t.throwsAsync<ServiceError>(client('GetPools', {}, '4.0'));
-  t.is(refused.code, Code.UNIMPLEMENTED);
-});
+    for (const method of Object.values(definition)) {
+      const name = methodNameOf(method.path);
+      const old = Old.service[name];
+      if (!old) continue;
+      // all that a client of that age can say, and all that it can read
+      const said = old.requestDeserialize(fullMessage(declared(method).input)) as object;
+      const answer = await call(name, said);
+      const { version: written, bytes } = heard.get(name) ?? { version: '', bytes: Buffer.alloc(0) };
+      t.is(written, version, name);
+      t.deepEqual(old.requestDeserialize(bytes) as object, said, name);
+      t.deepEqual(
+        answer,
+        kept(method).durable ? {} : old.responseDeserialize(fullMessage(declared(method).output)),
+        name,
+      );
+    }
+    t.deepEqual([...heard.keys()].toSorted(), Object.keys(Old.service).toSorted());
 
-const NEW_POOL = { name: 'h@b#p', capabilities: undefined, oddities: [] };
+    const name = Object.keys(Old.service)[0] ?? '';
+    const refused = await t.throwsAsync<ServiceError>(call(name, {}, '4.0'));
+    t.is(refused.code, Code.UNIMPLEMENTED);
+  });
+}
+
 const MIGRATION = {
   ...{ volume: NEW_VOLUME, backend: 'node2@file', forceCopy: true },
   ...{ requestSpec: undefined, filterProperties: undefined },
 };
 
-/** Calls methods by name, as 3.9. */
+function declared({ path }: AnyMethod): DescMethod {
+  const service = descriptors.registry.getService(path.split('/')[1] ?? '');
+  const method = service?.methods.find(({ name }) => name === methodNameOf(path));
+  if (!method) throw new Error(`${path} is not declared`);
+  return method;
+}
+
+function kept({ path }: AnyMethod): InternalMethod {
+  const method = internalApiOf(rules, path.split('/')[1] ?? '').methods.get(methodNameOf(path));
+  if (!method) throw new Error(`${path} has no rules`);
+  return method;
+}
+
+/** Calls methods by name, as a version. */
 function clientOf(
   t: ExecutionContext,
   Old: ServiceClientConstructor,
   address: string,
+  own: string,
 ): (name: string, request: object, version?: string) => Promise<Readonly<Record<string, unknown>>> {
   const client = new Old(address, ChannelCredentials.createInsecure());
   t.teardown(() => client.close());
-  return (name, request, version = '3.9') => {
+  return (name, request, version = own) => {
     const metadata = new Metadata();
     metadata.set('cinder-rpc-version', version);
+    metadata.set('cinder-rpc-target', TARGET);
     metadata.set('x-project-id', 'p');
     return new Promise((resolve, reject) => {
       (client[name] as (...args: unknown[]) => void).call(
