@@ -1,5 +1,6 @@
 import test from 'ava';
 import { Fault } from '#src/errors/fault.js';
+import { type Cast, CastOutcome as Outcome, CastsService } from '#src/gen/cinder/rpc/v1/casts.js';
 import {
   CreateVolumeRequest,
   type NotifyServiceCapabilitiesRequest,
@@ -60,6 +61,54 @@ for (const [given, reason] of HEADERS) {
     if (Fault.is(fault, 'MissingRpcVersion')) t.true(error?.details.includes("'cinder-rpc-version'"));
   });
 }
+
+/** Beside a good neighbour on either side, since a cast has one text only. */
+const IN_CASTS = [
+  ...HEADERS.flatMap(([given, reason]) =>
+    typeof given === 'string' && given !== '' ? [[given, reason] as const] : [],
+  ),
+  // said, and no version; proto3 cannot tell it from not said
+  ['', 'UNSUPPORTED_VERSION'],
+  [' 3.0', 'UNSUPPORTED_VERSION'],
+  ['2.9', 'UNSUPPORTED_VERSION'],
+  ['4.0', 'UNSUPPORTED_VERSION'],
+] as const;
+
+for (const [version, reason] of IN_CASTS) {
+  test(`a durable cast of version '${version}' is ${reason ?? 'taken'}, alone: its neighbours in the same call are taken`, async (t) => {
+    const dispatcher = new RecordingDispatcher();
+    const client = bareClient(t, await schedulerServer(t, { casts: dispatcher }));
+    const casts = [castOf({ resourceId: 'before' }), castOf({ version }), castOf({ resourceId: 'after' })];
+
+    const { response } = await callBare(client, CastsService.deliver, { casts }, { 'cinder-rpc-version': '3.0' });
+
+    t.deepEqual(
+      response?.results.map((result) => result.reason || result.outcome),
+      [Outcome.CLAIMED, reason ?? Outcome.CLAIMED, Outcome.CLAIMED],
+    );
+    const taken = dispatcher.casts.map(({ resourceId }) => resourceId);
+    t.deepEqual(taken, reason ? ['before', 'after'] : ['before', 'odd', 'after']);
+    if (!reason) return;
+    const told = `CreateVolume was sent with RPC version ${version}; this service speaks 3.12.`;
+    t.is(response?.results[1]?.message, told, 'the log of the sender says which, and what would do');
+  });
+}
+
+test('casts of every bad version in one call are refused, each for itself, and the good one among them is taken', async (t) => {
+  const dispatcher = new RecordingDispatcher();
+  const client = bareClient(t, await schedulerServer(t, { casts: dispatcher }));
+  const bad = IN_CASTS.flatMap(([version, reason]) => (reason ? [castOf({ version })] : []));
+  const casts = [...bad, castOf({ resourceId: 'good' }), ...bad];
+  const { response } = await callBare(client, CastsService.deliver, { casts }, { 'cinder-rpc-version': '3.0' });
+  t.deepEqual(
+    response?.results.map((result) => result.outcome),
+    [...bad.map(() => Outcome.REFUSED), Outcome.CLAIMED, ...bad.map(() => Outcome.REFUSED)],
+  );
+  t.deepEqual(
+    dispatcher.casts.map(({ resourceId }) => resourceId),
+    ['good'],
+  );
+});
 
 test('a message that holds a field newer than its own version is taken as it is: the receiver knows the field', async (t) => {
   const dispatcher = new RecordingDispatcher();
@@ -135,3 +184,15 @@ test('a pin may change while the client runs, and counts at once', async (t) => 
   client.pin(undefined);
   t.is(String(await client.cap()), '3.12 (objects 1.39)');
 });
+
+function castOf(more: Partial<Cast>): Cast {
+  const resourceId = more.resourceId ?? 'odd';
+  const args = Buffer.from(
+    CreateVolumeRequest.encode(CreateVolumeRequest.fromPartial({ volume: { id: resourceId, size: 1 } })).finish(),
+  );
+  return {
+    ...{ resourceType: 'Volume', resourceId, epoch: 2, method: 'CreateVolume', version: '3.0', target: '', args },
+    context: undefined,
+    ...more,
+  };
+}
