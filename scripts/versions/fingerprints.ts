@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { DescEnum, DescField, DescMessage, DescService, FileRegistry } from '@bufbuild/protobuf';
+import type { DescEnum, DescField, DescMessage, DescMethod, DescService, FileRegistry } from '@bufbuild/protobuf';
 
 import { OBJECT_VERSIONS, objectVersionFor } from '#src/rpc/object-history.js';
 import { rpcOptions, type RpcOptions } from '#src/rpc/rpc-options.js';
@@ -22,6 +22,8 @@ export interface Row {
 export const UNVERSIONED = '-';
 /** In the place of a fingerprint: the newest version there is. */
 export const NEWEST = 'newest';
+/** Before the fingerprint of an enum, whose rule is another: docs/adr/0021-values-of-internal-enums.md. */
+export const ENUM = 'values:';
 /** The clock of the object history. */
 export const HISTORY = 'objects';
 
@@ -34,18 +36,18 @@ export function fingerprints(registry: FileRegistry): readonly Row[] {
   const used = new Uses(options);
   const services = internalServices(registry, options);
   for (const service of services) used.addService(service);
-  for (const { messages, services: declared } of internalFiles(registry)) {
-    for (const message of messages) used.addObject(message);
-    for (const service of declared) used.addWithoutVersion(service);
-  }
+  const bare = internalFiles(registry).flatMap((file) => file.services.filter((service) => !options.apiOf(service)));
+  for (const service of bare) used.addBareService(service);
+  for (const { messages } of internalFiles(registry)) for (const message of messages) used.addObject(message);
   return [
     ...services.flatMap((service) => serviceRows(service, options)),
+    ...bare.flatMap((service) => service.methods.map(bareRow)),
     ...[...used.messages].flatMap(([message, use]) => messageRows(message, use, options)),
     ...[...used.enums].map(([desc, { clock, version }]) => ({
       clock,
       version,
       name: desc.typeName,
-      print: hash(values(desc)),
+      print: `${ENUM}${hash(values(desc))}`,
     })),
     ...historyRows([...used.messages.keys()], options),
   ].toSorted(byClock);
@@ -77,16 +79,14 @@ class Uses {
     }
   }
 
+  /** What is served beside every API has no version: it must never change. */
+  addBareService({ methods }: DescService): void {
+    for (const { input, output } of methods) for (const message of [input, output]) this.#addMessage(message, NOBODY);
+  }
+
   /** An object has its own versions, whoever uses it. */
   addObject(message: DescMessage): void {
     if (this.#options.objectOf(message)) this.#addMessage(message, NOBODY);
-  }
-
-  /** What carries casts of any version has none. */
-  addWithoutVersion(service: DescService): void {
-    if (this.#options.apiOf(service)) return;
-    for (const { input, output } of service.methods)
-      for (const message of [input, output]) this.#addMessage(message, NOBODY);
   }
 
   #addMessage(message: DescMessage, use: Use): void {
@@ -117,6 +117,11 @@ function serviceRows(service: DescService, options: RpcOptions): readonly Row[] 
     return { clock, version: since || baseline, name: `${service.typeName}/${method.name}`, print: hash(shape) };
   });
   return [...methods, { clock, version: newest, name: service.typeName, print: NEWEST }];
+}
+
+function bareRow({ parent, name, input, output }: DescMethod): Row {
+  const print = hash(`${input.typeName} ${output.typeName}`);
+  return { clock: UNVERSIONED, version: UNVERSIONED, name: `${parent.typeName}/${name}`, print };
 }
 
 function messageRows(message: DescMessage, { clock, version: first }: Use, options: RpcOptions): readonly Row[] {

@@ -1,6 +1,6 @@
 import { compareVersions, versionOf } from '#src/rpc/version-number.js';
 
-import { HISTORY, NEWEST, type Row, UNVERSIONED } from './fingerprints.js';
+import { ENUM, HISTORY, NEWEST, type Row, UNVERSIONED } from './fingerprints.js';
 
 const HEAD = `# What each version of the internal APIs and objects looks like; written by \`npm run gen:versions\`.
 #
@@ -53,6 +53,9 @@ function isPublished({ clock, version, print }: Row, published: readonly Row[]):
 }
 
 function whatChanged(row: Row): string {
+  if (row.print.startsWith(ENUM)) {
+    return `${row.name} has other values than were published: values of internal enums never grow; a new field is added instead (ADR 21).`;
+  }
   if (row.clock === UNVERSIONED) {
     return (
       `${row.name} has changed, and it has no version by which an older peer could be spared the change. ` +

@@ -2,13 +2,16 @@ import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import test from 'ava';
 import { LogLevel } from '#src/gen/cinder/objects/v1/log_level.js';
 import { Volume } from '#src/gen/cinder/objects/v1/volume.js';
-import { Cast, CastOutcome as Outcome, CastsService } from '#src/gen/cinder/rpc/v1/casts.js';
+import { Cast, CastOutcome as Outcome, CastResult, CastsService } from '#src/gen/cinder/rpc/v1/casts.js';
 import {
   CreateVolumeRequest,
   type GetLogLevelsRequest,
   SchedulerManagerService as Scheduler,
 } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
 import { faultFromServiceError } from '#src/rpc/faults-on-the-wire.js';
+import { StorageProblem, StorageProblemKind } from '#src/gen/cinder/volume/v3/volume_manager.js';
+import { resultFromWire } from '#src/rpc/casts-on-the-wire.js';
+import { problemFromWire } from '#src/volume/storage-on-the-wire.js';
 import type { OutgoingCast } from '#src/rpc/cast-client.js';
 import {
   bareClient,
@@ -155,6 +158,16 @@ for (const [what, broken] of BROKEN) {
     t.is((await callBare(client, Scheduler.getLogLevels, { logRequest: undefined }, headers)).error, undefined);
   });
 }
+
+test('a value of an enum that nobody has is not known, and another one when it is said anew: why none is ever added', (t) => {
+  const kind = field(0, 1).int32(9).finish();
+  const problem = StorageProblem.decode(kind);
+  t.is(problem.kind, StorageProblemKind.UNRECOGNIZED);
+  t.deepEqual(StorageProblem.encode(problem).finish(), field(0, 1).int32(-1).finish());
+  t.is(problemFromWire(problem), undefined, 'it is not repaired');
+  const outcome = new BinaryWriter().raw(field(0, 1).int32(9).finish()).raw(field(2, 2).string('R').finish()).finish();
+  t.deepEqual(resultFromWire(CastResult.decode(outcome)), { outcome: 'refused', reason: 'R', message: '' });
+});
 
 const VOLUME = Volume.create({ id: 'v', size: 1, sharedTargets: true });
 const KNOWN = CreateVolumeRequest.create({ volume: VOLUME, snapshotId: 's' });

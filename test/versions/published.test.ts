@@ -53,7 +53,7 @@ const PUBLISHED = `
     Plain plain = 3;
   }
   message Plain { string e = 1; }
-  enum Shape { SHAPE_UNSPECIFIED = 0; }
+  enum Shape { SHAPE_UNSPECIFIED = 0; SHAPE_FLAT = 1; }
 `;
 
 const RAISED: readonly Change[] = [['version: "3.1" baseline', 'version: "3.2" baseline']];
@@ -160,12 +160,54 @@ test(
   ['since: "3.1" kind: KIND_CALL', 'since: "3.0" kind: KIND_CALL'],
   [/NewRequest as of s 3\.1 is gone/, /S\/New is new as of s 3\.0|S\/New as of s 3\.1 is gone/],
 );
+const NEVER_GROW =
+  /Shape has other values than were published: values of internal enums never grow; a new field is added instead \(ADR 21\)\.$/;
 test(
   'another value of an enum',
   broken,
-  ['SHAPE_UNSPECIFIED = 0;', 'SHAPE_UNSPECIFIED = 0; SHAPE_ROUND = 1;'],
-  [/Shape has changed as of s 3\.0/],
+  ['SHAPE_UNSPECIFIED = 0;', 'SHAPE_UNSPECIFIED = 0; SHAPE_ROUND = 2;'],
+  [NEVER_GROW],
 );
+test('another number of a value', broken, ['SHAPE_FLAT = 1;', 'SHAPE_FLAT = 2;'], [NEVER_GROW]);
+test('another name of a value', broken, ['SHAPE_FLAT = 1;', 'SHAPE_LEVEL = 1;'], [NEVER_GROW]);
+test('the loss of a value', broken, ['SHAPE_FLAT = 1;', ''], [NEVER_GROW]);
+
+test('a new version brings no value to an enum that is out, but a field with an enum of its own', async (t) => {
+  const before = await rowsOf(t, PUBLISHED);
+  const grown = [...RAISED, ['SHAPE_FLAT = 1;', 'SHAPE_FLAT = 1; SHAPE_ROUND = 2;']] as const;
+  const [sentence = '', ...more] = brokenPromises(before, await rowsOf(t, edited(PUBLISHED, grown)));
+  t.regex(sentence, NEVER_GROW);
+  t.deepEqual(more, []);
+  const instead: readonly Change[] = [
+    ...RAISED,
+    ['string a = 1;', 'string a = 1; Finer finer = 9 [(cinder.rpc.v1.since) = "3.2"];'],
+    ['enum Shape', 'enum Finer { FINER_UNSPECIFIED = 0; FINER_ROUND = 1; } enum Shape'],
+  ];
+  t.deepEqual(brokenPromises(before, await rowsOf(t, edited(PUBLISHED, instead))), []);
+});
+
+test('the way of durable casts has no version, and must never change: it is kept too', async (t) => {
+  const rows = fingerprints(registry);
+  const names = rows.filter(({ name }) => name.startsWith('cinder.rpc.v1.')).map(({ name }) => name.slice(14));
+  t.deepEqual(names, [
+    ...['Cast', 'CastContext', 'CastOutcome', 'CastResult'],
+    ...['Casts/Deliver', 'DeliverRequest', 'DeliverResponse'],
+  ]);
+  const bare = edited(PUBLISHED, [
+    [
+      'message OldRequest',
+      'service Bare { rpc Go(Plain) returns (Bag); } message Bag { Shape shape = 1; } message OldRequest',
+    ],
+  ]);
+  const before = await rowsOf(t, bare);
+  const [bag = '', ...more] = brokenPromises(
+    before,
+    await rowsOf(t, edited(bare, [['Shape shape = 1;', 'Shape shape = 1; string g = 2;']])),
+  );
+  t.regex(bag, /Bag has changed, and it has no version/);
+  t.deepEqual(more, []);
+});
+
 test(
   'any change of what has no version',
   broken,
