@@ -98,6 +98,34 @@ test('a report that is refused ends no claims, and one that is taken does', asyn
   t.is(folded.length, 1);
 });
 
+for (const knowsParts of [true, false]) {
+  const kept = knowsParts ? 'joins them' : 'keeps the pools of the part that came last, until the next report';
+  test(`of a report in parts a scheduler that knows ${knowsParts ? 'parts' : 'none'} ${kept}`, async (t) => {
+    const { pools } = two();
+    const take = updateServiceCapabilities({
+      ...{ pools, backups: new BackupServices(), now: () => 3, onReport: () => undefined },
+      reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 10, now: () => 3 }),
+    });
+    const told = async (part: number, name: string, seconds = 2): Promise<void> => {
+      const request = UpdateServiceCapabilitiesRequest.fromPartial({
+        ...{ serviceName: 'volume', host: 'odd@b', timestamp: new Date(seconds) },
+        capabilities: { pools: [{ ...SANE, pool_name: name }] },
+        // what a peer of other protos reads is the rest
+        ...(knowsParts && { reportId: `report-${seconds}`, part, partCount: 2 }),
+      });
+      await take(request, {} as Parameters<typeof take>[1]);
+    };
+    const odd = (): readonly string[] =>
+      pools.list().flatMap(({ backendId }) => (backendId.startsWith('odd@b') ? [backendId] : []));
+    await told(1, 'second');
+    await told(0, 'first');
+    t.deepEqual(odd(), knowsParts ? ['odd@b#first', 'odd@b#second'] : ['odd@b#first']);
+    await told(0, 'first', 3);
+    await told(1, 'second', 3);
+    t.deepEqual(odd(), knowsParts ? ['odd@b#first', 'odd@b#second'] : ['odd@b#second']);
+  });
+}
+
 test('a pool that is listed twice is one, as it is listed last', (t) => {
   const { pools } = two();
   pools.report(
