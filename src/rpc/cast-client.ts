@@ -67,9 +67,11 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
     if (again.length === 0) return outcomes;
     this.reset();
     const current = await this.cap();
+    // of a backend that has moved the next process may speak something else
+    const served = outcomes.some(saysTooNew) ? first.served : undefined;
     const retried = await this.#deliverOnce(
       again.flatMap((index) => casts[index] ?? []),
-      first.served ? current.loweredTo(first.served) : current,
+      served ? current.loweredTo(served) : current,
       options,
     );
     again.forEach((index, position) => (outcomes[index] = retried.outcomes[position] ?? BUSY));
@@ -232,8 +234,12 @@ function lowest(versions: readonly (Version | undefined)[]): Version | undefined
   return said.length === 0 ? undefined : said.reduce((a, b) => (compareVersions(a, b) < 0 ? a : b));
 }
 
-function isWorthAnotherLook({ outcome, reason }: CastOutcome): boolean {
-  return outcome === 'refused' && (TOO_NEW.includes(reason) || reason === MOVED);
+function isWorthAnotherLook(outcome: CastOutcome): boolean {
+  return saysTooNew(outcome) || (outcome.outcome === 'refused' && outcome.reason === MOVED);
+}
+
+function saysTooNew({ outcome, reason }: CastOutcome): boolean {
+  return outcome === 'refused' && TOO_NEW.includes(reason);
 }
 
 function wireCast(cast: OutgoingCast): Omit<Cast, 'method' | 'version' | 'args'> {

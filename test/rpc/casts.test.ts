@@ -262,6 +262,21 @@ test('a backend that has moved is found where it is now', async (t) => {
   t.is(dispatcher.casts[0]?.target, 'h@b');
 });
 
+test('a backend that moved from an older process is told everything where it is now', async (t) => {
+  const installation = new Installation();
+  const dispatcher = new RecordingDispatcher();
+  const before = await schedulerServer(t, { owns: () => false, casts: dispatcher, rpcVersion: '3.9' });
+  const now = await schedulerServer(t, { casts: dispatcher });
+  installation.services = [{ host: 'h', rpcVersion: '3.12', objectVersion: '1.39', silentMs: 0 }];
+  const peer = { incarnation: 'one', host: 'h', endpoint: before.address, serves: ['h@b'] };
+  const known = [peer, { ...peer, incarnation: 'two', endpoint: now.address }];
+  const client = schedulerClient(t, installation, { readPeers: async () => known.splice(0, 1) });
+  // in words that the older process takes, were it its backend
+  const cast = { ...row('v', request('v', { backupId: 'b' }), '3.0'), target: 'h@b' };
+  t.deepEqual(await client.deliver([cast]), [CLAIMED]);
+  t.is(CreateVolumeRequest.decode(dispatcher.casts[0]?.args ?? Buffer.alloc(0)).backupId, 'b');
+});
+
 test('when nobody answers the client says so, and claims nothing', async (t) => {
   const installation = new Installation();
   await t.throwsAsync(schedulerClient(t, installation).deliver([row('v')]), { name: 'ServiceUnavailable' });
