@@ -64,7 +64,11 @@ export const KINDS = {
     repairable: false,
     remedy: 'compare the two and correct the one that is wrong',
   },
-  backend_silent: { subject: 'storage', repairable: false, remedy: 'start or upgrade its volume service, and ask again' },
+  backend_silent: {
+    subject: 'storage',
+    repairable: false,
+    remedy: 'start or upgrade its volume service, and ask again',
+  },
   claim_without_work: { subject: 'claims', repairable: true, remedy: 'release the claim' },
   claims_differ: { subject: 'claims', repairable: true, remedy: 'add the claims up anew' },
   quota_differs: { subject: 'quota', repairable: true, remedy: 'count the quota anew from the records' },
