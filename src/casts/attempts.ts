@@ -1,6 +1,6 @@
+import { isStoreOutage } from '../db/outage.js';
 import { countWorker } from '../db/worker-claims.js';
-import { CommitUnknown, RowCountMismatch, type Store } from '../db/store.js';
-import { Fault } from '../errors/fault.js';
+import { RowCountMismatch, type Store } from '../db/store.js';
 import { applyFenced, type Claim, Fenced, finish } from './claim.js';
 import { type CastHandler, NotBegun } from './handler.js';
 import { LATE_AFTER_MS, type LateWork } from './late-work.js';
@@ -70,7 +70,7 @@ export class Attempts {
       if (error instanceof NotBegun) return UNBEGUN;
       if (this.#parts.isAborted()) return { ended: 'stuck', error };
       // that the records are away is no failure of the work
-      if (isOutage(error)) return { ended: 'stuck', error, giveBack: true };
+      if (isStoreOutage(error)) return { ended: 'stuck', error, giveBack: true };
       return this.#fail(attempt.claim, handler, error);
     }
   }
@@ -108,11 +108,6 @@ export class Attempts {
 }
 
 const UNBEGUN: Ending = { ended: 'unbegun', giveBack: true };
-
-/** Whether it is the store that failed, for now; what it then holds, the next attempt finds out. */
-function isOutage(error: unknown): boolean {
-  return error instanceof CommitUnknown || Fault.is(error, 'DatabaseUnavailable');
-}
 
 /** Whether others may be waiting for what they asked for long after this was. */
 export function isLate({ resumed, ageMs }: Claim): boolean {

@@ -7,10 +7,10 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
-import { UnreadAnswers } from './unread-answers.js';
+import { type ReadLimits, UnreadAnswers } from './unread-answers.js';
 
 /** What a connection, and an address, may take of a server. */
-export interface ConnectionLimits {
+export interface ConnectionLimits extends ReadLimits {
   /** Most connections of a listener at a time. */
   readonly maxConnections: number;
   /** Most connections of one address at a time. */
@@ -28,10 +28,6 @@ export interface ConnectionLimits {
   readonly maxCompressed: number;
   /** Messages that were too large, by their prefix or once inflated. */
   readonly maxOversized: number;
-  /** How long an answer may wait for its reader, ms, and beside that the time that it takes at `minReadRate`. */
-  readonly maxUnreadMs: number;
-  /** Bytes a second. */
-  readonly minReadRate: number;
   /** How long an address gets no new connection after one of its connections broke a limit, ms. */
   readonly penaltyMs: number;
 }

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { CommitUnknown } from '../db/store.js';
-import { Fault } from '../errors/fault.js';
+import { isStoreOutage } from '../db/outage.js';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
@@ -16,7 +15,7 @@ export async function patiently<T>(signal: AbortSignal, attempt: () => Promise<T
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof CommitUnknown) && !Fault.is(error, 'DatabaseUnavailable')) throw error;
+      if (!isStoreOutage(error)) throw error;
       await pause(pauseMs, undefined, { signal });
     }
   }

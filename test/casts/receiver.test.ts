@@ -6,10 +6,9 @@ import { readCreateVolumeOnVolume } from '#src/casts/cast-messages.js';
 import { MAX_CLAIMS } from '#src/casts/attempts.js';
 import { stopProcess } from '#src/db/processes.js';
 import { statement } from '#src/db/statement.js';
-import { CommitUnknown, type Store } from '#src/db/store.js';
+import type { Store } from '#src/db/store.js';
 import { giveBackWorker } from '#src/db/worker-claims.js';
 import { deleteAnyWorker } from '#src/db/workers.js';
-import { Fault } from '#src/errors/fault.js';
 import { Gate } from '../support/gate.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
@@ -287,31 +286,6 @@ test('a row is given back even if the database is away for a while', async (t) =
   await receiver.deliver([incoming(row)]);
   await eventually('the row is given back', async () => (await rowOf(store, row.resourceId))?.state === 'ready');
   t.is(errors.length, 1);
-});
-
-storesFor('work that meets a database that is away, or does not say what it did, is tried again', async (t, store) => {
-  for (const outage of [new Fault('DatabaseUnavailable', { reason: 'a table is locked' }), new CommitUnknown('gone')]) {
-    const row = await readyRow(store, CREATE);
-    let attempts = 0;
-    const handlers = new Map([
-      [
-        'CreateVolume',
-        working(store, () => {
-          attempts += 1;
-          if (attempts === 1) throw outage;
-        }),
-      ],
-    ]);
-    const { receiver, next } = receiverFor(t, store, { handlers });
-    await receiver.deliver([incoming(row)]);
-    t.like(await next(), { ended: 'stuck', error: outage });
-    await eventually('the row is given back', async () => (await rowOf(store, row.resourceId))?.state === 'ready');
-    t.like(await rowOf(store, row.resourceId), { owner: null, epoch: 3, claims: 0 });
-    t.deepEqual(await eventsOf(store, row.resourceId), []);
-
-    await receiver.deliver([incoming({ ...row, epoch: 3 })]);
-    t.like(await next(), { ended: 'done', claim: { claims: 1 } });
-  }
 });
 
 storesFor('an owner who was replaced writes nothing, neither its work nor its failure', async (t, store) => {

@@ -193,7 +193,7 @@ test('a certificate file that cannot be read, or is none, is named with its opti
 });
 
 const OPENSSL = findTool('openssl');
-const ifOpenssl = OPENSSL === undefined ? test.skip : test;
+const ifOpenssl = OPENSSL === undefined ? test.skip : test; // it makes the certificates
 
 ifOpenssl(
   'a CA file makes it TLS, with a certificate of its own where it is given; plain text is refused',

@@ -55,7 +55,9 @@ test('the help of a command names what may be said of the caller, and that of th
 });
 
 const BASH = findTool('bash');
-(BASH === undefined ? test.skip : test)('bash completes commands and options', async (t) => {
+const ifBash = BASH === undefined ? test.skip : test; // it is what completes
+
+ifBash('bash completes commands and options', async (t) => {
   const { stdout: script } = await cli(['completion', 'bash']);
   const file = join(await folderFor(t), 'completion');
   writeFileSync(file, script);

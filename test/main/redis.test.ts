@@ -15,7 +15,7 @@ import { clusterFor, hasTls, redisProcessFor, type RedisProcess, sentinelFor } f
 import { eventually, folderFor, freePort, recordingLog, REDIS_SERVER } from '../support/redis.js';
 import { sqliteStore } from '../support/sql.js';
 
-const tlsTest = hasTls ? test : test.skip;
+const tlsTest = hasTls ? test : test.skip; // some builds of Redis have no TLS
 const PASSWORD = 'a-password:of://some@kind';
 
 test('without a Redis of yours there is a private one, which ends with the process', async (t) => {

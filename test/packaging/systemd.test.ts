@@ -27,7 +27,7 @@ async function valuesOf(directive: string): Promise<string[]> {
   return lines.filter((line) => line.startsWith(`${directive}=`)).map((line) => line.slice(directive.length + 1));
 }
 
-const ifAnalyze = systemdAnalyze === undefined ? test.skip : test;
+const ifAnalyze = systemdAnalyze === undefined ? test.skip : test; // hosts without systemd have nothing that reads units
 
 for (const instance of ['all', 'api', 'scheduler', 'volume']) {
   ifAnalyze(`systemd finds nothing wrong with cinder-grpc@${instance}`, async (t) => {

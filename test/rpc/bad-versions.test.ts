@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Fault } from '#src/errors/fault.js';
-import { type Cast, CastOutcome as Outcome, CastsService } from '#src/gen/cinder/rpc/v1/casts.js';
+import { CastOutcome as Outcome, CastsService } from '#src/gen/cinder/rpc/v1/casts.js';
 import {
   CreateVolumeRequest,
   type NotifyServiceCapabilitiesRequest,
@@ -9,6 +9,7 @@ import {
 import { faultFromServiceError } from '#src/rpc/faults-on-the-wire.js';
 import type { InternalCall } from '#src/rpc/versioned-server.js';
 import type { ServiceVersions } from '#src/rpc/version-cap.js';
+import { wireCast } from '../support/casts.js';
 import {
   bareClient,
   callBare,
@@ -78,7 +79,7 @@ for (const [version, reason] of IN_CASTS) {
   test(`a durable cast of version '${version}' is ${reason ?? 'taken'}, alone: its neighbours in the same call are taken`, async (t) => {
     const dispatcher = new RecordingDispatcher();
     const client = bareClient(t, await schedulerServer(t, { casts: dispatcher }));
-    const casts = [castOf({ resourceId: 'before' }), castOf({ version }), castOf({ resourceId: 'after' })];
+    const casts = [wireCast('before'), wireCast('odd', { version }), wireCast('after')];
 
     const { response } = await callBare(client, CastsService.deliver, { casts }, { 'cinder-rpc-version': '3.0' });
 
@@ -97,8 +98,8 @@ for (const [version, reason] of IN_CASTS) {
 test('casts of every bad version in one call are refused, each for itself, and the good one among them is taken', async (t) => {
   const dispatcher = new RecordingDispatcher();
   const client = bareClient(t, await schedulerServer(t, { casts: dispatcher }));
-  const bad = IN_CASTS.flatMap(([version, reason]) => (reason ? [castOf({ version })] : []));
-  const casts = [...bad, castOf({ resourceId: 'good' }), ...bad];
+  const bad = IN_CASTS.flatMap(([version, reason]) => (reason ? [wireCast('odd', { version })] : []));
+  const casts = [...bad, wireCast('good'), ...bad];
   const { response } = await callBare(client, CastsService.deliver, { casts }, { 'cinder-rpc-version': '3.0' });
   t.deepEqual(
     response?.results.map((result) => result.outcome),
@@ -184,15 +185,3 @@ test('a pin may change while the client runs, and counts at once', async (t) => 
   client.pin(undefined);
   t.is(String(await client.cap()), '3.12 (objects 1.39)');
 });
-
-function castOf(more: Partial<Cast>): Cast {
-  const resourceId = more.resourceId ?? 'odd';
-  const args = Buffer.from(
-    CreateVolumeRequest.encode(CreateVolumeRequest.fromPartial({ volume: { id: resourceId, size: 1 } })).finish(),
-  );
-  return {
-    ...{ resourceType: 'Volume', resourceId, epoch: 2, method: 'CreateVolume', version: '3.0', target: '', args },
-    context: undefined,
-    ...more,
-  };
-}

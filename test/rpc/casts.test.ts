@@ -1,13 +1,13 @@
 import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, status as Code } from '@grpc/grpc-js';
 import test from 'ava';
 import { Fault } from '#src/errors/fault.js';
-import { CastsService, type Cast, CastOutcome as Wire } from '#src/gen/cinder/rpc/v1/casts.js';
+import { CastsService, CastOutcome as Wire } from '#src/gen/cinder/rpc/v1/casts.js';
 import {
   CreateVolumeRequest,
   SchedulerManagerService as Scheduler,
 } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
-import type { OutgoingCast } from '#src/rpc/cast-client.js';
 import { BUSY, type CastOutcome, CLAIMED, type IncomingCast, SUPERSEDED } from '#src/rpc/casts.js';
+import { bytes, request, row, wireCast } from '../support/casts.js';
 import {
   bareClient,
   callBare,
@@ -19,41 +19,6 @@ import {
 } from '../support/rpc.js';
 
 const V30 = { 'cinder-rpc-version': '3.0' };
-
-function request(id: string, more: Partial<CreateVolumeRequest> = {}): CreateVolumeRequest {
-  return CreateVolumeRequest.fromPartial({ volume: { id, size: 1, useQuota: true }, ...more });
-}
-
-function bytes(message: CreateVolumeRequest): Buffer {
-  return Buffer.from(CreateVolumeRequest.encode(message).finish());
-}
-
-function wireCast(id: string, more: Partial<Cast> = {}): Cast {
-  const args = bytes(request(id));
-  return {
-    resourceType: 'Volume',
-    resourceId: id,
-    epoch: 2,
-    method: 'CreateVolume',
-    version: '3.0',
-    target: '',
-    args,
-    context: undefined,
-    ...more,
-  };
-}
-
-function row(id: string, message = request(id), payloadVersion = '3.0'): OutgoingCast {
-  const payload = bytes(message);
-  return {
-    resourceType: 'Volume',
-    resourceId: id,
-    epoch: 2,
-    target: null,
-    message: { binary: 'cinder-scheduler', method: 'CreateVolume', payload, payloadVersion },
-    context,
-  };
-}
 
 test('a single RPC and Deliver enter the same dispatcher with the same cast', async (t) => {
   const dispatcher = new RecordingDispatcher();
@@ -174,7 +139,7 @@ test('where the peer knows all, the bytes of the row go as they are; for an olde
   const installation = new Installation();
   const dispatcher = new RecordingDispatcher();
   installation.add(await schedulerServer(t, { casts: dispatcher }), '3.12');
-  const full = row('v', request('v', { backupId: 'b' }), '3.10');
+  const full = row('v', bytes(request('v', { backupId: 'b' })), '3.10');
   await schedulerClient(t, installation).deliver([full]);
   t.deepEqual(dispatcher.casts[0]?.args, full.message.payload);
   t.is(dispatcher.casts[0]?.version, '3.10');
@@ -193,7 +158,7 @@ test('a peer that turned older gets the casts once more, in the older form', asy
   const client = schedulerClient(t, installation);
   await client.cap();
   installation.services = [{ host: 'old', rpcVersion: '3.9', objectVersion: '1.39', silentMs: 0 }];
-  const answers = await client.deliver([row('a', request('a', { backupId: 'b' }), '3.10'), row('c')]);
+  const answers = await client.deliver([row('a', bytes(request('a', { backupId: 'b' })), '3.10'), row('c')]);
   t.deepEqual(answers, [CLAIMED, CLAIMED]);
   t.deepEqual(
     dispatcher.casts.map(({ resourceId, version }) => [resourceId, version]),
@@ -218,11 +183,11 @@ test('of casts that go together, one that cannot be put into words is refused al
   const installation = new Installation();
   const dispatcher = new RecordingDispatcher();
   installation.add(await schedulerServer(t, { casts: dispatcher }), '3.12');
-  const garbage = { ...row('d', request('d'), '3.0').message, payload: Buffer.from([0xff, 0xff]) };
+  const garbage = { ...row('d', bytes(request('d')), '3.0').message, payload: Buffer.from([0xff, 0xff]) };
   const answers = await schedulerClient(t, installation, { pin: '3.9' }).deliver([
     row('a'),
-    row('b', request('b'), '3.999'),
-    row('c', request('c'), 'nonsense'),
+    row('b', bytes(request('b')), '3.999'),
+    row('c', bytes(request('c')), 'nonsense'),
     { ...row('d'), message: garbage },
     { ...row('e'), epoch: 2 ** 60 },
     { ...row('f'), epoch: -5 },
@@ -272,7 +237,7 @@ test('a backend that moved from an older process is told everything where it is 
   const known = [peer, { ...peer, incarnation: 'two', endpoint: now.address }];
   const client = schedulerClient(t, installation, { readPeers: async () => known.splice(0, 1) });
   // in words that the older process takes, were it its backend
-  const cast = { ...row('v', request('v', { backupId: 'b' }), '3.0'), target: 'h@b' };
+  const cast = { ...row('v', bytes(request('v', { backupId: 'b' })), '3.0'), target: 'h@b' };
   t.deepEqual(await client.deliver([cast]), [CLAIMED]);
   t.is(CreateVolumeRequest.decode(dispatcher.casts[0]?.args ?? Buffer.alloc(0)).backupId, 'b');
 });

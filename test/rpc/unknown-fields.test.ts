@@ -12,11 +12,10 @@ import { faultFromServiceError } from '#src/rpc/faults-on-the-wire.js';
 import { StorageProblem, StorageProblemKind } from '#src/gen/cinder/volume/v3/volume_manager.js';
 import { resultFromWire } from '#src/rpc/casts-on-the-wire.js';
 import { problemFromWire } from '#src/volume/storage-on-the-wire.js';
-import type { OutgoingCast } from '#src/rpc/cast-client.js';
+import { row, wireCast } from '../support/casts.js';
 import {
   bareClient,
   callBare,
-  context,
   Installation,
   RecordingDispatcher,
   schedulerClient,
@@ -110,15 +109,15 @@ for (const [what, unknown] of UNKNOWN) {
     const installation = new Installation();
     const dispatcher = new RecordingDispatcher();
     installation.add(await schedulerServer(t, { casts: dispatcher }), '3.12');
-    const row = rowOf(argsWith(unknown));
+    const sent = row('v', argsWith(unknown));
 
-    await schedulerClient(t, installation).deliver([row]);
+    await schedulerClient(t, installation).deliver([sent]);
     installation.services = [{ host: 'old', rpcVersion: '3.9', objectVersion: '1.38', silentMs: 0 }];
-    await schedulerClient(t, installation).deliver([row]);
+    await schedulerClient(t, installation).deliver([sent]);
 
     t.deepEqual(
       dispatcher.casts.map(({ args }) => args),
-      [row.message.payload, KNOWN_BYTES],
+      [sent.message.payload, KNOWN_BYTES],
     );
   });
 }
@@ -182,17 +181,7 @@ function argsWith(unknown: Uint8Array): Buffer {
 
 /** A request of one cast, with an unknown field on each level. */
 function deliverWith(args: Buffer, unknown: Uint8Array): Buffer {
-  const cast = {
-    ...{ resourceType: 'Volume', resourceId: 'v', epoch: 2, method: 'CreateVolume', version: '3.0', target: '' },
-    ...{ args, context: undefined },
-  };
+  const cast = wireCast('v', { args });
   const inner = Cast.encode(cast).finish();
   return Buffer.concat([unknown, nested(1, Buffer.concat([unknown, inner, unknown])), unknown]);
-}
-
-function rowOf(payload: Buffer): OutgoingCast {
-  return {
-    ...{ resourceType: 'Volume', resourceId: 'v', epoch: 2, target: null, context },
-    message: { binary: 'cinder-scheduler', method: 'CreateVolume', payload, payloadVersion: '3.0' },
-  };
 }

@@ -1,5 +1,6 @@
+import { isStoreOutage } from '../../db/outage.js';
 import { deleteOpenCharge } from '../../db/quota-settlements.js';
-import { CommitUnknown, RowCountMismatch, type Store } from '../../db/store.js';
+import { RowCountMismatch, type Store } from '../../db/store.js';
 import { findVolume } from '../../db/volumes.js';
 import type { ReadyWorker } from '../../db/worker-row.js';
 import { readyStagedWorker } from '../../db/workers.js';
@@ -41,7 +42,7 @@ export const volumeCast = (parts: VolumeCastParts): Task<Needs> => ({
       await parts.store.apply([deleteOpenCharge(reservation.id), readyStagedWorker(key)]);
     } catch (error) {
       if (error instanceof RowCountMismatch) return wentForward(parts.store, volume.id);
-      if (error instanceof CommitUnknown || Fault.is(error, 'DatabaseUnavailable')) {
+      if (isStoreOutage(error)) {
         throw new InDoubt(`it is not known whether ${volume.id} was accepted`, volume.id, { cause: error });
       }
       throw error;

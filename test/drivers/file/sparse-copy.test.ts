@@ -154,7 +154,7 @@ test('a source in another pool of the backend is copied too', async (t) => {
 });
 
 const mkfs = findTool('mkfs.xfs');
-const reflinkTest = mkfs !== undefined && process.getuid?.() === 0 ? test : test.skip;
+const reflinkTest = mkfs !== undefined && process.getuid?.() === 0 ? test : test.skip; // only root mounts
 
 reflinkTest('on a file system with reflinks a clone shares its blocks: no copy, no program, no room', async (t) => {
   const base = await folderFor(t);
