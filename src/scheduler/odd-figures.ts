@@ -19,12 +19,12 @@ export interface Oddity {
   readonly text: string;
 }
 
-/** For so many reports in a row volumes on their way, which are allocated before they are provisioned, are no explanation. */
+/** For so many reports in a row volumes on their way are no explanation. */
 const OVER_ALLOCATED_REPORTS = 3;
 
-/** What is odd about the figures of a report, after `timesOverAllocated` of a kind. Nothing is the rule, and costs nothing. */
-export function oddFigures(capabilities: ValueMap, timesOverAllocated: number): readonly Oddity[] {
-  const beyond = contradictions(capabilities, timesOverAllocated >= OVER_ALLOCATED_REPORTS);
+/** What is odd about the figures of a report, `times` over-allocated in a row. Nothing is the rule, and costs nothing. */
+export function oddFigures(capabilities: ValueMap, times: number): readonly Oddity[] {
+  const beyond = contradictions(capabilities, times >= OVER_ALLOCATED_REPORTS);
   const below = FIGURES.filter((key) => figure(capabilities, key) < 0);
   if (beyond.length === 0 && below.length === 0) return NONE;
   const negative = below.map((key) => `${key} is ${figure(capabilities, key)}`);
@@ -34,9 +34,14 @@ export function oddFigures(capabilities: ValueMap, timesOverAllocated: number): 
   ];
 }
 
-/** Whether more is allocated than provisioned. */
-export function isOverAllocated(capabilities: ValueMap): boolean {
-  return figure(capabilities, 'allocated_capacity_gb') > figure(capabilities, 'provisioned_capacity_gb');
+/**
+ * How many reports in a row say that the same is allocated, and that it is more than provisioned, after `times` up to the last.
+ * Volumes on their way are allocated before they are provisioned; while they come and go the figure changes.
+ */
+export function timesOverAllocated(times: number, last: ValueMap, next: ValueMap): number {
+  const allocated = figure(next, 'allocated_capacity_gb');
+  if (!(allocated > figure(next, 'provisioned_capacity_gb'))) return 0;
+  return allocated === figure(last, 'allocated_capacity_gb') ? times + 1 : 1;
 }
 
 function contradictions(capabilities: ValueMap, isOverAllocatedForLong: boolean): readonly string[] {

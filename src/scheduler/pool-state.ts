@@ -1,6 +1,6 @@
 import { withPool } from '../objects/backend-name.js';
 import { figure, isUnmeasured, maxOverSubscriptionRatio, provisionedCapacity } from './capacity.js';
-import { isOverAllocated, type Oddity, oddFigures } from './odd-figures.js';
+import { type Oddity, oddFigures, timesOverAllocated } from './odd-figures.js';
 import { operand } from './python/number.js';
 import type { Value, ValueMap } from './python/value.js';
 import type { VolumeService } from './volume-service.js';
@@ -73,7 +73,7 @@ export class PoolState implements Pool {
   timesListed = 1;
   /** What is strange about the figures as reported. */
   oddFigures: readonly Oddity[] = [];
-  /** Reports in a row by which more is allocated than provisioned. */
+  /** Reports in a row by which the same is allocated, and more than provisioned. */
   #timesOverAllocated = 0;
 
   constructor(host: string, clusterName: string | null, name: string, service: VolumeService) {
@@ -127,8 +127,9 @@ export class PoolState implements Pool {
   }
 
   #lookAt(capabilities: ValueMap, timestamp: number): void {
-    const isNext = timestamp > this.reportedAt;
-    if (isNext) this.#timesOverAllocated = isOverAllocated(capabilities) ? this.#timesOverAllocated + 1 : 0;
+    if (timestamp > this.reportedAt) {
+      this.#timesOverAllocated = timesOverAllocated(this.#timesOverAllocated, this.capabilities, capabilities);
+    }
     this.oddFigures = oddFigures(capabilities, this.#timesOverAllocated);
   }
 }
