@@ -1,3 +1,4 @@
+import type { Config } from '../config/schema.js';
 import { MOST_PURGED, purge, type Purged, type Retention } from '../db/purge.js';
 import type { Store } from '../db/store.js';
 import type { Log } from '../log/log.js';
@@ -12,6 +13,17 @@ export interface PurgingOptions {
   readonly moreMs?: number;
   /** @default what purges the records */
   readonly round?: typeof purge;
+}
+
+const DAY_MS = 86_400_000;
+
+/** How long records are kept, as an operator says it. */
+export function retentionOf({
+  retentionDays,
+  idempotencyRetentionMs,
+}: Pick<Config, 'retentionDays' | 'idempotencyRetentionMs'>): Retention {
+  const keptMs = retentionDays * DAY_MS;
+  return { deletedVolumesMs: keptMs, eventsMs: keptMs, idempotencyMs: idempotencyRetentionMs };
 }
 
 /**

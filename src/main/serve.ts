@@ -7,7 +7,7 @@ import { api } from './api.js';
 import { chargedResources } from './charged-resources.js';
 import { foundation, type Foundation, type FoundationExtras } from './foundation.js';
 import { quotaObservers } from './observers.js';
-import { purging } from './purging.js';
+import { purging, retentionOf } from './purging.js';
 import { type QuotaEngine, quotaEngine } from './quota.js';
 import { scheduler } from './scheduler.js';
 import type { Service } from './service.js';
@@ -142,16 +142,7 @@ function background(
   const reconciler = new Reconciler({ store, check, intervalMs, periodMs, log });
   if (intervalMs > 0) reconciler.start();
 
-  const retentionMs = config.retentionDays * 86_400_000;
-  const stopPurging = purging({
-    store,
-    retention: {
-      deletedVolumesMs: retentionMs,
-      eventsMs: retentionMs,
-      idempotencyMs: config.idempotencyRetentionMs,
-    },
-    log: dbLog,
-  });
+  const stopPurging = purging({ store, retention: retentionOf(config), log: dbLog });
 
   return [() => sender.stop(), () => recovery.stop(), () => reconciler.stop(), stopPurging];
 }

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { MOST_PURGED, type Purged, type Retention } from '#src/db/purge.js';
-import { purging, type PurgingOptions } from '#src/main/purging.js';
+import { purging, type PurgingOptions, retentionOf } from '#src/main/purging.js';
 import { Gate } from '../support/gate.js';
 import { sqliteStore } from '../support/sql.js';
 
@@ -63,4 +63,11 @@ test('purging that is stopped waits for the round under way, and begins none', a
   await stopped;
   await new Promise((resolve) => setTimeout(resolve, 20));
   t.is(count, 1);
+});
+
+test('events and deleted volumes are kept for the days that are configured, idempotency keys for their own time', (t) => {
+  t.deepEqual(retentionOf({ retentionDays: 2, idempotencyRetentionMs: 90_000 }), {
+    ...{ deletedVolumesMs: 172_800_000, eventsMs: 172_800_000 },
+    idempotencyMs: 90_000,
+  });
 });
