@@ -56,6 +56,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     publish,
     log,
     intervalMs: config.backendStatsPollingIntervalMs,
+    uptime: () => performance.now(),
     now: () => Date.now(),
     newId: randomUUID,
   });

@@ -16,6 +16,8 @@ export interface CapabilityReporterOptions extends ReportParts {
   readonly log: Log;
   /** `backend_stats_polling_interval`, ms. */
   readonly intervalMs: number;
+  /** ms, never going back. */
+  readonly uptime: () => number;
 }
 
 /**
@@ -24,6 +26,7 @@ export interface CapabilityReporterOptions extends ReportParts {
  */
 export class CapabilityReporter {
   readonly #options: CapabilityReporterOptions;
+  /** By `uptime`. */
   readonly #reportedAt = new Map<Backend, number>();
   readonly #underWay = new Map<Backend, Promise<void>>();
   readonly #stopping = new AbortController();
@@ -60,16 +63,17 @@ export class CapabilityReporter {
   report(backend: Backend): Promise<void> {
     const underWay = this.#underWay.get(backend);
     if (underWay || !backend.isUp) return underWay ?? Promise.resolve();
-    this.#reportedAt.set(backend, this.#options.now());
+    this.#reportedAt.set(backend, this.#options.uptime());
     const report = this.#send(backend).finally(() => this.#underWay.delete(backend));
     this.#underWay.set(backend, report);
     return report;
   }
 
   async #reportDue(): Promise<void> {
-    const before = this.#options.now() - this.#options.intervalMs;
+    const before = this.#options.uptime() - this.#options.intervalMs;
     const due = this.#options.backends.filter(
-      (backend) => (this.#reportedAt.get(backend) ?? 0) <= before || backend.allocations.unreported >= MANY_CLAIMS,
+      (backend) =>
+        (this.#reportedAt.get(backend) ?? -Infinity) <= before || backend.allocations.unreported >= MANY_CLAIMS,
     );
     await Promise.all(due.map((backend) => this.report(backend)));
   }

@@ -164,8 +164,8 @@ test('what ends while the figures are read is in them, or waits for the next rep
 });
 
 test('a report is sent when its time has come, and before when many claims wait', async (t) => {
-  let now = 1_000_000;
-  const { backend, reporter, published, next } = await reporterFor(t, { now: () => now });
+  let uptime = 1_000;
+  const { backend, reporter, published, next } = await reporterFor(t, { uptime: () => uptime });
   reporter.start();
   t.teardown(() => reporter.stop());
   await next();
@@ -177,9 +177,26 @@ test('a report is sent when its time has come, and before when many claims wait'
   await next();
   t.is(published.at(-1)?.includedClaims.length, 1_000);
 
-  now += 60_000;
+  uptime += 60_000;
   await next();
   t.is(published.length, 3);
+});
+
+test("reports keep coming when the host's clock is set back", async (t) => {
+  let [now, uptime] = [1_700_000_000_000, 1_000];
+  const { reporter, published, next } = await reporterFor(t, { now: () => now, uptime: () => uptime });
+  await reporter.reportAll();
+  reporter.start();
+  t.teardown(() => reporter.stop());
+
+  now -= 3_600_000;
+  uptime += 60_000;
+  await next();
+
+  t.deepEqual(
+    published.map(({ timestamp }) => timestamp),
+    [1_700_000_000_000, 1_699_996_400_000],
+  );
 });
 
 async function backendWith(t: ExecutionContext, pools: readonly PoolOptions[]): Promise<Backend> {
@@ -200,7 +217,7 @@ async function onlyPart(backend: Backend) {
 }
 
 /** A reporter of one backend, and what it published. */
-async function reporterFor(t: ExecutionContext, parts: Partial<typeof PARTS> = {}) {
+async function reporterFor(t: ExecutionContext, parts: Partial<typeof PARTS & { uptime: () => number }> = {}) {
   const backend = await backendWith(t, [{ name: 'pool' }]);
   const published: CapabilityReport[] = [];
   const warnings: unknown[] = [];
@@ -210,7 +227,7 @@ async function reporterFor(t: ExecutionContext, parts: Partial<typeof PARTS> = {
   const silent = (): void => undefined;
   const log: Log = { debug: silent, info: silent, error: silent, warn: (_message, fields) => warnings.push(fields) };
   const reporter = new CapabilityReporter({
-    ...PARTS,
+    ...{ ...PARTS, uptime: () => performance.now() },
     ...parts,
     backends: [backend],
     log,
