@@ -3,17 +3,17 @@ const INTERVAL_MS = 10_000;
 
 /**
  * Says something at most once in ten seconds, however often it happens: each time it is told how often it happened since
- * the last time. `now`: ms.
+ * the last time. `uptime`: ms, never going back.
  */
 export function sparingly<A extends unknown[]>(
   say: (count: number, ...about: A) => void,
-  now: () => number = Date.now,
+  uptime: () => number = () => performance.now(),
 ): (...about: A) => void {
   let [saidAt, count] = [-Infinity, 0];
   return (...about) => {
     count += 1;
-    if (now() - saidAt < INTERVAL_MS) return;
+    if (uptime() - saidAt < INTERVAL_MS) return;
     say(count, ...about);
-    [saidAt, count] = [now(), 0];
+    [saidAt, count] = [uptime(), 0];
   };
 }

@@ -15,3 +15,16 @@ test('what happens all the time is said now and then, with how often it happened
     [20_000, 10, 'at 20000'],
   ]);
 });
+
+test.serial('how often is judged by a clock that nobody sets', (t) => {
+  const wallClock = Date.now;
+  t.teardown(() => Object.assign(Date, { now: wallClock }));
+  const said: string[] = [];
+  const warn = sparingly((_count, about: string) => said.push(about));
+
+  warn('at once');
+  Object.assign(Date, { now: () => wallClock() + 3_600_000 });
+  warn('an hour later, as the wall clock has it');
+
+  t.deepEqual(said, ['at once']);
+});
