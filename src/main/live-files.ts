@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
+import type { Config, OptionField } from '../config/schema.js';
 import type { Log } from '../log/log.js';
+import type { Reloads } from './reload.js';
 
 export interface LiveFilesOptions<T> {
   /** For the log, e.g. `certificate of the public API`. */
@@ -74,6 +76,42 @@ export class LiveFiles<T> {
       this.#options.log.error('changed files cannot be used; the last ones stay', { part: this.#options.name, error });
     }
   }
+}
+
+/** A value in files that the configuration names. */
+export interface ConfiguredFilesOptions<T> extends Pick<LiveFilesOptions<T>, 'name' | 'log'> {
+  /** The options that name them. */
+  readonly options: readonly OptionField[];
+  readonly files: (config: Config) => readonly string[];
+  readonly read: (config: Config) => T;
+  /** The configuration of the start. */
+  readonly config: Config;
+  readonly reloads: Pick<Reloads, 'add'>;
+}
+
+/**
+ * Files that SIGHUP reads again as well, from where the configuration says by then; one that cannot be used leaves the files
+ * in force that were. Throws what `read` throws at first.
+ */
+export function configuredFiles<T>(given: ConfiguredFilesOptions<T>): LiveFiles<T> {
+  const { name, options, log, reloads } = given;
+  let { config } = given;
+  const files = new LiveFiles({ name, files: () => given.files(config), read: () => given.read(config), log });
+  reloads.add({
+    name,
+    options,
+    reload(next) {
+      const before = config;
+      config = next;
+      try {
+        files.reload();
+      } catch (error) {
+        config = before;
+        throw error;
+      }
+    },
+  });
+  return files;
 }
 
 /** What tells a file from what was there before it. */

@@ -8,7 +8,7 @@ import { connectCluster, connectRedis, type RedisConnectionOptions } from '../re
 import type { RedisConnection } from '../redis/connection.js';
 import { addressOf, type Credentials, type TlsMaterial } from '../redis/endpoint.js';
 import { startPrivateServer } from '../redis/private-server.js';
-import { LiveFiles } from './live-files.js';
+import { configuredFiles, type LiveFiles } from './live-files.js';
 import type { Reloads } from './reload.js';
 
 /** The Redis of a process. */
@@ -83,28 +83,14 @@ function usesTls({ redisTls, redisUrl }: Config): boolean {
 }
 
 /** Renewed certificates are shown to Redis at the next connection. */
-function tlsFiles(initial: Config, log: Log, reloads: Reloads): LiveFiles<TlsMaterial> {
-  let config = initial;
-  const files = new LiveFiles({
-    name: 'certificates for Redis',
-    files: () =>
-      [config.redisTlsCaFile, config.redisTlsCertFile, config.redisTlsKeyFile].filter((path) => path !== undefined),
-    read: () => readTls(config),
-    log,
-  });
-  reloads.add({
+function tlsFiles(config: Config, log: Log, reloads: Reloads): LiveFiles<TlsMaterial> {
+  const files = configuredFiles({
     name: 'certificates for Redis',
     options: ['redisTlsCaFile', 'redisTlsCertFile', 'redisTlsKeyFile'],
-    reload(next) {
-      const before = config;
-      config = next;
-      try {
-        files.reload();
-      } catch (error) {
-        config = before;
-        throw error;
-      }
-    },
+    files: ({ redisTlsCaFile, redisTlsCertFile, redisTlsKeyFile }) =>
+      [redisTlsCaFile, redisTlsCertFile, redisTlsKeyFile].filter((path) => path !== undefined),
+    read: readTls,
+    ...{ config, log, reloads },
   });
   files.watch();
   return files;

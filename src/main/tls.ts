@@ -5,7 +5,7 @@ import type { Log } from '../log/log.js';
 import { LiveChannelCredentials } from '../rpc/tls/channel-credentials.js';
 import { type NamedFile, readTlsFiles, type TlsFiles, type TlsMaterial } from '../rpc/tls/material.js';
 import { LiveServerCredentials } from '../rpc/tls/server-credentials.js';
-import { LiveFiles } from './live-files.js';
+import { configuredFiles, type LiveFiles } from './live-files.js';
 import type { Reloads } from './reload.js';
 
 /** Credentials of this process. What is not there is plain text. */
@@ -48,26 +48,25 @@ const EXPIRES_SOON_MS = 14 * DAY_MS;
 function live(
   name: string,
   options: Files,
-  initial: Config,
+  config: Config,
   log: Log,
   reloads: Reloads,
 ): LiveFiles<TlsMaterial> | undefined {
-  if (!filesIn(initial, options)) return undefined;
-  let config = initial;
-  const asksPeers = initial[options.ca] !== undefined;
-  const needed = (): TlsFiles => {
-    const files = filesIn(config, options);
+  if (!filesIn(config, options)) return undefined;
+  const asksPeers = config[options.ca] !== undefined;
+  const needed = (now: Config): TlsFiles => {
+    const files = filesIn(now, options);
     if (!files) throw new Error(`${nameOf(options.cert)} is gone: TLS is switched off by a restart only.`);
     // a server that stands cannot begin to ask for certificates, nor cease to
     if ((files.ca !== undefined) !== asksPeers)
       throw new Error(`${nameOf(options.ca)} comes and goes by a restart only.`);
     return files;
   };
-  const files = new LiveFiles({
-    name,
-    files: () => Object.values(needed()).map(({ path }: NamedFile) => path),
-    read: () => readTlsFiles(needed()),
-    log,
+  const files = configuredFiles({
+    ...{ name, config, log, reloads },
+    options: Object.values(options),
+    files: (now) => Object.values(needed(now)).map(({ path }: NamedFile) => path),
+    read: (now) => readTlsFiles(needed(now)),
   });
   const remind = ({ validTo }: TlsMaterial): void => {
     const days = Math.floor((validTo - Date.now()) / DAY_MS);
@@ -75,20 +74,6 @@ function live(
   };
   remind(files.value);
   files.onChange(remind);
-  reloads.add({
-    name,
-    options: Object.values(options),
-    reload(next) {
-      const before = config;
-      config = next;
-      try {
-        files.reload();
-      } catch (error) {
-        config = before;
-        throw error;
-      }
-    },
-  });
   files.watch();
   return files;
 }
