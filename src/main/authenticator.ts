@@ -5,7 +5,7 @@ import { readTokens } from '../auth/tokens-file.js';
 import type { Log } from '../log/log.js';
 import type { Authenticator } from '../rpc/interceptors/authenticate.js';
 import type { Foundation } from './foundation.js';
-import { LiveFiles } from './live-files.js';
+import { configuredFiles } from './live-files.js';
 
 /** Who knows callers, as the configuration says. */
 export interface LiveAuthenticator extends Authenticator {
@@ -19,20 +19,12 @@ export function authenticator({
   reloads,
 }: Pick<Foundation, 'config' | 'reloads'> & { readonly log: Log }): LiveAuthenticator {
   if (config.authStrategy === 'noauth') return { ...noAuth, close: () => undefined };
-  let path = pathIn(config);
-  const tokens = new LiveFiles({
-    name: 'tokens',
-    files: () => [path],
-    read: () => tokenAuth(readTokens(textOf(path), path)),
-    log,
-  });
-  reloads.add({
+  const tokens = configuredFiles({
     name: 'tokens',
     options: ['authTokensFile'],
-    reload(next) {
-      path = pathIn(next);
-      tokens.reload();
-    },
+    files: (now) => [pathIn(now)],
+    read: (now) => tokenAuth(readTokens(textOf(pathIn(now)), pathIn(now))),
+    ...{ config, log, reloads },
   });
   tokens.watch();
   return {

@@ -51,12 +51,14 @@ export class LiveFiles<T> {
     this.#timer ??= setInterval(() => this.#look(), this.#options.intervalMs ?? 5_000).unref();
   }
 
-  /** Reads the value again, changed or not. Throws what `read` throws; the last value stays then. */
+  /** Reads the value again, changed or not. Throws what `read` throws; the last value, and the files looked at, stay then. */
   reload(): void {
-    const { name, files, read, log } = this.#options;
-    this.#files = files();
-    this.#read = this.#seen = looksOf(this.#files);
+    const { name, files: filesNow, read, log } = this.#options;
+    const files = filesNow();
+    const looks = looksOf(files);
     this.#value = read();
+    this.#files = files;
+    this.#read = this.#seen = looks;
     for (const listener of this.#listeners) listener(this.#value);
     log.info('files were read again', { part: name, files: this.#files });
   }
@@ -73,13 +75,14 @@ export class LiveFiles<T> {
     try {
       this.reload();
     } catch (error) {
+      this.#read = looks; // said once
       this.#options.log.error('changed files cannot be used; the last ones stay', { part: this.#options.name, error });
     }
   }
 }
 
 /** A value in files that the configuration names. */
-export interface ConfiguredFilesOptions<T> extends Pick<LiveFilesOptions<T>, 'name' | 'log'> {
+export interface ConfiguredFilesOptions<T> extends Pick<LiveFilesOptions<T>, 'name' | 'log' | 'intervalMs'> {
   /** The options that name them. */
   readonly options: readonly OptionField[];
   readonly files: (config: Config) => readonly string[];
@@ -94,11 +97,11 @@ export interface ConfiguredFilesOptions<T> extends Pick<LiveFilesOptions<T>, 'na
  * in force that were. Throws what `read` throws at first.
  */
 export function configuredFiles<T>(given: ConfiguredFilesOptions<T>): LiveFiles<T> {
-  const { name, options, log, reloads } = given;
-  let { config } = given;
-  const files = new LiveFiles({ name, files: () => given.files(config), read: () => given.read(config), log });
+  const { options, reloads, files: filesIn, read, config: atFirst, ...common } = given;
+  let config = atFirst;
+  const files = new LiveFiles({ ...common, files: () => filesIn(config), read: () => read(config) });
   reloads.add({
-    name,
+    name: given.name,
     options,
     reload(next) {
       const before = config;

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { LiveFiles } from '#src/main/live-files.js';
+import { loadConfig } from '#src/config/load.js';
+import { configuredFiles, LiveFiles } from '#src/main/live-files.js';
+import { Reloads } from '#src/main/reload.js';
 import { folderFor } from '../support/folder.js';
 import { recordingLog } from '../support/redis.js';
 import { until } from '../support/rpc.js';
@@ -74,4 +76,30 @@ test('a file that is unusable at first is an error', async (t) => {
   const path = join(await folderFor(t), 'nothing');
   const read = (): string => readFileSync(path, 'utf8');
   t.throws(() => new LiveFiles({ name: 'x', files: () => [path], read, log: recordingLog() }), { code: 'ENOENT' });
+});
+
+test('files that a reload cannot use leave those of before in force, and what changes in them is still seen', async (t) => {
+  const folder = await folderFor(t);
+  const [good, missing] = [join(folder, 'good'), join(folder, 'missing')];
+  await writeFile(good, '1');
+  const configOf = (file: string) =>
+    loadConfig({ environment: { CINDER_AUTH_TOKENS_FILE: file }, hostname: 'node1', home: '/nonexistent' }).config;
+  const [config, next] = [configOf(good), configOf(missing)];
+  const log = recordingLog();
+  const reloads = new Reloads(log, config, () => next);
+  const files = configuredFiles({
+    ...{ name: 'number', config, reloads, log, intervalMs: 10 },
+    options: ['authTokensFile'],
+    files: ({ authTokensFile = '' }) => [authTokensFile],
+    read: ({ authTokensFile = '' }) => Number(readFileSync(authTokensFile, 'utf8')),
+  });
+  files.watch();
+  t.teardown(() => files.close());
+
+  await reloads.run();
+  t.like(log.lines[0], { level: 'error', fields: { part: 'number' } });
+  t.is(files.value, 1);
+
+  await writeFile(good, '22');
+  await until('the change', () => files.value === 22);
 });
