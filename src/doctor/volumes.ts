@@ -28,7 +28,7 @@ export const WORK_IN = {
   managing: 'manage',
 } as const satisfies Partial<Record<VolumeStatus, Work>>;
 
-/** They. */
+/** The statuses alone. */
 export const WORKED_ON = Object.keys(WORK_IN) as readonly WorkedOn[];
 
 export type WorkedOn = keyof typeof WORK_IN;

@@ -43,15 +43,6 @@ export const DELETABLE: readonly VolumeStatus[] = [
 /** Statuses in which a volume may be copied (`cinder/volume/flows/api/create_volume.py`, SRC_VOL_PROCEED_STATUS). */
 export const CLONABLE: readonly VolumeStatus[] = ['available', 'in-use'];
 
-/** Statuses in which somebody is at work on a volume, so that a row of `workers` must exist (`cinder/objects/volume.py`). */
-export const TRANSIENT: readonly VolumeStatus[] = [
-  'creating',
-  'downloading',
-  'deleting',
-  'error_managing_deleting',
-  'uploading',
-];
-
 /**
  * Statuses that an administrator may set by hand: nobody is at work on the volume in them. Cinder takes transient ones too,
  * which leaves a volume that nobody will ever work on (`cinder/api/contrib/admin_actions.py`, VolumeAdminController).
