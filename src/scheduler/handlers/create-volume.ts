@@ -1,10 +1,9 @@
-import { type Claim } from '../../casts/claim.js';
+import { applyFenced, type Claim, giveBack } from '../../casts/claim.js';
 import { type CreateVolumeOnScheduler, readCreateVolumeOnScheduler } from '../../casts/cast-messages.js';
 import { failVolume } from '../../casts/fail-volume.js';
 import { GIVE_UP_AFTER_MS } from '../../casts/give-up.js';
 import type { CastHandler } from '../../casts/handler.js';
 import { reasonForOwner } from '../../casts/reason-for-owner.js';
-import { giveBackWorker } from '../../db/worker-claims.js';
 import type { FaultName } from '../../errors/catalogue.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
@@ -33,7 +32,10 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
     decode: readCreateVolumeOnScheduler,
 
     async run(claim, cast, signal) {
-      if (!(await parts.readiness.wait(signal))) return giveBack(parts, claim, 0);
+      if (!(await parts.readiness.wait(signal))) {
+        await applyFenced(parts.store, claim, [giveBack(claim, 0)]);
+        return;
+      }
       if (!parts.anyVolumeService()) return rest(parts, claim);
       await flow.run(
         { claim, cast },
@@ -57,9 +59,5 @@ async function rest(parts: CreateVolumeParts, claim: Claim): Promise<void> {
   if (claim.ageMs > (parts.giveUpAfterMs ?? GIVE_UP_AFTER_MS)) {
     throw new Fault('NoValidBackend', { reason: 'No storage service has been up for too long.' });
   }
-  await giveBack(parts, claim, REST_MS);
-}
-
-async function giveBack({ store }: CreateVolumeParts, claim: Claim, restMs: number): Promise<void> {
-  await store.apply([giveBackWorker(claim, restMs)]);
+  await applyFenced(parts.store, claim, [giveBack(claim, REST_MS)]);
 }

@@ -1,4 +1,4 @@
-import { applyFenced, type Claim, Fenced, finish, handOver } from '../../casts/claim.js';
+import { applyFenced, type Claim, Fenced, finish, giveBack, handOver } from '../../casts/claim.js';
 import { ACTION_OF, failVolume, type MessageParts } from '../../casts/fail-volume.js';
 import { type OwnWords, worded } from '../../casts/cast-messages.js';
 import type { CastHandler } from '../../casts/handler.js';
@@ -8,7 +8,6 @@ import { appendVolumeEvent } from '../../db/events.js';
 import { RowCountMismatch, type Step, type Store } from '../../db/store.js';
 import type { ReturnableWork } from '../../db/volume-returns.js';
 import { findVolumeType } from '../../db/volume-types.js';
-import { giveBackWorker } from '../../db/worker-claims.js';
 import type { CastMessage, ReadyWorker } from '../../db/worker-row.js';
 import type { FaultName } from '../../errors/catalogue.js';
 import { backendOf } from '../../objects/backend-name.js';
@@ -71,7 +70,7 @@ export function volumeWork<R extends WorkOnVolume>(parts: VolumeWorkParts, kind:
 
     async run(claim, request, signal) {
       if (kind.waits && !(await parts.readiness.wait(signal))) {
-        await parts.store.apply([giveBackWorker(claim, 0)]);
+        await applyFenced(parts.store, claim, [giveBack(claim, 0)]);
         return;
       }
       const { filterProperties } = request;

@@ -1,8 +1,7 @@
 import { type DeleteVolumeOnVolume, readDeleteVolumeOnVolume } from '../../casts/cast-messages.js';
-import { applyFenced, type Claim, finish } from '../../casts/claim.js';
+import { applyFenced, type Claim, finish, giveBack } from '../../casts/claim.js';
 import type { MessageParts } from '../../casts/fail-volume.js';
 import type { CastHandler } from '../../casts/handler.js';
-import { giveBackWorker } from '../../db/worker-claims.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
 import { runFor } from '../../flow/run-for.js';
@@ -56,6 +55,6 @@ export function deleteVolume(parts: DeleteVolumeParts): CastHandler<DeleteVolume
 
   /** No other backend can do it; so it waits until this one is back, or is too old. */
   async function waitForBackend(claim: Claim, signal: AbortSignal): Promise<void> {
-    await patiently(signal, () => applyFenced(store, claim, [giveBackWorker(claim, BACKEND_DOWN_DELAY_MS)]));
+    await patiently(signal, () => applyFenced(store, claim, [giveBack(claim, BACKEND_DOWN_DELAY_MS)]));
   }
 }
