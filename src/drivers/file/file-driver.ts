@@ -108,8 +108,8 @@ export class FileDriver implements VolumeDriver {
     await Promise.all(this.#startedPools().map(({ name }) => this.#in(name, (pool) => pool.check())));
   }
 
-  capacity(): Promise<readonly PoolCapacity[]> {
-    return Promise.all([...this.#pools.values()].map((pool) => pool.capacity()));
+  async capacity(): Promise<readonly PoolCapacity[]> {
+    return Promise.all(this.#startedPools().map(({ name }) => this.#in(name, (pool) => pool.capacity())));
   }
 
   async createVolume(volume: NewVolume, { signal, onProgress }: Work): Promise<void> {
@@ -146,10 +146,10 @@ export class FileDriver implements VolumeDriver {
     return pool;
   }
 
-  async #in(name: string, work: (pool: PoolFolder) => Promise<void>): Promise<void> {
+  async #in<T>(name: string, work: (pool: PoolFolder) => Promise<T>): Promise<T> {
     const pool = this.#pool(name);
     try {
-      await work(pool);
+      return await work(pool);
     } catch (error) {
       throw poolFault(name, error);
     }

@@ -141,6 +141,18 @@ test("capacity is the file system's, within the bound of the pool", async (t) =>
   t.true(free !== undefined && free.totalGib >= free.freeGib && free.freeGib > 0);
 });
 
+test('figures that cannot be read are a driver error that names the pool', async (t) => {
+  const path = await folderFor(t);
+  const driver = driverAt(t, path, [{ name: 'pool' }]);
+  const notStarted = await t.throwsAsync(driver.capacity());
+  t.true(Fault.is(notStarted, 'DriverNotInitialized'));
+
+  await driver.start(QUIET.signal);
+  await rm(join(path, 'pool'), { recursive: true });
+  const error = await t.throwsAsync(driver.capacity(), { message: /pool 'pool': the file system answered ENOENT/ });
+  t.true(Fault.is(error, 'VolumeBackendAPIException'));
+});
+
 test('a reserved share of a pool is never promised', async (t) => {
   const path = await folderFor(t);
   const limits = { capacityGib: 10, reservedPercentage: 20, maxOverSubscriptionRatio: 1 };
