@@ -3,7 +3,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** A command that did not end well; the message has what it printed. */
-export class CommandFailed extends Error {
+class CommandFailed extends Error {
   name = 'CommandFailed';
 }
 

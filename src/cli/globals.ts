@@ -5,7 +5,7 @@ import type { CliParts } from './parts.js';
 import { seconds, several } from './values.js';
 
 /** How long an answer may take unless the user says otherwise. */
-export const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
+const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 
 /** What every command that calls the API knows about the call. Absent: not given. */
 export interface CallerOptions {

@@ -57,7 +57,7 @@ export function several(value: string, before: readonly string[] = []): readonly
 }
 
 /** Scheduler hints by name. */
-export const HINTS = ['same_host', 'different_host', 'local_to_instance', 'query'] as const;
+const HINTS = ['same_host', 'different_host', 'local_to_instance', 'query'] as const;
 
 /** Reads a scheduler hint. Repeated hosts add up; the other hints are replaced. Throws InvalidArgumentError. */
 export function hint(value: string, before: ReadonlyMap<string, string>): ReadonlyMap<string, string> {

@@ -38,7 +38,7 @@ export interface LoadOptions extends Surroundings {
 }
 
 /** Variables with our prefix that belong to the command line client, not to the configuration. */
-export const CLIENT_VARIABLES = [
+const CLIENT_VARIABLES = [
   ...['CINDER_API', 'CINDER_PROJECT_ID', 'CINDER_USER_ID', 'CINDER_ROLES', 'CINDER_TOKEN', 'CINDER_TLS'],
   ...['CINDER_TLS_CA_FILE', 'CINDER_TLS_CLIENT_CERT_FILE', 'CINDER_TLS_CLIENT_KEY_FILE', 'CINDER_TLS_SERVER_NAME'],
 ] as const;

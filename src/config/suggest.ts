@@ -11,7 +11,7 @@ export function didYouMean(word: string, names: Iterable<string>): string {
 }
 
 /** Levenshtein's distance: letters to insert, delete or replace. */
-export function editDistance(from: string, to: string): number {
+function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let i = 1; i <= from.length; i++) {
     const next = [i];

@@ -69,7 +69,7 @@ export function demandUsableVolumeType(id: string, projectId: string): Step {
 }
 
 /** Public, or its project is on the list. */
-export function usableBy(projectId: string) {
+function usableBy(projectId: string) {
   return (eb: ExpressionBuilder<Schema, 'volume_types'>) =>
     eb.or([
       eb('is_public', '=', 1),

@@ -4,7 +4,7 @@ import { isProjectId, isUuid } from '../objects/ids.js';
 import { type Amounts, isCounted, MAX_AMOUNT } from './resources.js';
 
 /** The longest a reservation may live, ms: a year. */
-export const MAX_TTL_MS = 365 * 86_400_000;
+const MAX_TTL_MS = 365 * 86_400_000;
 
 /** The most resources of one reservation: far more than any request needs, and far fewer than a script can take. */
 const MAX_RESOURCES = 300;

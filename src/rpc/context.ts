@@ -52,7 +52,7 @@ export function contextFromCast(context: CastContext | undefined): RequestContex
 }
 
 /** `member, reader` → both. */
-export function rolesFrom(text: string): readonly string[] {
+function rolesFrom(text: string): readonly string[] {
   return text === '' ? [] : text.split(',').flatMap((role) => role.trim() || []);
 }
 

@@ -34,7 +34,7 @@ export function toInt(value: Value | undefined): number {
 }
 
 /** The integer that Python's `int` reads from a text. Throws ValueError. */
-export function parseIntText(text: string): number {
+function parseIntText(text: string): number {
   const digits = integerText(text);
   if (digits === undefined) throw new PythonError('ValueError', `'${text}' is no integer`);
   return Number(digits);

@@ -24,7 +24,7 @@ function endsSince(estate: Estate): (moment: number) => number {
 }
 
 /** Transient statuses, rows of work and settlements. */
-export async function unfinishedWork(estate: Estate): Promise<readonly string[]> {
+async function unfinishedWork(estate: Estate): Promise<readonly string[]> {
   const rows = await estate.query<{ what: string }>(
     `select 'volume ' || id || ' is ' || status as what from volumes
        where deleted_at is null and status not in ('available', 'error', 'error_deleting')

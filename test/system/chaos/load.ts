@@ -19,7 +19,7 @@ export interface LoadOptions {
 }
 
 /** A project whose quota is soon used up, so that some requests are refused. */
-export const SCARCE = 'scarce';
+const SCARCE = 'scarce';
 const SCARCE_VOLUMES = 4;
 export const PROJECTS = ['first', 'second', SCARCE];
 const CALL_TIMEOUT_MS = 8_000;
