@@ -7,7 +7,7 @@ export function manual(root: Command): string {
   const groups = visible(root);
   return [
     '# Command line',
-    'Made by `node scripts/cli-reference.mjs` from the commands; do not edit.',
+    'Made by `npm run gen:cli` from the commands; do not edit.',
     `${root.description()}. Verbs, options and columns are those of \`openstack volume …\` where it has them.`,
     [
       'A volume is named by its id or its name; a name that several have is refused with their ids. Results go to stdout, progress',

@@ -27,7 +27,7 @@ export function configReference(): string {
 const INTRODUCTION = [
   '# Configuration',
   '',
-  '<!-- Generated from src/config/schema.ts by `node scripts/config-reference.mjs`; do not edit. -->',
+  '<!-- Generated from src/config/schema.ts by `npm run gen:config`; do not edit. -->',
   '',
   'Defaults < file < environment < flags. The file is TOML: `--config FILE`, else `CINDER_CONFIG`, else',
   '`<data_dir>/cinder-grpc.toml` where that exists. Every option is a key of the file, a variable of the environment and a flag',

@@ -11,7 +11,7 @@ import { cli, cliParts } from '../support/cli.js';
 import { folderFor } from '../support/folder.js';
 import { findTool } from '../support/process.js';
 
-test('docs/cli.md says what the commands say: node scripts/cli-reference.mjs', async (t) => {
+test('docs/cli.md says what the commands say: npm run gen:cli', async (t) => {
   t.is(readFileSync(FILE, 'utf8'), await cliReference());
 });
 
