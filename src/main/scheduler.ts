@@ -14,6 +14,7 @@ import { BackendNews } from '../scheduler/backend-news.js';
 import { BackupServices } from '../scheduler/backup-services.js';
 import { expectedBackends } from '../scheduler/expected-backends.js';
 import { filtersByName } from '../scheduler/filters/index.js';
+import { forwardClock } from '../scheduler/forward-clock.js';
 import { FilterScheduler } from '../scheduler/filter-scheduler.js';
 import { parkForsaken } from '../scheduler/forsaken-deletions.js';
 import { releaseGivenUp } from '../scheduler/given-up.js';
@@ -50,7 +51,7 @@ export async function scheduler(
   const { config, store, rules, sender } = parts;
   const log = parts.log.logger('cinder.scheduler');
   const { metrics } = parts.telemetry;
-  const now = (): number => Date.now();
+  const now = forwardClock();
   const incarnation = randomUUID();
 
   const pools = new Pools({ maxOverSubscriptionRatio: config.maxOverSubscriptionRatio, now });

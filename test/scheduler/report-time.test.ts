@@ -2,6 +2,7 @@ import test from 'ava';
 import { UpdateServiceCapabilitiesRequest } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
 import { BackupServices } from '#src/scheduler/backup-services.js';
 import { updateServiceCapabilities } from '#src/scheduler/handlers/update-service-capabilities.js';
+import { forwardClock } from '#src/scheduler/forward-clock.js';
 import { OddPools } from '#src/scheduler/odd-pools.js';
 import { Pools } from '#src/scheduler/pools.js';
 import { ReportParts } from '#src/scheduler/report-parts.js';
@@ -59,10 +60,31 @@ test('a report of this backend that comes late is still the older one', async (t
   t.is(free(), 50);
 });
 
+test('a scheduler whose clock is set back goes on taking reports, and what was placed since counts', async (t) => {
+  const { told, free, place, oddities, wait, setClockBack } = schedulerOf();
+  await told(50, 0);
+  setClockBack(60 * MINUTES);
+  wait(1_000);
+  await told(40, 0);
+  t.is(free(), 40);
+  t.is(oddities()[0]?.kind, 'clock_behind');
+  wait(1_000);
+  place(20);
+  t.is(free(), 20);
+  wait(1_000);
+  await told(21, 0);
+  t.is(free(), 21);
+  wait(120 * MINUTES);
+  await told(22, 0);
+  t.is(free(), 22);
+  t.deepEqual(oddities(), [], 'it has caught up');
+});
+
 /** A scheduler that knows one pool. */
 function schedulerOf() {
-  let now = NOW;
-  const pools = new Pools({ maxOverSubscriptionRatio: '20.0', now: () => now });
+  let [host, uptime] = [NOW, 0];
+  const now = forwardClock({ date: () => host, uptime: () => uptime });
+  const pools = new Pools({ maxOverSubscriptionRatio: '20.0', now });
   pools.setServices([
     {
       id: 's',
@@ -75,12 +97,16 @@ function schedulerOf() {
     } as never,
   ]);
   const take = updateServiceCapabilities({
-    ...{ pools, backups: new BackupServices(), now: () => now, onReport: () => undefined },
-    reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 10, now: () => now }),
+    ...{ pools, backups: new BackupServices(), now, onReport: () => undefined },
+    reportParts: new ReportParts({ maxAgeMs: 60_000, maxUnfinished: 10, now }),
   });
-  const odd = new OddPools({ pools, now: () => now, intervalMs: MINUTES, onNews: () => undefined });
+  const odd = new OddPools({ pools, now, intervalMs: MINUTES, onNews: () => undefined });
   return {
-    wait: (ms: number) => void (now += ms),
+    wait: (ms: number) => {
+      host += ms;
+      uptime += ms;
+    },
+    setClockBack: (ms: number) => void (host -= ms),
     place: (gib: number) => pools.consume('h@b#p', gib),
     free: () => pools.list()[0]?.freeCapacityGb,
     oddities: () => odd.of('h@b#p'),
@@ -92,7 +118,7 @@ function schedulerOf() {
       const request = {
         serviceName: 'volume',
         host: 'h@b',
-        timestamp: new Date(now + skewMs),
+        timestamp: new Date(host + skewMs),
         capabilities: { pools: [pool] },
       };
       await take(UpdateServiceCapabilitiesRequest.fromPartial(request), {} as Parameters<typeof take>[1]);
