@@ -17,3 +17,16 @@ export function readLimits(
     else if (limit < -1) bad.add(field, `must be -1 (no limit) to ${MAX_AMOUNT}`);
   }
 }
+
+/**
+ * Limits by their resources' keys, in the order of the keys: a map comes in any order, and requests that wrote the same rows in
+ * different orders would wait for each other.
+ */
+export function limitsByKey(
+  limits: ReadonlyMap<string, number>,
+  keys: ReadonlyMap<string, string>,
+): readonly (readonly [key: string, limit: number])[] {
+  return [...limits]
+    .map(([name, limit]) => [keys.get(name) ?? name, limit] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}

@@ -10,7 +10,7 @@ import { DEFAULT_LIMITS, Limits, type LimitsOptions } from '#src/quota/limits.js
 import { CONTEXT } from '../casts/rows.js';
 import { Creation, engineOf, projectWith } from '../support/quota.js';
 import { redisFor } from '../support/redis.js';
-import { sqliteStore, storesFor } from '../support/sql.js';
+import { postgresStore, postgresTest, sqliteStore, storesFor } from '../support/sql.js';
 import type { Store } from '#src/db/store.js';
 
 storesFor('a project sees its limits, and what it uses of them, in all and of each type', async (t, store) => {
@@ -112,6 +112,15 @@ storesFor('the class default is for every project without its own limits; others
     ['volumes', 'gigabytes', 'backups'].map((name) => gold?.limits.get(name)),
     [99, 30, 10],
   );
+});
+
+postgresTest('limits that come in any order, many at once, do not wait for one another', async (t) => {
+  const { set, setClass } = await quotaOf(t, await postgresStore(t));
+  const wanted = Object.entries({ volumes: 11, gigabytes: 12, snapshots: 13, backups: 14, groups: 15 });
+  const orders = [Object.fromEntries(wanted), Object.fromEntries(wanted.toReversed())];
+  const some = Array.from({ length: 20 }, () => orders).flat();
+  await t.notThrowsAsync(Promise.all(some.map((limits) => set(limits))));
+  await t.notThrowsAsync(Promise.all(some.map((limits) => setClass('gold', limits))));
 });
 
 test('without the class default the options are the defaults, but a class still rests on it', async (t) => {

@@ -3,7 +3,7 @@ import type { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { setOnce } from '../idempotent.js';
 import { classLimits, type QuotaSetParts, resourceKeys } from '../quota-sets.js';
-import { readLimits } from '../read-limits.js';
+import { limitsByKey, readLimits } from '../read-limits.js';
 import { Violations } from '../validation.js';
 
 /**
@@ -21,7 +21,7 @@ export function updateQuotaClassSet(parts: QuotaSetParts): PublicHandler<typeof 
     return setOnce(
       { store: parts.store, context, rpc: 'cinder.api.v3.Quotas/UpdateQuotaClassSet', request, bad },
       async (taken) => {
-        const steps = [...limits].map(([name, limit]) => upsertClassLimit(className, keys.get(name) ?? name, limit));
+        const steps = limitsByKey(limits, keys).map(([key, limit]) => upsertClassLimit(className, key, limit));
         await parts.store.apply([...steps, ...taken]);
         parts.limits.forgetAll();
         return now();

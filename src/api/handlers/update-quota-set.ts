@@ -5,7 +5,7 @@ import { deadlineIn, type Deadline } from '../../redis/deadline.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { setOnce } from '../idempotent.js';
 import { limitsOf, type QuotaSetParts, resourceKeys, usageOf } from '../quota-sets.js';
-import { readLimits } from '../read-limits.js';
+import { limitsByKey, readLimits } from '../read-limits.js';
 import { Violations } from '../validation.js';
 
 /** `Quotas/UpdateQuotaSet`: all limits or none. Throws InvalidInput. Rule: cinder/api/contrib/quotas.py, `update`. */
@@ -21,7 +21,7 @@ export function updateQuotaSet(parts: QuotaSetParts): PublicHandler<typeof Quota
       { store: parts.store, context, rpc: 'cinder.api.v3.Quotas/UpdateQuotaSet', request, bad },
       async (taken) => {
         await checkUsage(parts, projectId, limits, deadlineIn(deadline - Date.now(), signal));
-        const steps = [...limits].map(([name, limit]) => upsertLimit(projectId, keys.get(name) ?? name, limit));
+        const steps = limitsByKey(limits, keys).map(([key, limit]) => upsertLimit(projectId, key, limit));
         await parts.store.apply([...steps, ...taken]);
         parts.limits.forget(projectId);
         return now();
