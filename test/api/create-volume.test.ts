@@ -5,7 +5,8 @@ import { CommitUnknown } from '#src/db/store.js';
 import { findVolume } from '#src/db/volumes.js';
 import { Fault, isFault } from '#src/errors/fault.js';
 import { InDoubt } from '#src/flow/in-doubt.js';
-import { VolumeStatus } from '#src/gen/cinder/api/v3/volumes.js';
+import { type Volume, VolumeStatus } from '#src/gen/cinder/api/v3/volumes.js';
+import { Gate } from '../support/gate.js';
 import { soon } from '../support/quota.js';
 import { connect, eventually, redisServerFor } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
@@ -240,6 +241,25 @@ storesFor('of two requests with one key at once, one makes the volume and both g
   t.like(await creations.books(), { volumes: [{ id: ids[0] }], settlements: [], usage: '1/0 7/0 1/0 7/0' });
   t.is((await creations.books()).workers.length, 1);
   t.is(creations.sent.length, 1);
+});
+
+storesFor('a request is not refused the room that its twin at another process holds', async (t, store) => {
+  const gate = new Gate();
+  const creations = await Creations.over(t, store, {
+    limits: { volumes: 1 },
+    between: around('before', 1, () => gate.enter()),
+  });
+  const first = creations.ask({ idempotencyKey: 'once' });
+  await gate.inside(1); // its room is reserved, and nothing recorded
+  await t.throwsAsync(creations.ask({ idempotencyKey: 'another' }), { name: 'VolumeLimitExceeded' });
+  const twin = creations.ask({ idempotencyKey: 'once' }).catch((error: unknown) => error);
+  await delay(100);
+  gate.open();
+  const { id } = await first;
+  const answer = await twin;
+  t.true(Fault.is(answer, 'IdempotencyKeyInProgress') || (answer as Volume).id === id, String(answer));
+  t.is((await creations.ask({ idempotencyKey: 'once' })).id, id);
+  t.like(await creations.books(), { volumes: [{ id }], settlements: [], usage: '1/0 1/0 1/0 1/0' });
 });
 
 test('a repeated request gets its volume as it is now; other parameters are refused; a deleted one is gone', async (t) => {

@@ -2,14 +2,14 @@ import { findIdempotency } from '../../db/idempotency.js';
 import type { Store } from '../../db/store.js';
 import { findVolume } from '../../db/volumes.js';
 import { findWorkerState } from '../../db/worker-search.js';
-import { Fault } from '../../errors/fault.js';
+import { Fault, isFault } from '../../errors/fault.js';
 import { InDoubt } from '../../flow/in-doubt.js';
 import type { FlowListener } from '../../flow/listeners.js';
 import { runFor } from '../../flow/run-for.js';
 import type { VolumesService } from '../../gen/cinder/api/v3/volumes.js';
 import type { RequestContext } from '../../objects/request-context.js';
 import type { Volume } from '../../objects/volume.js';
-import { deadlineIn } from '../../redis/deadline.js';
+import { type Deadline, deadlineIn, isOver, pause } from '../../redis/deadline.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { DuplicateRequest } from '../duplicate-request.js';
 import { createVolumeFlow, type CreateVolumeFlowParts } from '../flows/create-volume.js';
@@ -65,11 +65,40 @@ export function createVolume(parts: CreateVolumeParts): PublicHandler<typeof Vol
     } catch (error) {
       if (error instanceof InDoubt)
         throw new Fault('OutcomeUnknown', { resourceId: error.resourceId }, { cause: error });
-      if (!(error instanceof DuplicateRequest)) throw error;
+      if (!(error instanceof DuplicateRequest)) {
+        const winner = await answerOfTwin(parts.store, context, request.idempotency, { error, deadline });
+        if (winner) return winner;
+        throw error;
+      }
       const winner = await answerBefore(parts.store, context, error.idempotency);
       if (winner) return winner;
       throw new Fault('IdempotencyKeyInProgress', { key: error.idempotency.key }, { cause: error });
     }
+  }
+}
+
+/** Within so long a request that has reserved its quota is recorded, and its key can be found, ms. */
+const TWIN_MS = 500;
+const LOOK_AGAIN_MS = 50;
+
+/**
+ * The volume of a request with the same key at another process: it may hold the very room that this one was refused. While that
+ * room is only reserved, it may not be recorded yet. Undefined: there is none. Throws as `answerBefore`.
+ */
+async function answerOfTwin(
+  store: Store,
+  context: RequestContext,
+  idempotency: IdempotencyKey | undefined,
+  { error, deadline }: { readonly error: unknown; readonly deadline: Deadline },
+): Promise<Volume | undefined> {
+  if (!idempotency || !isFault(error) || !('over' in error.facts)) return undefined;
+  const { over } = error.facts;
+  const isHeld = over.every(({ limit, inUse, reserved, asked }) => reserved > 0 && inUse + asked <= limit);
+  const until = { ...deadline, at: Math.min(deadline.at, performance.now() + (isHeld ? TWIN_MS : 0)) };
+  for (;;) {
+    const winner = await answerBefore(store, context, idempotency);
+    if (winner || isOver(until)) return winner;
+    await pause(LOOK_AGAIN_MS, until);
   }
 }
 
