@@ -21,7 +21,8 @@ const MIGRATION_STATUSES = ['starting', 'migrating', 'completing', 'success', 'e
 
 /** Reads a ResetVolumeStatus. Throws InvalidInput with every bad field. */
 export function readResetVolumeStatus(request: ResetVolumeStatusRequest): ResetVolumeStatus {
-  const { volumeId, attachStatus, migrationStatus, reason } = request;
+  const { volumeId, attachStatus, migrationStatus } = request;
+  const reason = request.reason.trim(); // white space is no reason
   const bad = new Violations();
   bad.uuid('volume_id', volumeId);
   const isNamed = request.status !== WireStatus.UNSPECIFIED;

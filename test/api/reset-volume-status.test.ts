@@ -101,6 +101,7 @@ test('every bad field is named in one answer', async (t) => {
   t.deepEqual(await fields({ volumeId: randomUUID(), status: VolumeStatus.ERROR, reason: 'x'.repeat(256) }), [
     'reason',
   ]);
+  t.deepEqual(await fields({ volumeId: randomUUID(), status: VolumeStatus.ERROR, reason: ' \u3000 ' }), ['reason']);
   await t.throwsAsync(ask({ volumeId: randomUUID(), status: VolumeStatus.ERROR }), { name: 'VolumeNotFound' });
 });
 
