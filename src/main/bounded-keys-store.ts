@@ -1,5 +1,5 @@
 import { countIdempotency, projectOfKey } from '../db/idempotency.js';
-import type { Store } from '../db/store.js';
+import { CommitUnknown, type Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 
 export interface BoundedKeysOptions {
@@ -23,8 +23,8 @@ const MAX_COUNTS = 10_000;
 
 /**
  * A store that refuses a unit with an idempotency key where its project has too many: nothing else bounds what a hostile client
- * leaves behind. Keys are counted once a minute and project, in between what this process takes is added: several processes
- * may pass the limit by what the others take in a minute. Throws Fault TooManyIdempotencyKeys.
+ * leaves behind. Keys are counted once a minute and project, in between what this process takes is added, unless the unit is
+ * refused: several processes may pass the limit by what the others take in a minute. Throws Fault TooManyIdempotencyKeys.
  */
 export function boundedKeysStore(
   store: Store,
@@ -32,7 +32,8 @@ export function boundedKeysStore(
 ): Store {
   const counts = new Map<string, Count>();
 
-  async function take(projectId: string): Promise<void> {
+  /** Answers what undoes it. */
+  async function take(projectId: string): Promise<() => void> {
     let count = counts.get(projectId);
     if (!count || now() - count.readAt > recountMs) {
       count = { keys: countIdempotency(store, projectId, limit), readAt: now() };
@@ -47,6 +48,10 @@ export function boundedKeysStore(
       const keys = typeof count.keys === 'number' ? count.keys : read;
       if (keys >= limit) throw new Fault('TooManyIdempotencyKeys', { limit });
       count.keys = keys + 1;
+      const taken = count;
+      return () => {
+        if (typeof taken.keys === 'number') taken.keys -= 1;
+      };
     } catch (error) {
       if (typeof count.keys !== 'number') counts.delete(projectId);
       throw error;
@@ -58,11 +63,17 @@ export function boundedKeysStore(
     read: (statement, until) => store.read(statement, until),
     close: () => store.close(),
     async apply(unit, until) {
-      for (const step of unit) {
-        const projectId = projectOfKey(step);
-        if (projectId !== undefined) await take(projectId);
+      const undos: (() => void)[] = [];
+      try {
+        for (const step of unit) {
+          const projectId = projectOfKey(step);
+          if (projectId !== undefined) undos.push(await take(projectId));
+        }
+        return await store.apply(unit, until);
+      } catch (error) {
+        if (!(error instanceof CommitUnknown)) for (const undo of undos) undo();
+        throw error;
       }
-      return store.apply(unit, until);
     },
   };
 }

@@ -61,6 +61,16 @@ storesFor('keys are counted once a minute, not once a request', async (t, store)
   await t.notThrowsAsync(bounded.apply(taking('p', '5')), 'what was purged is free');
 });
 
+storesFor('a unit that is refused takes no key', async (t, store) => {
+  const bounded = boundedKeysStore(store, { limit: 2 });
+  await bounded.apply(taking('p', '1'));
+  for (let index = 0; index < 5; index += 1) {
+    await t.throwsAsync(bounded.apply(taking('p', '1')), { name: 'UniqueViolation' });
+  }
+  await t.notThrowsAsync(bounded.apply(taking('p', '2')));
+  await t.throwsAsync(bounded.apply(taking('p', '3')), { name: 'TooManyIdempotencyKeys' });
+});
+
 test('a count that cannot be read is read again by the next request', async (t) => {
   let fails = true;
   const store: Store = {
