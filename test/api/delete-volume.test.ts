@@ -68,6 +68,14 @@ test('without a key the second deletion is refused, in words', async (t) => {
   await t.throwsAsync(ask({ volumeId: id }), { name: 'InvalidVolume', message: /Its status is deleting\.$/ });
 });
 
+storesFor('of two deletions at once without a key the second is told what the first has done', async (t, store) => {
+  const { ask } = deletions(store);
+  const id = await placed(store);
+  const ends = await Promise.allSettled([ask({ volumeId: id }), ask({ volumeId: id })]);
+  const [refused] = ends.filter((end) => end.status === 'rejected');
+  t.regex(String(refused?.reason), /Its status is deleting\.$/);
+});
+
 test('only an administrator may force a deletion', async (t) => {
   const store = await sqliteStore(t);
   const { ask } = deletions(store);

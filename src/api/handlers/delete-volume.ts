@@ -99,7 +99,8 @@ async function begin(
   const target = backendOf(volume.host ?? '');
   const key = { resourceType: 'Volume', resourceId: volume.id } as const;
   const change = transition(transitionName, { id: volume.id });
-  const done = await refusing(volume, force, () =>
+  const now = (): Promise<Volume> => visibleVolume(parts.store, context, volume.id);
+  const done = await refusing(now, force, () =>
     parts.store.apply([
       awaitClones(volume.id),
       change,
@@ -131,12 +132,13 @@ async function destroy(
   if (volume.useQuota) void releaseQuota(release).catch((error: unknown) => onReleaseLeft(release, error));
 }
 
-/** Says in words why a volume cannot be deleted now. */
-async function refusing<T>(volume: Volume, force: boolean, write: () => Promise<T>): Promise<T> {
+/** Says in words why a volume cannot be deleted as it is now. */
+async function refusing<T>(now: () => Promise<Volume>, force: boolean, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
     if (!(error instanceof RowCountMismatch)) throw error;
+    const volume = await now();
     const deletable = force ? '' : `be in one of the statuses ${DELETABLE.join(', ')}; it must `;
     const reason =
       `Volume ${volume.id} must ${deletable}not be attached, be migrating, belong to a group, or be the source of a ` +
