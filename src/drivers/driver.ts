@@ -96,6 +96,7 @@ export interface CompleteVolume {
   readonly kind: 'complete';
   readonly id: string;
   readonly pool: string;
+  /** NaN: something else has its name. */
   readonly sizeBytes: number;
 }
 

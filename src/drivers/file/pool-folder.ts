@@ -86,7 +86,10 @@ export class PoolFolder {
       for (const volume of found) if (volume) stored.push(volume);
     }
     for (const volume of stored) {
-      if (volume.kind === 'complete') this.#promised.add(volume.id, volume.sizeBytes / GIB);
+      // what is no file, though it has the name of one, takes no room that can be counted
+      if (volume.kind === 'complete' && !Number.isNaN(volume.sizeBytes)) {
+        this.#promised.add(volume.id, volume.sizeBytes / GIB);
+      }
     }
     await this.capacity();
     return stored;
@@ -96,9 +99,11 @@ export class PoolFolder {
     const read = readName(name);
     if (!read) return undefined;
     const { id, epoch } = read;
-    if (epoch !== undefined) return { kind: 'half-made', id, pool: this.name, epoch };
     const sizeBytes = await sizeOf(join(this.#path, name));
-    return sizeBytes === undefined ? undefined : { kind: 'complete', id, pool: this.name, sizeBytes };
+    if (sizeBytes === undefined) return undefined;
+    if (epoch === undefined) return { kind: 'complete', id, pool: this.name, sizeBytes };
+    // nobody of ours makes anything but files: what else has such a name is not to be removed
+    return Number.isNaN(sizeBytes) ? undefined : { kind: 'half-made', id, pool: this.name, epoch };
   }
 
   /** The file system's figures, within the pool's own bound. */

@@ -110,6 +110,25 @@ test('the start finds volumes and half-made ones, and overlooks what is not ours
   );
 });
 
+test('what has the name of a volume, or of a half-made one, and is no file neither keeps a pool from starting nor takes its room', async (t) => {
+  const path = await folderFor(t);
+  const [folder, link] = [randomUUID(), randomUUID()];
+  await mkdir(join(path, 'pool', `.volume-${randomUUID()}.1`), { recursive: true });
+  await mkdir(join(path, 'pool', `volume-${folder}`));
+  await symlink('/nowhere', join(path, 'pool', `volume-${link}`));
+  const driver = driverAt(t, path, [{ name: 'pool', capacityGib: 2, maxOverSubscriptionRatio: 1 }]);
+
+  const stored = await driver.start(QUIET.signal);
+
+  t.deepEqual(
+    stored.map(({ kind, id }) => [kind, id]).toSorted(),
+    [folder, link].map((id) => ['complete', id]).toSorted(),
+  );
+  t.like(await driver.capacity(), [{ provisionedGib: 0, volumes: new Set() }]);
+  await driver.createVolume(volume({ sizeGib: 2 }), QUIET);
+  await t.throwsAsync(driver.createVolume(volume(), QUIET), { message: /has promised 2\.00 GiB/ });
+});
+
 test('each pool is a folder of its own', async (t) => {
   const path = await folderFor(t);
   const driver = driverAt(t, path, [{ name: 'fast' }, { name: 'slow' }]);
