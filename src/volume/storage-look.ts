@@ -100,8 +100,12 @@ function problemOf(record: PlacedRecord, sizeBytes: number | undefined): Storage
       }
     : {
         ...{ kind: 'file_of_other_size', ...about, sign: `${revision} ${sizeBytes ?? ''}` },
-        description: `the file has ${sizeBytes ?? 0} bytes, and ${otherSize(record)}`,
+        description: `${foundInWords(sizeBytes)}, and ${otherSize(record)}`,
       };
+}
+
+function foundInWords(sizeBytes = 0): string {
+  return Number.isNaN(sizeBytes) ? 'what has its name is no file' : `the file has ${sizeBytes} bytes`;
 }
 
 async function lookAtFiles(store: Store, backend: Backend, signal: AbortSignal): Promise<StoragePage> {

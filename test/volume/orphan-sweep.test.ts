@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { randomUUID } from 'node:crypto';
-import { readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GIB } from '#src/drivers/driver.js';
 import type { LogFields } from '#src/log/fields.js';
@@ -48,6 +48,16 @@ test('files and records that do not agree are found by name', async (t) => {
     ['half_made_file_left', left, 7],
   ]);
   t.true(problems.every(({ pool }) => pool === POOL));
+});
+
+test('a folder in place of a file is said to be none', async (t) => {
+  const service = await volumeService(t);
+  const id = await made(service);
+  await rm(fileOf(service, id));
+  await mkdir(fileOf(service, id));
+  const problems = await problemsOf(service);
+  t.like(problems, [{ kind: 'file_of_other_size', volumeId: id }]);
+  t.regex(problems[0]?.description ?? '', /^what has its name is no file, and its record says/);
 });
 
 test('a page of records can be looked at again, and the files come last', async (t) => {
