@@ -7,7 +7,10 @@ import type { CompleteVolume, HalfMade } from './driver.js';
 export interface VolumeInventory {
   /** Everything of ours, some at a time and in no order. What comes and goes meanwhile may be there or not. */
   list(signal: AbortSignal): AsyncIterable<readonly StoredName[]>;
-  /** Size of a volume in bytes; undefined: it is not there; NaN: something else has its name. */
+  /**
+   * Size of a volume in bytes; undefined: it is not there, or cannot be, in a pool or under a name that there is not; NaN:
+   * something else has its name.
+   */
   sizeOf(volume: NamedPlace): Promise<number | undefined>;
   /** Puts a volume away, durably, where no work finds it; its data stay. False: it is not there. Safe to repeat. */
   quarantine(volume: NamedPlace): Promise<boolean>;
@@ -19,7 +22,7 @@ export interface VolumeInventory {
 
 /** Where a volume is stored, by its name there. */
 export interface NamedPlace {
-  /** UUID. */
+  /** UUID; `sizeOf` takes anything. */
   readonly id: string;
   readonly pool: string;
 }

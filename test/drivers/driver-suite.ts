@@ -337,6 +337,12 @@ export function driverSuite(name: string, { make, pool, read, write }: DriverUnd
     t.true(listed.every((each) => each.kind === 'complete' && each.pool === pool));
     t.is(await driver.inventory.sizeOf({ id: made[0] ?? '', pool }), GIB);
     t.is(await driver.inventory.sizeOf({ id: randomUUID(), pool }), undefined);
+    for (const nowhere of [
+      { id: made[0] ?? '', pool: 'gone' },
+      { id: '../escape', pool },
+    ]) {
+      t.is(await driver.inventory.sizeOf(nowhere), undefined);
+    }
   });
 
   test(`${name}: a volume in quarantine keeps its data, takes no room of the pool, and is no volume any more`, async (t) => {

@@ -7,8 +7,9 @@ import type { LogFields } from '#src/log/fields.js';
 import { OrphanSweep, type OrphanSweepOptions } from '#src/volume/orphan-sweep.js';
 import { lookAtStorage, type StorageProblem } from '#src/volume/storage-look.js';
 import { repairStorage } from '#src/volume/storage-repair.js';
+import { breakRow } from '../support/broken-rows.js';
 import { Gate } from '../support/gate.js';
-import { destroyRecord, hookedDriver, POOL, type VolumeService, volumeService } from './volume-service.js';
+import { BACKEND, destroyRecord, hookedDriver, POOL, type VolumeService, volumeService } from './volume-service.js';
 
 const EVER = new AbortController().signal;
 
@@ -58,6 +59,19 @@ test('a folder in place of a file is said to be none', async (t) => {
   const problems = await problemsOf(service);
   t.like(problems, [{ kind: 'file_of_other_size', volumeId: id }]);
   t.regex(problems[0]?.description ?? '', /^what has its name is no file, and its record says/);
+});
+
+test('a record that names a pool or a file which cannot be has no file, and does not hide the others', async (t) => {
+  const service = await volumeService(t);
+  const [moved, renamed, lost] = [await made(service), await made(service), await made(service)];
+  await breakRow(service.store, 'volumes', moved, { host: `${BACKEND}#gone` });
+  await breakRow(service.store, 'volumes', renamed, { name_id: '../../etc/passwd' });
+  await rm(fileOf(service, lost));
+  const problems = await problemsOf(service);
+  const ofKind = (kind: string) =>
+    problems.filter((problem) => problem.kind === kind).map((problem) => problem.volumeId);
+  t.deepEqual(ofKind('record_without_file').toSorted(), [moved, renamed, lost].toSorted());
+  t.deepEqual(ofKind('file_without_record').toSorted(), [moved, renamed].toSorted());
 });
 
 test('a page of records can be looked at again, and the files come last', async (t) => {

@@ -1,4 +1,5 @@
 import type { NamedPlace, QuarantinedVolume, StoredName, VolumeInventory } from '../inventory.js';
+import { isVolumeId } from './file-names.js';
 import { type PoolFolder, poolFault } from './pool-folder.js';
 
 /** The pools of a driver; both throw DriverNotInitialized while it is not started. */
@@ -24,8 +25,9 @@ export class FileInventory implements VolumeInventory {
     return this.#inEach((pool) => pool.quarantined.list(signal));
   }
 
-  sizeOf({ id, pool }: NamedPlace): Promise<number | undefined> {
-    return this.#in(pool, (folder) => folder.sizeOf(id));
+  async sizeOf({ id, pool }: NamedPlace): Promise<number | undefined> {
+    const isHere = this.#pools.all().some(({ name }) => name === pool);
+    return isHere && isVolumeId(id) ? this.#in(pool, (folder) => folder.sizeOf(id)) : undefined;
   }
 
   quarantine({ id, pool }: NamedPlace): Promise<boolean> {

@@ -36,12 +36,17 @@ export function readQuarantinedName(name: string): string | undefined {
   return id !== undefined && UUID.test(id) ? id : undefined;
 }
 
+/** Whether a volume may have this id. */
+export function isVolumeId(id: string): boolean {
+  return UUID.test(id);
+}
+
 /** Whether a pool may have this name: it is a folder's name too. */
 export function isPoolName(name: string): boolean {
   return POOL.test(name);
 }
 
 function checked(id: string): string {
-  if (!UUID.test(id)) throw new TypeError(`not a UUID: ${JSON.stringify(id)}`);
+  if (!isVolumeId(id)) throw new TypeError(`not a UUID: ${JSON.stringify(id)}`);
   return id;
 }
