@@ -1,5 +1,6 @@
 import type { Store } from '../db/store.js';
 import type { QuarantinedVolume } from '../drivers/inventory.js';
+import { Fault } from '../errors/fault.js';
 import type { Log } from '../log/log.js';
 import type { Backend } from './backend.js';
 import { lookAtStorage, type StorageProblem } from './storage-look.js';
@@ -148,27 +149,45 @@ export class OrphanSweep {
       log.error('most files have no record: nothing is put away; is this the right database?', fields);
       return;
     }
-    for (const problem of files) {
-      if (!(await repairStorage(store, backend, problem, this.#stopping.signal))) continue;
+    await this.#forEach(backend, files, async (problem) => {
+      if (!(await repairStorage(store, backend, problem, this.#stopping.signal))) return;
       const { kind, volumeId, pool, epoch } = problem;
       log.warn('a file that no record explains was put away', { backend: backend.name, kind, volumeId, pool, epoch });
       if (kind === 'file_without_record') onSwept?.('quarantined');
-    }
+    });
   }
 
-  async #sweepQuarantine({ name: backend, driver: { inventory } }: Backend): Promise<void> {
+  async #sweepQuarantine(backend: Backend): Promise<void> {
+    const { inventory } = backend.driver;
     const { now, removeAfterMs = Infinity, log, onSwept } = this.#options;
     let count = 0;
     for await (const volumes of inventory.listQuarantined(this.#stopping.signal)) {
       count += volumes.length;
-      for (const volume of volumes.filter(({ since }) => now() - since > removeAfterMs)) {
+      const old = volumes.filter(({ since }) => now() - since > removeAfterMs);
+      await this.#forEach(backend, old, async (volume) => {
         await inventory.removeQuarantined(volume);
         count -= 1;
-        log.warn('a file of the quarantine was destroyed: its time was over', { backend, ...said(volume) });
+        const fields = { backend: backend.name, ...said(volume) };
+        log.warn('a file of the quarantine was destroyed: its time was over', fields);
         onSwept?.('removed');
+      });
+    }
+    this.#quarantined.set(backend.name, count);
+  }
+
+  /** One file that cannot be moved or removed, as a folder that has its name, does not keep the others. */
+  async #forEach<T>({ name: backend }: Backend, files: readonly T[], act: (file: T) => Promise<void>): Promise<void> {
+    const failures: Fault[] = [];
+    for (const file of files) {
+      try {
+        await act(file);
+      } catch (error) {
+        if (!Fault.is(error, 'VolumeBackendAPIException')) throw error;
+        failures.push(error);
       }
     }
-    this.#quarantined.set(backend, count);
+    const [error] = failures;
+    if (error) this.#options.log.warn('files could not be put away', { backend, count: failures.length, error });
   }
 }
 

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GIB } from '#src/drivers/driver.js';
@@ -184,6 +185,25 @@ test('the quarantine is emptied only where the configuration says so, and only o
   t.is(removing.sweep.seen.quarantined, 0);
   t.deepEqual(await readdir(join(removing.service.folder, POOL, '.quarantine')), []);
   t.deepEqual(removing.outcomes, ['quarantined', 'removed']);
+});
+
+test('a folder that has the name of a file is left, and does not keep the sweep from the others', async (t) => {
+  const { service, sweep, lines, pass } = await swept(t, { graceMs: 0, removeAfterMs: 60_000 });
+  const quarantine = join(service.folder, POOL, '.quarantine');
+  const folders = [`volume-${randomUUID()}`, `.volume-${randomUUID()}.2`, `.quarantine/volume-${randomUUID()}.1`];
+  for (const name of folders) await mkdir(join(service.folder, POOL, name), { recursive: true });
+  const strays = await Promise.all(Array.from({ length: 5 }, () => strayFile(service)));
+
+  await sweep.sweep();
+  await sweep.sweep();
+  t.is((await readdir(quarantine)).length, strays.length + 1);
+  pass(120_000);
+  await sweep.sweep();
+
+  t.deepEqual(await readdir(quarantine), [folders[2]?.slice('.quarantine/'.length)]);
+  t.true(folders.slice(0, 2).every((name) => existsSync(join(service.folder, POOL, name))));
+  t.like(said(lines, 'files could not be put away')[0], { count: 2 });
+  t.deepEqual(said(lines, 'a backend could not be swept'), []);
 });
 
 test('a repair that comes when a record explains the file, or work is on its way, does nothing', async (t) => {
