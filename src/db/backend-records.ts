@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { backendOf } from '../objects/backend-name.js';
 import type { VolumeStatus } from '../objects/volume-status.js';
 import { listIn } from './json.js';
@@ -70,6 +71,13 @@ export async function recordsNamed(
   const query = { first: `${backend}#`, last: `${backend}$`, names: JSON.stringify(names) };
   const rows = await Promise.all([store.read(withIds.with(query)), store.read(withNames.with(query))]);
   return rows.flat().map(toPlaced);
+}
+
+/** Of these names on the storage those that a live record has, whatever its backend. */
+export async function namesOnRecord(store: Store, names: readonly string[]): Promise<ReadonlySet<string>> {
+  const query = { names: JSON.stringify(names) };
+  const rows = await Promise.all([store.read(anywhereWithIds.with(query)), store.read(anywhereWithNames.with(query))]);
+  return new Set(rows.flat().map(({ name }) => name));
 }
 
 /** The work on these resources at a backend: resource id → epoch. */
@@ -160,6 +168,23 @@ const withNames = statement<Named>()(({ db, dialect }, p) =>
     .where('name_id', 'is not', null)
     .where('host', '>=', p.first)
     .where('host', '<', p.last)
+    .where('deleted_at', 'is', null),
+);
+
+const anywhereWithIds = statement<Pick<Named, 'names'>>()(({ db, dialect }, p) =>
+  db
+    .selectFrom('volumes')
+    .select('id as name')
+    .where('id', 'in', listIn(dialect, p.names))
+    .where('deleted_at', 'is', null),
+);
+
+const anywhereWithNames = statement<Pick<Named, 'names'>>()(({ db, dialect }, p) =>
+  db
+    .selectFrom('volumes')
+    .select(sql<string>`name_id`.as('name'))
+    .where('name_id', 'in', listIn(dialect, p.names))
+    .where('name_id', 'is not', null)
     .where('deleted_at', 'is', null),
 );
 

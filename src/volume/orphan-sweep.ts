@@ -1,3 +1,4 @@
+import { namesOnRecord } from '../db/backend-records.js';
 import type { Store } from '../db/store.js';
 import type { QuarantinedVolume } from '../drivers/inventory.js';
 import { Fault } from '../errors/fault.js';
@@ -164,7 +165,7 @@ export class OrphanSweep {
     for await (const volumes of inventory.listQuarantined(this.#stopping.signal)) {
       count += volumes.length;
       const old = volumes.filter(({ since }) => now() - since > removeAfterMs);
-      await this.#forEach(backend, old, async (volume) => {
+      await this.#forEach(backend, await this.#unrecorded(old), async (volume) => {
         await inventory.removeQuarantined(volume);
         count -= 1;
         const fields = { backend: backend.name, ...said(volume) };
@@ -173,6 +174,16 @@ export class OrphanSweep {
       });
     }
     this.#quarantined.set(backend.name, count);
+  }
+
+  /** Those of which there is no record, on whatever backend: of the others it may be all that is left. */
+  async #unrecorded(volumes: readonly QuarantinedVolume[]): Promise<readonly QuarantinedVolume[]> {
+    if (volumes.length === 0) return [];
+    const recorded = await namesOnRecord(
+      this.#options.store,
+      volumes.map(({ id }) => id),
+    );
+    return volumes.filter(({ id }) => !recorded.has(id));
   }
 
   /** One file that cannot be moved or removed, as a folder that has its name, does not keep the others. */

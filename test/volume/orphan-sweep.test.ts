@@ -187,6 +187,29 @@ test('the quarantine is emptied only where the configuration says so, and only o
   t.deepEqual(removing.outcomes, ['quarantined', 'removed']);
 });
 
+test('what is in quarantine is not destroyed as long as there is a record of it, on whatever backend', async (t) => {
+  const { service, sweep, pass, outcomes } = await swept(t, { graceMs: 0, removeAfterMs: 60_000 });
+  const [here, elsewhere, migrated] = [await made(service), await made(service), await made(service)];
+  await sweep.sweep();
+  await breakRow(service.store, 'volumes', here, { host: `${BACKEND}#gone` });
+  await breakRow(service.store, 'volumes', elsewhere, { host: 'beta@file#pool' });
+  const successorId = randomUUID();
+  await service.store.apply([destroyRecord(migrated)]);
+  await service.placed({ id: successorId });
+  await breakRow(service.store, 'volumes', successorId, { name_id: migrated, host: 'beta@file#pool' });
+  await sweep.sweep();
+  await sweep.sweep();
+  t.is(sweep.seen.quarantined, 3);
+
+  pass(120_000);
+  await sweep.sweep();
+  t.is(sweep.seen.quarantined, 3);
+  for (const id of [here, successorId]) await service.store.apply([destroyRecord(id)]);
+  await sweep.sweep();
+  t.deepEqual(await readdir(join(service.folder, POOL, '.quarantine')), [`volume-${elsewhere}.1`]);
+  t.is(outcomes.filter((outcome) => outcome === 'removed').length, 2);
+});
+
 test('a folder that has the name of a file is left, and does not keep the sweep from the others', async (t) => {
   const { service, sweep, lines, pass } = await swept(t, { graceMs: 0, removeAfterMs: 60_000 });
   const quarantine = join(service.folder, POOL, '.quarantine');
