@@ -11,7 +11,7 @@ export interface Suspect {
   readonly sign: string;
   /**
    * Mends it, if it is still what the sign says, and answers what was done. Throws ChangedMeanwhile or RowCountMismatch
-   * when it is not. Of kinds that are repairable, and of no others.
+   * when it is not, NotMended when it cannot be. Of kinds that are repairable, and of no others.
    */
   readonly repair?: (signal: AbortSignal) => Promise<string>;
 }
@@ -45,6 +45,11 @@ export interface Check {
 /** A repair did nothing: what it was to mend has changed since it was looked at. */
 export class ChangedMeanwhile extends Error {
   override readonly name = 'ChangedMeanwhile';
+}
+
+/** A repair did nothing: `message` says why this one thing cannot be mended. Others can. */
+export class NotMended extends Error {
+  override readonly name = 'NotMended';
 }
 
 /** Between the name of a list and a place in it. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { RowCountMismatch } from '../db/store.js';
-import { ChangedMeanwhile, type Check, type Page, type Suspect } from './check.js';
+import { ChangedMeanwhile, type Check, NotMended, type Page, type Suspect } from './check.js';
 import { type FindingKind, KINDS, type Subject } from './kinds.js';
 
 /** Something that did not agree, twice. */
@@ -109,6 +109,7 @@ async function found(suspect: Suspect, { repair, signal }: DiagnosisOptions): Pr
   try {
     return { ...finding, remedy: await suspect.repair(signal), repaired: true };
   } catch (error) {
+    if (error instanceof NotMended) return { ...finding, remedy: `nothing was done: ${error.message}` };
     if (!(error instanceof RowCountMismatch) && !(error instanceof ChangedMeanwhile)) throw error;
     return { ...finding, remedy: 'nothing was done: it was changed meanwhile; look again' };
   }

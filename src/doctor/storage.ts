@@ -1,5 +1,5 @@
 import type { Store } from '../db/store.js';
-import { isFault } from '../errors/fault.js';
+import { type Fault, isFault } from '../errors/fault.js';
 import {
   type InspectStorageRequest,
   type InspectStorageResponse,
@@ -9,7 +9,7 @@ import {
   StorageProblemKind,
 } from '../gen/cinder/volume/v3/volume_manager.js';
 import type { RequestContext } from '../objects/request-context.js';
-import { ChangedMeanwhile, type Check, checkOfLists, type Page, type Range, type Suspect } from './check.js';
+import { ChangedMeanwhile, type Check, checkOfLists, NotMended, type Page, type Range, type Suspect } from './check.js';
 import { backendsToLookAt } from './backends.js';
 import type { FindingKind } from './kinds.js';
 
@@ -65,9 +65,7 @@ async function lookAt(parts: StorageCheckParts, backend: string, range: Range, s
     const suspects = answer.problems.flatMap((problem) => suspectsOf(parts, backend, problem));
     return { examined: answer.examinedCount, suspects, ...(answer.last !== '' && { last: answer.last }) };
   } catch (error) {
-    signal.throwIfAborted();
-    if (!isFault(error) || error.name === 'DatabaseUnavailable') throw error;
-    const description = `what it stores could not be looked at: ${error.message}`;
+    const description = `what it stores could not be looked at: ${ofBackend(error, signal).message}`;
     const suspect: Suspect = { kind: 'backend_silent', resource: backend, description, sign: '' };
     return { examined: 0, suspects: [suspect], isBlind: true };
   }
@@ -108,8 +106,17 @@ function repairOf(
 ): NonNullable<Suspect['repair']> {
   return async (signal) => {
     const call = { target, deadline: now() + ANSWER_WITHIN_MS, signal };
-    const { repaired } = await volumeServices.repairStorage(context, { problem }, call);
+    const { repaired } = await volumeServices.repairStorage(context, { problem }, call).catch((error: unknown) => {
+      throw new NotMended(ofBackend(error, signal).message);
+    });
     if (!repaired) throw new ChangedMeanwhile();
     return done;
   };
+}
+
+/** What is wrong with one backend, and does not keep a diagnosis from the others. Throws any other error, and the signal's reason. */
+function ofBackend(error: unknown, signal: AbortSignal): Fault {
+  signal.throwIfAborted();
+  if (!isFault(error) || error.name === 'DatabaseUnavailable') throw error;
+  return error;
 }

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { RowCountMismatch } from '#src/db/store.js';
-import { type Check, checkOfLists, type Page, type Range, type Suspect } from '#src/doctor/check.js';
+import { type Check, checkOfLists, NotMended, type Page, type Range, type Suspect } from '#src/doctor/check.js';
 import { diagnose, type DiagnosisOptions, type Said } from '#src/doctor/diagnosis.js';
 
 const EVER = new AbortController().signal;
@@ -99,6 +99,17 @@ test('a repair that comes too late is no error, any other failure is', async (t)
   const broken = suspect('a', '', () => Promise.reject(new Error('no disk')));
   const check = checkOf([{ examined: 1, suspects: [broken] }]);
   await t.throwsAsync(all(diagnose([check], { ...LOOK, repair: true })), { message: 'no disk' });
+});
+
+test('what cannot be mended says why, and the rest is mended all the same', async (t) => {
+  const stubborn = suspect('a', '', () => Promise.reject(new NotMended('it is a folder')));
+  const other = suspect('b', '', () => Promise.resolve('it was mended'));
+  const check = checkOf([{ examined: 2, suspects: [stubborn, other] }]);
+  const found = findings(await all(diagnose([check], { ...LOOK, repair: true })));
+  t.like(found, [
+    { resource: 'a', repaired: false, remedy: 'nothing was done: it is a folder' },
+    { resource: 'b', repaired: true },
+  ]);
 });
 
 test('a diagnosis that is called off ends at once, with the reason', async (t) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
@@ -71,6 +71,26 @@ test('what nobody knows cannot be looked at, and who is no administrator sees no
   t.regex(member.stderr, /POLICY_NOT_AUTHORIZED/);
   const some = await doctor(installation, '--only', 'work', '--only', 'storage');
   t.regex(some.stderr, /^Looked at: work 0, storage 0\. Found 0, mended 0, left 0\.$/m);
+});
+
+test('a folder in the way of a repair is left, with the reason, and the rest is mended', async (t) => {
+  const installation = await installationFor(t, IMPATIENT);
+  const [folder, stray] = [randomUUID(), randomUUID()].toSorted();
+  await mkdir(installation.volumeFile(folder ?? ''));
+  await writeFile(installation.volumeFile(stray ?? ''), 'somebody may want this');
+
+  const repair = await doctor(installation, '--repair');
+
+  t.is(repair.code, 1);
+  t.deepEqual(repair.found.toSorted(), [
+    ['file_without_record', folder],
+    ['file_without_record', stray],
+  ]);
+  t.deepEqual(repair.left, [['file_without_record', folder]]);
+  t.deepEqual(repair.remedies, [
+    "nothing was done: Bad or unexpected response from the storage backend: pool 'pool': the file system answered EPERM.",
+  ]);
+  t.regex(repair.stderr, /quota 0\. Found 2, mended 1, left 1\./);
 });
 
 postgresTest('whatever can be wrong is found by its name, and what is safe to mend is mended', async (t) => {
@@ -175,9 +195,15 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
 async function doctor(installation: Installation, ...options: readonly string[]) {
   const environment = { CINDER_API: installation.address, CINDER_PROJECT_ID: 'operators', CINDER_ROLES: 'admin' };
   const { code, stdout, stderr } = await cli(['doctor', '-f', 'json', ...options], { environment });
-  const rows = (stdout === '' ? [] : JSON.parse(stdout)) as { Kind: string; Resource: string; Repaired: boolean }[];
+  const rows = (stdout === '' ? [] : JSON.parse(stdout)) as {
+    readonly Kind: string;
+    readonly Resource: string;
+    readonly Repaired: boolean;
+    readonly Remedy: string;
+  }[];
   const pairs = (some: typeof rows) => some.map(({ Kind, Resource }) => [Kind, Resource]);
-  return { code, stderr, found: pairs(rows), left: pairs(rows.filter(({ Repaired }) => !Repaired)) };
+  const left = rows.filter(({ Repaired }) => !Repaired);
+  return { code, stderr, found: pairs(rows), left: pairs(left), remedies: left.map(({ Remedy }) => Remedy) };
 }
 
 /** Makes, clones and deletes volumes until it is told to stop, and lets them end. Answers how many were made. */
