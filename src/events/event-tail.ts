@@ -42,7 +42,8 @@ export class EventTail {
       }
       return this.#position ?? head;
     } catch (error) {
-      this.#starting = undefined;
+      // another start may be under way by now: whoever waited for this one may have left
+      if (this.#starting === starting) this.#starting = undefined;
       throw error;
     }
   }

@@ -6,6 +6,7 @@ import { transition } from '#src/db/volume-transitions.js';
 import { Fault } from '#src/errors/fault.js';
 import { VolumeEvents, type VolumeChange, type WatchOptions, type WatchRequest } from '#src/events/watch.js';
 import { breakRow } from '../support/broken-rows.js';
+import { Gate } from '../support/gate.js';
 import { storesFor } from '../support/sql.js';
 import { finalEvents, recorded } from '../support/volumes.js';
 
@@ -283,3 +284,36 @@ storesFor('a watch that begins while its process ends says so, and not that the 
   const begun = eventsOf(t, store).subscribe({ signal: AbortSignal.abort(stopping) });
   t.is(await t.throwsAsync(begun), stopping);
 });
+
+storesFor(
+  'a watch that begins while an abandoned one is still being refused by the database misses nothing',
+  async (t, store) => {
+    const gate = new Gate();
+    let looks = 0;
+    // the second look is for the tail of the first watch, the fourth for that of the next one: this one is answered last
+    const hanging: Store = {
+      ...{ dialect: store.dialect, apply: (unit) => store.apply(unit), close: () => store.close() },
+      read: async (asked) => {
+        looks += 1;
+        if (looks === 2) {
+          await gate.enter();
+          throw new Error('the connection was lost');
+        }
+        if (looks === 4) {
+          gate.open();
+          await t.throwsAsync(abandoned, { message: 'the connection was lost' });
+        }
+        return store.read(asked);
+      },
+    };
+    const events = eventsOf(t, hanging);
+    const leaving = new AbortController();
+    const abandoned = events.subscribe({ signal: leaving.signal });
+    await gate.inside(1);
+    leaving.abort();
+    const { next } = await watch(t, events);
+
+    const { id } = await recorded(store);
+    t.is((await next())?.volume.id, id);
+  },
+);
