@@ -26,6 +26,8 @@ export const WORK_IN = {
   extending: 'extend',
   retyping: 'retype',
   managing: 'manage',
+  uploading: 'upload',
+  reverting: 'revert',
 } as const satisfies Partial<Record<VolumeStatus, Work>>;
 
 /** The statuses alone. */

@@ -146,6 +146,8 @@ const ENDINGS = [
   ['extending', 'available', 'volume.extend.error'],
   ['retyping', 'available', 'volume.retype.error'],
   ['managing', 'error_managing', 'volume.manage.error'],
+  ['uploading', 'available', 'volume.upload.error'],
+  ['reverting', 'available', 'volume.revert.error'],
 ] as const;
 
 storesFor('a volume in a transient status that nobody is at work on is taken out of it', async (t, store) => {
