@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { backendOf } from '../objects/backend-name.js';
-import type { VolumeStatus } from '../objects/volume-status.js';
+import { MAY_BE_ABSENT, type VolumeStatus } from '../objects/volume-status.js';
 import { listIn } from './json.js';
 import type { VolumesTable } from './schema.js';
 import { statement } from './statement.js';
@@ -56,7 +56,8 @@ export async function recordsBetween(
   query: { readonly backend: string; readonly after: string; readonly until: string; readonly limit: number },
 ): Promise<readonly PlacedRecord[]> {
   const { backend, after, until, limit } = query;
-  const [host, createdAt, id] = placeOf(after, [`${backend}#`, 0, '']);
+  // from the name alone on, without a pool, as a hand may have left it
+  const [host, createdAt, id] = placeOf(after, [backend, 0, '']);
   const [lastHost, lastCreatedAt, lastId] = placeOf(until, [`${backend}$`, 0, '']);
   const rows = await store.read(between.with({ host, createdAt, id, lastHost, lastCreatedAt, lastId, limit }));
   return rows.map(toPlaced);
@@ -71,6 +72,11 @@ export async function recordsNamed(
   const query = { first: `${backend}#`, last: `${backend}$`, names: JSON.stringify(names) };
   const rows = await Promise.all([store.read(withIds.with(query)), store.read(withNames.with(query))]);
   return rows.flat().map(toPlaced);
+}
+
+/** Live records of no backend whose status says that they are stored on one, the oldest first. */
+export async function recordsOfNoBackend(store: Store, limit: number): Promise<readonly PlacedRecord[]> {
+  return (await store.read(ofNone.with({ limit, absent: JSON.stringify(MAY_BE_ABSENT) }))).map(toPlaced);
 }
 
 /** Of these names on the storage those that a live record has, whatever its backend. */
@@ -138,6 +144,18 @@ const between = statement<Between>()(({ db }, p) =>
     .where((eb) => eb(eb.refTuple('host', 'created_at', 'id'), '>', eb.tuple(p.host, p.createdAt, p.id)))
     .where((eb) => eb(eb.refTuple('host', 'created_at', 'id'), '<=', eb.tuple(p.lastHost, p.lastCreatedAt, p.lastId)))
     .orderBy('host')
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(p.limit),
+);
+
+const ofNone = statement<{ absent: string; limit: number }>()(({ db, dialect }, p) =>
+  db
+    .selectFrom('volumes')
+    .select(PLACED)
+    .where('deleted_at', 'is', null)
+    .where('host', 'is', null)
+    .where('status', 'not in', listIn(dialect, p.absent))
     .orderBy('created_at')
     .orderBy('id')
     .limit(p.limit),

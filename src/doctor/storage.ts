@@ -1,3 +1,4 @@
+import { recordsOfNoBackend } from '../db/backend-records.js';
 import type { Store } from '../db/store.js';
 import { type Fault, isFault } from '../errors/fault.js';
 import {
@@ -42,6 +43,11 @@ export interface StorageCheckParts {
   readonly now: () => number;
 }
 
+/** Before all names of backends. */
+const NO_BACKEND = '';
+/** Records of no backend that are told: as many as problems of one that there is. */
+const MOST_OF_NONE = 1_000;
+
 /** How long a backend may take to look at all its files, ms. */
 const ANSWER_WITHIN_MS = 300_000;
 
@@ -52,9 +58,20 @@ const ANSWER_WITHIN_MS = 300_000;
 export function storageCheck(parts: StorageCheckParts): Check {
   return checkOfLists(
     'storage',
-    () => backendsToLookAt(parts.store, parts.downAfterMs),
-    (backend, range, signal) => lookAt(parts, backend, range, signal),
+    async () => [NO_BACKEND, ...(await backendsToLookAt(parts.store, parts.downAfterMs))],
+    (backend, range, signal) =>
+      backend === NO_BACKEND ? lookAtNone(parts.store) : lookAt(parts, backend, range, signal),
   );
+}
+
+/** Volumes without a backend that no status excuses: nobody has a file of theirs to look at. */
+async function lookAtNone(store: Store): Promise<Page> {
+  const records = await recordsOfNoBackend(store, MOST_OF_NONE);
+  const suspects = records.map(({ id, status, revision }): Suspect => ({
+    ...{ kind: 'record_without_file', resource: id, sign: String(revision) },
+    description: `the volume is '${status}', and its record names no backend`,
+  }));
+  return { examined: records.length, suspects };
 }
 
 async function lookAt(parts: StorageCheckParts, backend: string, range: Range, signal: AbortSignal): Promise<Page> {

@@ -43,6 +43,16 @@ export const DELETABLE: readonly VolumeStatus[] = [
 /** Statuses in which a volume may be copied (`cinder/volume/flows/api/create_volume.py`, SRC_VOL_PROCEED_STATUS). */
 export const CLONABLE: readonly VolumeStatus[] = ['available', 'in-use'];
 
+/** Statuses in which a volume need not be on the storage: not yet, or no more. */
+export const MAY_BE_ABSENT: readonly VolumeStatus[] = [
+  'creating',
+  'downloading',
+  'error',
+  'deleting',
+  'error_managing_deleting',
+  'error_deleting',
+];
+
 /**
  * Statuses that an administrator may set by hand: nobody is at work on the volume in them. Cinder takes transient ones too,
  * which leaves a volume that nobody will ever work on (`cinder/api/contrib/admin_actions.py`, VolumeAdminController).

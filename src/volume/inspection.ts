@@ -2,7 +2,7 @@ import type { CompleteVolume, HalfMade, StoredVolume, VolumePlace } from '../dri
 import { GIB } from '../drivers/driver.js';
 import type { BackendRecord } from '../db/backend-records.js';
 import { backendOf, poolOf } from '../objects/backend-name.js';
-import type { VolumeStatus } from '../objects/volume-status.js';
+import { MAY_BE_ABSENT, type VolumeStatus } from '../objects/volume-status.js';
 
 /** A volume on the storage that does not agree with the records: its data may be somebody's. */
 export interface Stray {
@@ -26,16 +26,6 @@ export interface Findings {
   /** What the records say the backend holds. */
   readonly allocated: readonly VolumePlace[];
 }
-
-/** Statuses in which a volume need not be on the storage: not yet, or no more. */
-const MAY_BE_ABSENT: ReadonlySet<VolumeStatus> = new Set([
-  'creating',
-  'downloading',
-  'error',
-  'deleting',
-  'error_managing_deleting',
-  'error_deleting',
-]);
 
 /**
  * Compares what a driver found with the records of its backend. `claims`: resource id → epoch of claimed work; its
@@ -77,7 +67,7 @@ export function differenceOf(
   { status, sizeGib }: BackendRecord,
   sizeBytes: number | undefined,
 ): 'absent' | 'other size' | undefined {
-  if (sizeBytes === undefined) return MAY_BE_ABSENT.has(status) ? undefined : 'absent';
+  if (sizeBytes === undefined) return MAY_BE_ABSENT.includes(status) ? undefined : 'absent';
   return sizeBytes === sizeGib * GIB ? undefined : 'other size';
 }
 

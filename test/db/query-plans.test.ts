@@ -2,7 +2,14 @@ import { join } from 'node:path';
 import test from 'ava';
 import Database from 'libsql';
 import { ageOfNext, readEvents } from '#src/db/events.js';
-import { backendsWithRecords, namesOnRecord, recordsBetween, recordsNamed, workAt } from '#src/db/backend-records.js';
+import {
+  backendsWithRecords,
+  namesOnRecord,
+  recordsBetween,
+  recordsNamed,
+  recordsOfNoBackend,
+  workAt,
+} from '#src/db/backend-records.js';
 import { claimantFacts } from '#src/db/claimants.js';
 import { settlementFacts, transientFacts, workFacts } from '#src/db/diagnosis.js';
 import { findIdempotency } from '#src/db/idempotency.js';
@@ -125,6 +132,7 @@ const BETWEEN = { backend: 'b', after: '["b#p",1,"i"]', until: '', limit: 1 };
 test("a backend's records are gone through", isIndexed, (s) => recordsBetween(s, BETWEEN), /volumes_in_all_by_host/);
 test('records of files are found', isIndexed, (s) => recordsNamed(s, 'b', ['i']), /volumes_by_name_on_storage/);
 test('names that are on record are found', isIndexed, (s) => namesOnRecord(s, ['i']), /volumes_by_name_on_storage/);
+test('records of no backend are found', isIndexed, (s) => recordsOfNoBackend(s, 1), /volumes_in_all_by_host.*host=\?/);
 test('work on files is found', isIndexed, (s) => workAt(s, 'b', ['i']), /resource_type=\? AND resource_id=\?/);
 test('backends with records are found', isIndexed, (s) => backendsWithRecords(s), /volumes_in_all_by_host.*host>\?/);
 test('those who have claimed room are found', isIndexed, (s) => claimantFacts(s, ['i']), /SEARCH volumes .*id=\?/);
