@@ -81,7 +81,7 @@ export interface TransientFacts {
 export async function transientFacts(
   store: Store,
   query: {
-    readonly status: VolumeStatus;
+    readonly status: string;
     readonly after: VolumePlace;
     readonly until: VolumePlace;
     readonly limit: number;
@@ -98,6 +98,16 @@ export async function transientFacts(
     ...{ id: row.id, projectId: row.project_id, userId: row.user_id, status: row.status as VolumeStatus },
     ...{ revision: row.revision, createdAt: row.created_at, hasWork: row.has_work === 1 },
   }));
+}
+
+/** Every status, but the empty one, that a live volume has, known or not. Reads one entry of an index for each. */
+export async function statusesInUse(store: Store): Promise<readonly string[]> {
+  const statuses: string[] = [];
+  for (let after = ''; ;) {
+    const [row] = await store.read(nextStatus.with({ after }));
+    if (!row) return statuses;
+    statuses.push((after = row.status));
+  }
 }
 
 /** Where a volume stands among those of its status. */
@@ -246,6 +256,16 @@ const inTransit = statement<TransitQuery>()(({ db }, p) =>
     .orderBy('created_at')
     .orderBy('id')
     .limit(p.limit),
+);
+
+const nextStatus = statement<{ after: string }>()(({ db }, p) =>
+  db
+    .selectFrom('volumes')
+    .select('status')
+    .where('status', '>', p.after)
+    .where('deleted_at', 'is', null)
+    .orderBy('status')
+    .limit(1),
 );
 
 const settlements = statement<{ after: string; until: string; limit: number }>()(({ db, now }, p) =>

@@ -41,6 +41,11 @@ export const KINDS = {
     repairable: true,
     remedy: 'end the volume in error, or in its former status, with a message for its owner',
   },
+  status_unreadable: {
+    subject: 'volumes',
+    repairable: false,
+    remedy: 'look what the volume is, and correct its record with `volume reset-state`',
+  },
   settlement_left: {
     subject: 'settlements',
     repairable: false,

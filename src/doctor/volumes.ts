@@ -1,10 +1,10 @@
 import { ACTION_OF, failVolume, type MessageParts, type Work } from '../casts/fail-volume.js';
-import { LAST_ID, transientFacts, type TransientFacts, type VolumePlace } from '../db/diagnosis.js';
+import { LAST_ID, statusesInUse, transientFacts, type TransientFacts, type VolumePlace } from '../db/diagnosis.js';
 import { forgetCharges, idleVolume } from '../db/repairs.js';
 import type { Store } from '../db/store.js';
 import type { RequestContext } from '../objects/request-context.js';
-import type { VolumeStatus } from '../objects/volume-status.js';
-import { type Check, checkOfLists, type Suspect } from './check.js';
+import { VOLUME_STATUSES, type VolumeStatus } from '../objects/volume-status.js';
+import { type Check, checkOfLists, type Page, type Suspect } from './check.js';
 
 export interface VolumeCheckParts extends MessageParts {
   readonly store: Store;
@@ -35,15 +35,19 @@ export const WORKED_ON = Object.keys(WORK_IN) as readonly WorkedOn[];
 
 export type WorkedOn = keyof typeof WORK_IN;
 
+/** List of the volumes in a status that is none; of these a page is told. */
+const UNREADABLE = 'unreadable';
+
 /** Volumes looked at together. */
 const PAGE = 500;
 const FIRST: VolumePlace = { createdAt: 0, id: '' };
 const LAST: VolumePlace = { createdAt: Number.MAX_SAFE_INTEGER, id: LAST_ID };
 
-/** Volumes in a transient status: each has its row of work. Rule: docs/protocols.md §W PROOF. */
+/** Volumes in a transient status: each has its row of work; and those in a status that is none. Rule: docs/protocols.md §W PROOF. */
 export function volumeCheck(parts: VolumeCheckParts): Check {
-  return checkOfLists('volumes', WORKED_ON, async (list, { after, until }) => {
-    const status = list as WorkedOn; // the lists are these
+  return checkOfLists('volumes', [UNREADABLE, ...WORKED_ON], async (list, { after, until }) => {
+    if (list === UNREADABLE) return lookAtUnreadable(parts.store);
+    const status = list as WorkedOn; // the other lists are these
     const volumes = await transientFacts(parts.store, {
       ...{ status, limit: PAGE },
       ...{ after: placeOf(after, FIRST), until: placeOf(until ?? '', LAST) },
@@ -52,6 +56,26 @@ export function volumeCheck(parts: VolumeCheckParts): Check {
     const last = volumes.length < PAGE ? undefined : volumes.at(-1);
     return { examined: volumes.length, suspects, ...(last && { last: `${last.createdAt} ${last.id}` }) };
   });
+}
+
+/** Volumes in a status that is none: nobody can say whether there should be work on them. */
+async function lookAtUnreadable(store: Store): Promise<Page> {
+  const suspects: Suspect[] = [];
+  for (const status of ['', ...(await statusesInUse(store))]) {
+    if (isKnown(status) || suspects.length >= PAGE) continue;
+    const volumes = await transientFacts(store, { status, limit: PAGE - suspects.length, after: FIRST, until: LAST });
+    suspects.push(
+      ...volumes.map(({ id, revision }): Suspect => {
+        const description = `the volume is '${status}', which no volume is`;
+        return { kind: 'status_unreadable', resource: id, description, sign: String(revision) };
+      }),
+    );
+  }
+  return { examined: suspects.length, suspects };
+}
+
+function isKnown(status: string): boolean {
+  return VOLUME_STATUSES.some((each) => each === status);
 }
 
 function placeOf(text: string, otherwise: VolumePlace): VolumePlace {

@@ -11,7 +11,7 @@ import {
   workAt,
 } from '#src/db/backend-records.js';
 import { claimantFacts } from '#src/db/claimants.js';
-import { settlementFacts, transientFacts, workFacts } from '#src/db/diagnosis.js';
+import { settlementFacts, statusesInUse, transientFacts, workFacts } from '#src/db/diagnosis.js';
 import { findIdempotency } from '#src/db/idempotency.js';
 import { listMessages } from '#src/db/messages.js';
 import { migrate } from '#src/db/migrate.js';
@@ -126,6 +126,7 @@ const TRANSIT = { status: 'creating', after: PAGE.after, until: PAGE.after, limi
 test('work is diagnosed', isIndexed, (s) => workFacts(s, WORK), /SEARCH w .*resource_type=\? AND resource_id>\?/);
 test('the quota of staged work is looked up', isIndexed, (s) => workFacts(s, WORK), /SEARCH q .*project_id=\?/);
 test('transient statuses are diagnosed', isIndexed, (s) => transientFacts(s, TRANSIT), /volumes_in_all_by_status/);
+test('statuses in use are found', isIndexed, (s) => statusesInUse(s), /volumes_in_all_by_status.*status>\?/);
 test('settlements are diagnosed', isIndexed, (s) => settlementFacts(s, RANGE), /SEARCH q .*id>\?/);
 
 const BETWEEN = { backend: 'b', after: '["b#p",1,"i"]', until: '', limit: 1 };

@@ -3,6 +3,7 @@ import { insertCharge, insertRelease } from '#src/db/quota-settlements.js';
 import type { Store } from '#src/db/store.js';
 import { breakRow } from '../support/broken-rows.js';
 import { storesFor } from '../support/sql.js';
+import { recorded } from '../support/volumes.js';
 import { alive, claimed, everything, readyRow, registered, rowOf } from '../casts/rows.js';
 import { diagnosed, FLOW_MS } from './diagnosed.js';
 
@@ -30,6 +31,25 @@ storesFor('work in a state that is none is found, and its volume ended', async (
   t.is(messages.length, 1);
   t.deepEqual(recounted, [volume?.projectId]);
   t.deepEqual((await diagnosed(store)).findings, []);
+});
+
+storesFor('volumes in a status that is none are found, and left to an operator', async (t, store) => {
+  const statuses = ['dancing', '', 'Available', 'zz\ntop'];
+  const odd = await Promise.all(statuses.map(() => recorded(store)));
+  for (const [index, { id }] of odd.entries()) {
+    await breakRow(store, 'volumes', id, { status: statuses[index] ?? '' });
+  }
+  await recorded(store, { status: 'available' });
+
+  const { findings, examined } = await diagnosed(store, true);
+
+  t.deepEqual(findings.map(({ resource }) => resource).toSorted(), odd.map(({ id }) => id).toSorted());
+  t.true(findings.every(({ kind, repaired }) => kind === 'status_unreadable' && !repaired));
+  t.is(
+    findings.find(({ resource }) => resource === odd[0]?.id)?.description,
+    "the volume is 'dancing', which no volume is",
+  );
+  t.is(examined['volumes'], statuses.length);
 });
 
 for (const column of ['not_before', 'send_until']) {

@@ -103,7 +103,10 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
   t.teardown(() => store.close());
   const redis = await connect(t, redisUrl);
   const client = installation.client();
-  const [lost = '', small = '', deleting = '', working = '', nowhere = '', poolless = ''] = await available(client, 6);
+  const [lost = '', small = '', deleting = '', working = '', nowhere = '', poolless = '', odd = ''] = await available(
+    client,
+    7,
+  );
   t.deepEqual((await doctor(installation)).found, []);
 
   // records and files
@@ -121,6 +124,7 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
   await writeFile(join(dirname(installation.volumeFile(stray)), `.volume-${halfMade}.3`), '');
   // statuses and rows of work
   await write(store, setStatus.with({ id: deleting, status: 'deleting' }));
+  await write(store, setStatus.with({ id: odd, status: 'dancing' }));
   await store.apply([insertStagedWorker(work(working), 'nobody')]);
   const gone = randomUUID();
   await store.apply([insertStagedWorker(work(gone), 'nobody')]);
@@ -164,6 +168,7 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
     ...[lost, nowhere, poolless].toSorted().map((id) => ['record_without_file', id]),
     ['settlement_left', release],
     ['settlement_unreadable', gift],
+    ['status_unreadable', odd],
     ['status_without_work', deleting],
     ['work_of_dead_owner', orphaned],
     ['work_of_other_status', working],
@@ -187,7 +192,7 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
   t.deepEqual(repair.found.toSorted(), wrong);
   t.deepEqual(repair.left.toSorted(), left);
   t.is(repair.code, 1);
-  t.regex(repair.stderr, /Found 20, mended 12, left 8\./);
+  t.regex(repair.stderr, /Found 21, mended 12, left 9\./);
   const quarantine = join(dirname(installation.volumeFile(stray)), '.quarantine');
   t.deepEqual(await readdir(quarantine), [`volume-${stray}.1`]);
   t.regex(installation.process.stderr(), /"message":"a repair"/);
@@ -197,6 +202,7 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
   await writeFile(installation.volumeFile(lost), '');
   for (const id of [lost, small]) await truncate(installation.volumeFile(id), GIB);
   for (const id of [orphaned, waiting, nowhere, poolless]) await write(store, destroy.with({ id }));
+  await write(store, setStatus.with({ id: odd, status: 'available' }));
   await write(store, forgetSettlement.with({ id: release }));
   t.is((await doctor(installation, '--repair')).code, 0, 'their rows went with the volumes');
   t.deepEqual((await doctor(installation)).found, []);

@@ -39,6 +39,7 @@ const KINDS: Readonly<Record<FindingKind, WireKind>> = {
   status_without_work: WireKind.STATUS_WITHOUT_WORK,
   settlement_left: WireKind.SETTLEMENT_LEFT,
   settlement_unreadable: WireKind.SETTLEMENT_UNREADABLE,
+  status_unreadable: WireKind.STATUS_UNREADABLE,
   hold_without_work: WireKind.HOLD_WITHOUT_WORK,
   file_without_record: WireKind.FILE_WITHOUT_RECORD,
   half_made_file_left: WireKind.HALF_MADE_FILE_LEFT,
