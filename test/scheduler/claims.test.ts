@@ -144,6 +144,31 @@ test('a claim ends by its deadline', async (t) => {
   });
 });
 
+test('a claim whose deadline was lost is told as one that lasts', async (t) => {
+  const backend = newBackend();
+  const redis = await redisFor(t);
+  const claims = claimsOver(redis, { workMs: 60_000, reportIntervalMs: 10_000 });
+  await claims.claim({ volumeId: 'v', epoch: 2 }, poolAs(backend, 'p', 100, 1), 4, false);
+  await redis.client.zrem(claimKeysOf(backend).deadlines, '2:v');
+  t.like((await claims.list(backend))?.claims, [{ volumeId: 'v', leftMs: 600_000 }]);
+  await claims.release({ volumeId: 'v', epoch: 2 }, backend);
+  t.deepEqual(await claims.list(backend), { count: 0, claims: [], differences: [] });
+});
+
+test('deadlines of claims that are not there go, and keep no others from their end', async (t) => {
+  const backend = newBackend();
+  const redis = await redisFor(t);
+  const claims = claimsOver(redis);
+  const { deadlines } = claimKeysOf(backend);
+  const overdue = Array.from({ length: 150 }, (_, index) => [String(index), `1:gone-${index}`]);
+  await redis.client.zadd(deadlines, ...overdue.flat(), '1', 'nonsense');
+  await claims.claim({ volumeId: 'v', epoch: 1 }, poolAs(backend, 'p', 10, 1), 10, false);
+  await redis.client.zadd(deadlines, '500', '1:v');
+  await claims.list(backend);
+  t.like(await claims.list(backend), { count: 0, differences: [] });
+  t.is(await redis.client.zcard(deadlines), 0);
+});
+
 test('only earlier claims of a volume are released, and releasing twice releases once', async (t) => {
   const backend = newBackend();
   const claims = claimsOver(await redisFor(t));

@@ -45,7 +45,8 @@ local function expire()
   local count = 0
   for _, member in ipairs(redis.call('ZRANGE', deadlines, '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST_EXPIRED)) do
     local epoch, volume = string.match(member, '^(%d+):(.*)$')
-    count = count + drop(volume, function(other) return other == tonumber(epoch) end)
+    if epoch then count = count + drop(volume, function(other) return other == tonumber(epoch) end) end
+    redis.call('ZREM', deadlines, member) -- also one of a claim that is not there: it would stand before the others for ever
   end
   return count
 end

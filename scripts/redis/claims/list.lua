@@ -8,7 +8,7 @@
 -- ARGV[2] most        claims that are listed at most; all are added up
 --
 -- Returns {claims, JSON [[volume, epoch, pool, GiB, ms left], ...], JSON [[pool, GiB taken, GiB claimed], ...]}; empty text
--- for an empty list. Ends nothing but claims whose deadline has come.
+-- for an empty list. A claim that has lost its deadline has as long left as the keys. Ends nothing but claims whose deadline has come.
 
 expire()
 local most, count, listed, sums, differ = tonumber(ARGV[2]), 0, {}, {}, {}
@@ -20,7 +20,7 @@ for i = 1, #book, 2 do
     sums[pool] = (sums[pool] or 0) + gib
     if #listed < most then
       local deadline = redis.call('ZSCORE', deadlines, string.format('%.0f:%s', epoch, book[i]))
-      listed[#listed + 1] = { book[i], epoch, pool, gib, deadline and tonumber(deadline) - now or 0 }
+      listed[#listed + 1] = { book[i], epoch, pool, gib, deadline and tonumber(deadline) - now or keep }
     end
   end
 end
