@@ -47,6 +47,8 @@ export const CLONABLE: readonly VolumeStatus[] = ['available', 'in-use'];
 export const MAY_BE_ABSENT: readonly VolumeStatus[] = [
   'creating',
   'downloading',
+  'managing',
+  'error_managing',
   'error',
   'deleting',
   'error_managing_deleting',
