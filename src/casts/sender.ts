@@ -66,7 +66,8 @@ export class CastSender {
   readonly #options: SenderOptions;
   readonly #lanes = new Map<string, Lane>();
   readonly #stopping = new AbortController();
-  #queued = 0;
+  /** Rows that wait in memory, each once: the sweep finds again what waits for longer than its lease. */
+  readonly #queued = new Set<string>();
   #pumping = false;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
@@ -91,12 +92,13 @@ export class CastSender {
 
   /** Sends a row that the caller has just made ready. */
   send(cast: ReadyWorker): void {
-    if (this.#stopping.signal.aborted || this.#queued >= QUEUE_LIMIT) return;
+    const row = nameOf(cast);
+    if (this.#stopping.signal.aborted || this.#queued.size >= QUEUE_LIMIT || this.#queued.has(row)) return;
     const key = `${cast.message.binary}\n${cast.target ?? ''}`;
     let lane = this.#lanes.get(key);
     if (!lane) this.#lanes.set(key, (lane = { key, queue: [], calls: 0 }));
     lane.queue.push(cast);
-    this.#queued += 1;
+    this.#queued.add(row);
     this.#pumpSoon();
   }
 
@@ -113,7 +115,7 @@ export class CastSender {
   #pump(lane: Lane): void {
     while (lane.calls < CALLS_PER_LANE && lane.queue.length > 0) {
       const casts = lane.queue.splice(0, BATCH);
-      this.#queued -= casts.length;
+      for (const cast of casts) this.#queued.delete(nameOf(cast));
       lane.calls += 1;
       const call = this.#deliver(casts).finally(() => {
         lane.calls -= 1;
@@ -225,7 +227,7 @@ export class CastSender {
 
   /** Takes due rows into the lanes. Where there may be more, it answers how long to wait before the next sweep, ms. */
   async #sweep(): Promise<number | undefined> {
-    if (this.#queued + BATCH > QUEUE_LIMIT) return undefined;
+    if (this.#queued.size + BATCH > QUEUE_LIMIT) return undefined;
     try {
       const due = await takeForSending(this.#options.store, BATCH);
       for (const cast of due) {
@@ -239,6 +241,11 @@ export class CastSender {
       return undefined;
     }
   }
+}
+
+/** A row at one point of its life. */
+function nameOf({ resourceType, resourceId, epoch }: ReadyWorker): string {
+  return `${resourceType} ${resourceId} ${epoch}`;
 }
 
 function answerOf(answers: unknown, index: number): CastAnswer | undefined {

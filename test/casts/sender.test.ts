@@ -19,8 +19,8 @@ test('what one turn makes ready goes in calls of at most 64 casts, a call for ea
   const store = await sqliteStore(t);
   const { sender, calls } = senderOver(t, store);
   const row = await readyRow(store);
-  for (let i = 0; i < 130; i++) sender.send(row);
-  for (let i = 0; i < 3; i++) sender.send({ ...row, target: 'alpha@file' });
+  for (let i = 0; i < 130; i++) sender.send({ ...row, resourceId: `any-${i}` });
+  for (let i = 0; i < 3; i++) sender.send({ ...row, resourceId: `alpha-${i}`, target: 'alpha@file' });
 
   await eventually('all are sent', () => calls.flat().length === 133);
 
@@ -191,13 +191,33 @@ test('what does not fit into memory is left to its row: the queue has a bound', 
   const gate = new Gate();
   const { sender, calls } = senderOver(t, store, { before: () => gate.enter() });
   const row = await readyRow(store);
-  for (let i = 0; i < 20_000; i++) sender.send(row);
+  for (let i = 0; i < 20_000; i++) sender.send({ ...row, resourceId: `volume-${i}` });
   await gate.inside(4);
   t.is(calls.length, 4, 'calls to one target at once');
   gate.open();
   await eventually('all that was kept is sent', () => calls.flat().length === 8_192);
   await turn();
   t.is(calls.flat().length, 8_192);
+});
+
+test('a row that waits in memory for longer than its lease waits there once', async (t) => {
+  const store = await sqliteStore(t);
+  const gate = new Gate();
+  const { sender, calls } = senderOver(t, store, { before: () => gate.enter() });
+  const row = await readyRow(store);
+  for (let i = 0; i < 4 * 64; i++) sender.send({ ...row, resourceId: `under-way-${i}` });
+  await gate.inside(4);
+  for (let i = 0; i < 3; i++) sender.send({ ...row, sends: i + 1 });
+  sender.send({ ...row, epoch: 2 });
+  gate.open();
+  await eventually('all are sent', () => calls.length === 5);
+  await turn();
+  t.deepEqual(
+    calls.slice(4).map((casts) => casts.map(({ epoch }) => epoch)),
+    [[1, 2]],
+  );
+  sender.send(row);
+  await eventually('it may be sent again', () => calls.length === 6);
 });
 
 test('a sender that stops breaks off its calls, and sends nothing more', async (t) => {
