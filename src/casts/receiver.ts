@@ -367,7 +367,7 @@ function claimOf(cast: IncomingCast, owner: string, row: Record<string, unknown>
     target: cast.target || null,
     method: cast.method,
     claims: Number(row['claims']),
-    ageMs: Number(row['age']),
+    ageMs: Number(row['now']) - Number(row['created_at']),
     resumed: false,
     context: cast.context,
   };

@@ -3,6 +3,7 @@ import { statement } from './statement.js';
 import type { Step } from './store.js';
 import {
   type HandOver,
+  oneMore,
   rowAt,
   type RowColumns,
   type RowKey,
@@ -26,7 +27,7 @@ export interface ClaimOfWorker extends WorkerKey {
   readonly lateAfterMs?: number;
 }
 
-/** Makes a ready row ours if the message is still current. Returns `epoch`, `claims` and `age` in ms; no row: superseded. */
+/** Makes a ready row ours if the message is still current. Returns `epoch`, `claims`, `created_at` and `now`; no row: superseded. */
 export function claimWorker(hold: ClaimOfWorker): Step {
   return {
     statement: claimReady.with({
@@ -116,7 +117,7 @@ const claimReady = statement<
       owner: p.owner,
       service_id: p.service_id,
       epoch: sql<number>`epoch + 1`,
-      claims: sql<number>`claims + case when ${now} - created_at > ${p.late_after} then 0 else 1 end`,
+      claims: sql<number>`case when created_at < ${now} - ${p.late_after} then claims else ${oneMore('claims')} end`,
       updated_at: now,
     })
     .where(rowOf(p))
@@ -125,13 +126,13 @@ const claimReady = statement<
     .where('epoch', '<=', p.last_epoch)
     .where('binary', '=', p.binary)
     .where((eb) => eb.or([eb('target', 'is', null), eb('target', '=', p.target)]))
-    .returning(['epoch', 'claims', sql<number>`${now} - created_at`.as('age')]),
+    .returning(['epoch', 'claims', 'created_at', now.as('now')]),
 );
 
 const count = statement<Held>()(({ db }, p) =>
   db
     .updateTable('workers')
-    .set({ claims: sql<number>`claims + 1` })
+    .set({ claims: oneMore('claims') })
     .where(rowAt(p))
     .where('owner', '=', p.owner)
     .returning('claims'),

@@ -1,4 +1,4 @@
-import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
+import { type Expression, type ExpressionBuilder, type RawBuilder, sql, type SqlBool } from 'kysely';
 import type { RequestContext } from '../objects/request-context.js';
 import type { Schema } from './schema.js';
 
@@ -94,3 +94,12 @@ export const rowAt =
   ({ type, id, epoch }: RowKey): OfWorkers =>
   (eb) =>
     eb.and({ resource_type: type, resource_id: id, epoch });
+
+/** More than anything is counted to: the longest rest is half a minute, and the oldest work is a day old. */
+const MOST = 1_000_000;
+
+/** A count and one more. What nobody has counted up to was set by hand, and begins anew: an overflow would fail the rows beside it. */
+export function oneMore(count: 'claims' | 'sends'): RawBuilder<number> {
+  const column = sql.ref(`workers.${count}`);
+  return sql<number>`case when ${column} between 0 and ${sql.lit(MOST)} then ${column} + 1 else 1 end`;
+}

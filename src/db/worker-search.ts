@@ -1,10 +1,10 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { contextIn } from '../objects/request-context.js';
 import { listIn } from './json.js';
 import type { WorkersTable } from './schema.js';
 import { statement } from './statement.js';
 import type { Store } from './store.js';
-import { type CastMessage, type ReadyWorker, SEND_LEASE_MS, type WorkerKey } from './worker-row.js';
+import { type CastMessage, oneMore, type ReadyWorker, SEND_LEASE_MS, type WorkerKey } from './worker-row.js';
 
 /** Takes up to `limit` ready rows that nobody is sending, for sending. */
 export async function takeForSending(store: Store, limit: number): Promise<readonly ReadyWorker[]> {
@@ -145,6 +145,12 @@ function contextOf(text: string): Pick<ReadyWorker, 'context' | 'damage'> {
   return isWhole ? { context } : { context, damage: 'its context cannot be read: it goes on without one' };
 }
 
+/** An epoch that a program can say exactly; one that was set by hand to another gives way to the clock's ms, as of a new row. */
+function nameable(now: RawBuilder<number>): RawBuilder<number> {
+  const most = sql.lit(Number.MAX_SAFE_INTEGER);
+  return sql<number>`case when workers.epoch between -${most} and ${most} then workers.epoch else ${now} end`;
+}
+
 const takeDue = statement<{ limit: number; lease: number }>()(({ db, dialect, now }, p) => {
   const due = db
     .selectFrom('workers')
@@ -157,7 +163,7 @@ const takeDue = statement<{ limit: number; lease: number }>()(({ db, dialect, no
   const locked = dialect === 'postgres' ? due.forUpdate().skipLocked() : due;
   return db
     .updateTable('workers')
-    .set({ send_until: sql<number>`${now} + ${p.lease}`, sends: sql<number>`sends + 1` })
+    .set({ send_until: sql<number>`${now} + ${p.lease}`, sends: oneMore('sends'), epoch: nameable(now) })
     .where((eb) =>
       // SQLite and PostgreSQL both compare row values; Kysely's types ask for an expression of tuples.
       eb(eb.refTuple('resource_type', 'resource_id'), 'in', locked.$asTuple('resource_type', 'resource_id')),

@@ -8,7 +8,7 @@ import { breakRow, type Nonsense } from '../support/broken-rows.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
 import { receiverFor, working } from './receiver-for.js';
-import { aged, alive, claimed, eventsOf, everything, readyRow, rowOf } from './rows.js';
+import { aged, alive, claimed, eventsOf, everything, incoming, readyRow, rowOf } from './rows.js';
 
 const DAY_MS = 24 * 3_600_000;
 const DOWN_MS = 60_000;
@@ -176,6 +176,52 @@ for (const [what, columns] of Object.entries(UNCLAIMABLE)) {
     },
   );
 }
+
+/** Numbers that nothing can be counted on from, or that no program can say exactly. PostgreSQL takes them as texts. */
+const FAR_OFF: Record<string, Readonly<Record<string, Nonsense>>> = {
+  'as many sends as there can be': { sends: 2_147_483_647 },
+  'fewer sends than none': { sends: -2_147_483_648 },
+  'as many claims as there can be': { claims: 2_147_483_647 },
+  'the last epoch there can be': { epoch: '9223372036854775807' },
+  'the first epoch there can be': { epoch: '-9223372036854775808' },
+  'an epoch between those that can be said': { epoch: '9007199254740993' },
+  'the first moment there can be': { created_at: '-9223372036854775808' },
+};
+
+for (const [what, columns] of Object.entries(FAR_OFF)) {
+  storesFor(`a row with ${what} does not keep its neighbour, and is done too`, async (t, store) => {
+    const rows = [await readyRow(store, CREATE), await readyRow(store, CREATE)];
+    for (const { resourceId } of rows) await aged(store, resourceId, 10_000);
+    await breakRow(store, 'workers', rows[0]?.resourceId ?? '', columns);
+    const { receiver, endings } = receiverFor(t, store);
+    const errors: unknown[] = [];
+    const sender = new CastSender({
+      ...{ store, messageTtlMs: 60_000, sweepIntervalMs: 20 },
+      transport: { deliver: (casts) => receiver.deliver(casts.map((cast) => incoming(cast))) },
+      onError: (error) => errors.push(error),
+    });
+    t.teardown(() => sender.stop());
+
+    sender.start();
+    await eventually('both are done', () => endings.length === 2);
+
+    t.true(endings.every(({ ended }) => ended === 'done'));
+    t.deepEqual(errors, []);
+  });
+}
+
+storesFor('a row that was sent fewer times than never rests as after its first send', async (t, store) => {
+  const row = await readyRow(store);
+  await aged(store, row.resourceId, 10_000);
+  await breakRow(store, 'workers', row.resourceId, { sends: -1_000 });
+  const { sender, sent } = senderOver(t, store, { outcome: 'busy', reason: '', message: '' });
+  sender.start();
+  await eventually('it rests', async () => ((await rowOf(store, row.resourceId))?.not_before ?? 0) > 0);
+  t.deepEqual(
+    sent.map(({ sends }) => sends),
+    [1],
+  );
+});
 
 test('what was superseded by other work is forgotten: the sender writes nothing', async (t) => {
   const store = await sqliteStore(t);
