@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { ReadyWorker, WorkerKey } from '../db/worker-row.js';
-import { delayWorker } from '../db/workers.js';
+import { delayWorker, disownAbandoned } from '../db/workers.js';
 import { takeForSending } from '../db/worker-search.js';
 import { RowCountMismatch, type Store, type Unit } from '../db/store.js';
 import type { MessageParts } from './fail-volume.js';
@@ -17,6 +17,9 @@ const CALLS_PER_LANE = 4;
 /** Between two full batches of late work, ms: the rows that a crash left do not take the process from new requests. */
 const LATE_PACE_MS = 250;
 
+/** How often work is looked for that nobody is there to take over, ms: it is a day old. */
+const ABANDONED_INTERVAL_MS = 60_000;
+
 /** Casts kept in memory. What does not fit stays in its row and is sent by the sweep. */
 const QUEUE_LIMIT = 8_192;
 
@@ -27,6 +30,10 @@ export interface SenderOptions extends MessageParts {
   readonly sweepIntervalMs?: number;
   /** Age at which a cast is given up, ms. @default 24 h */
   readonly giveUpAfterMs?: number;
+  /** Heartbeat age at which an owner counts as dead, ms. @default 60 s */
+  readonly downAfterMs?: number;
+  /** How often work is looked for that nobody is there to take over, ms. @default 60 s */
+  readonly abandonedIntervalMs?: number;
   /** Uniform [0, 1). @default Math.random */
   readonly random?: () => number;
   /** Told of each send as it begins; never throws. @default nobody */
@@ -69,6 +76,7 @@ export class CastSender {
   /** Rows that wait in memory, each once: the sweep finds again what waits for longer than its lease. */
   readonly #queued = new Set<string>();
   #pumping = false;
+  #abandonedAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
   readonly #calls = new Set<Promise<void>>();
@@ -79,6 +87,7 @@ export class CastSender {
   }
 
   start(): void {
+    this.#lookForAbandonedLater();
     this.#schedule(0);
   }
 
@@ -225,10 +234,23 @@ export class CastSender {
     }, afterMs);
   }
 
+  /** A claimed row is nobody's to send: without its owner, and without anybody who could take over, no age would end it. */
+  async #disownAbandoned(): Promise<void> {
+    if (performance.now() < this.#abandonedAt) return;
+    this.#lookForAbandonedLater();
+    const { store, downAfterMs = 60_000 } = this.#options;
+    await store.apply([disownAbandoned({ olderThanMs: this.#limitMs, downAfterMs, limit: BATCH })]);
+  }
+
+  #lookForAbandonedLater(): void {
+    this.#abandonedAt = performance.now() + (this.#options.abandonedIntervalMs ?? ABANDONED_INTERVAL_MS);
+  }
+
   /** Takes due rows into the lanes. Where there may be more, it answers how long to wait before the next sweep, ms. */
   async #sweep(): Promise<number | undefined> {
     if (this.#queued.size + BATCH > QUEUE_LIMIT) return undefined;
     try {
+      await this.#disownAbandoned();
       const due = await takeForSending(this.#options.store, BATCH);
       for (const cast of due) {
         if (cast.damage !== undefined) this.#options.onDamage?.(cast, cast.damage);

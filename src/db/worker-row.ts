@@ -103,3 +103,9 @@ export function oneMore(count: 'claims' | 'sends'): RawBuilder<number> {
   const column = sql.ref(`workers.${count}`);
   return sql<number>`case when ${column} between 0 and ${sql.lit(MOST)} then ${column} + 1 else 1 end`;
 }
+
+/** An epoch that a program can say exactly; one that was set by hand to another gives way to the clock's ms, as of a new row. */
+export function nameable(now: RawBuilder<number>): RawBuilder<number> {
+  const most = sql.lit(Number.MAX_SAFE_INTEGER);
+  return sql<number>`case when workers.epoch between -${most} and ${most} then workers.epoch else ${now} end`;
+}

@@ -1,10 +1,10 @@
-import { type RawBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import { contextIn } from '../objects/request-context.js';
 import { listIn } from './json.js';
 import type { WorkersTable } from './schema.js';
 import { statement } from './statement.js';
 import type { Store } from './store.js';
-import { type CastMessage, oneMore, type ReadyWorker, SEND_LEASE_MS, type WorkerKey } from './worker-row.js';
+import { type CastMessage, nameable, oneMore, type ReadyWorker, SEND_LEASE_MS, type WorkerKey } from './worker-row.js';
 
 /** Takes up to `limit` ready rows that nobody is sending, for sending. */
 export async function takeForSending(store: Store, limit: number): Promise<readonly ReadyWorker[]> {
@@ -143,12 +143,6 @@ function bytesOf(payload: unknown): Buffer {
 function contextOf(text: string): Pick<ReadyWorker, 'context' | 'damage'> {
   const { context, isWhole } = contextIn(text);
   return isWhole ? { context } : { context, damage: 'its context cannot be read: it goes on without one' };
-}
-
-/** An epoch that a program can say exactly; one that was set by hand to another gives way to the clock's ms, as of a new row. */
-function nameable(now: RawBuilder<number>): RawBuilder<number> {
-  const most = sql.lit(Number.MAX_SAFE_INTEGER);
-  return sql<number>`case when workers.epoch between -${most} and ${most} then workers.epoch else ${now} end`;
 }
 
 const takeDue = statement<{ limit: number; lease: number }>()(({ db, dialect, now }, p) => {

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { statement } from './statement.js';
 import type { Step } from './store.js';
 import {
+  nameable,
   type NewWorker,
   rowAt,
   type RowColumns,
@@ -55,6 +56,19 @@ export function hastenWorkers(binary: string): Step {
 /** Puts a claimed row back on its way, whoever had it. Touches none that has changed since. */
 export function disownWorker(key: WorkerKey & { readonly epoch: number }): Step {
   return { statement: disown.with({ type: key.resourceType, id: key.resourceId, epoch: key.epoch }) };
+}
+
+/** What counts as abandoned. */
+export interface Abandoned {
+  readonly olderThanMs: number;
+  /** Heartbeat age at which an owner, or a service, counts as dead, ms. */
+  readonly downAfterMs: number;
+  readonly limit: number;
+}
+
+/** Puts old claimed rows back on their way whose owner is dead, and whose binary or backend nobody is there to take them over for. */
+export function disownAbandoned({ olderThanMs, downAfterMs, limit }: Abandoned): Step {
+  return { statement: disownOld.with({ age: olderThanMs, down: downAfterMs, limit }) };
 }
 
 function columns(worker: NewWorker): RowColumns {
@@ -181,3 +195,49 @@ const disown = statement<RowKey>()(({ db, now }, p) =>
     .where(rowAt(p))
     .where('state', '=', 'claimed'),
 );
+
+const disownOld = statement<{ age: number; down: number; limit: number }>()(({ db, now }, p) => {
+  const abandoned = db
+    .selectFrom('workers as w')
+    .select(['w.resource_type', 'w.resource_id'])
+    .where('w.state', '=', 'claimed')
+    .where('w.created_at', '<', sql<number>`${now} - ${p.age}`)
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('processes as p')
+            .select('p.incarnation')
+            .whereRef('p.incarnation', '=', 'w.owner')
+            .where('p.stopped_at', 'is', null)
+            .where('p.heartbeat_at', '>=', sql<number>`${now} - ${p.down}`),
+        ),
+      ),
+    )
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('services as s')
+            .select('s.id')
+            .whereRef('s.binary', '=', 'w.binary')
+            .where('s.deleted_at', 'is', null)
+            .where('s.stopped_at', 'is', null)
+            .where('s.heartbeat_at', '>=', sql<number>`${now} - ${p.down}`)
+            .where((or) => or.or([or('w.target', 'is', null), or('s.host', '=', or.ref('w.target'))])),
+        ),
+      ),
+    )
+    .orderBy('w.created_at')
+    .limit(p.limit);
+  return db
+    .updateTable('workers')
+    .set({
+      ...{ state: 'ready', owner: null, service_id: null, epoch: sql<number>`${nameable(now)} + 1` },
+      ...{ not_before: 0, send_until: 0, updated_at: now },
+    })
+    .where('state', '=', 'claimed')
+    .where((eb) =>
+      eb(eb.refTuple('resource_type', 'resource_id'), 'in', abandoned.$asTuple('resource_type', 'resource_id')),
+    );
+});

@@ -131,6 +131,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
   const sender = new CastSender({
     store,
     messageTtlMs: config.messageTtlMs,
+    downAfterMs: config.serviceDownTimeMs,
     transport: {
       async deliver(casts, signal) {
         const binary = casts[0]?.message.binary ?? '';

@@ -3,12 +3,25 @@ import test, { type ExecutionContext } from 'ava';
 import { CastSender, type SenderOptions } from '#src/casts/sender.js';
 import type { CastAnswer } from '#src/casts/transport.js';
 import type { Store } from '#src/db/store.js';
+import { findVolume } from '#src/db/volumes.js';
 import type { ReadyWorker } from '#src/db/worker-row.js';
 import { hastenWorkers } from '#src/db/workers.js';
 import { Gate } from '../support/gate.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
-import { aged, everything, type RowOptions, readyRow, rowOf, sentBefore } from './rows.js';
+import {
+  aged,
+  alive,
+  BACKEND,
+  claimed,
+  everything,
+  messagesOf,
+  registered,
+  type RowOptions,
+  readyRow,
+  rowOf,
+  sentBefore,
+} from './rows.js';
 
 const CLAIMED: CastAnswer = { outcome: 'claimed', reason: '', message: '' };
 const BUSY: CastAnswer = { outcome: 'busy', reason: '', message: '' };
@@ -176,6 +189,44 @@ for (const [work, { status, event, action }] of Object.entries(ENDS)) {
   });
 }
 
+storesFor(
+  'work of a dead owner that nobody is there to take over is given up after a day, and not before',
+  async (t, store) => {
+    const rows = await Promise.all(
+      (['create', 'delete', 'create', 'create', 'create'] as const).map((work, index) =>
+        readyRow(store, { work, target: index === 3 ? 'beta@file' : BACKEND }),
+      ),
+    );
+    const [creation, deletion, young, served, owned] = rows.map(({ resourceId }) => resourceId) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    for (const row of rows) {
+      await claimed(store, row, row.resourceId === owned ? 'alive' : 'dead');
+      await aged(store, row.resourceId, row.resourceId === young ? DAY_MS - 60_000 : DAY_MS + 1_000);
+    }
+    await alive(store, 'alive');
+    await registered(store, 'beta@file', 'another');
+    const { sender } = senderOver(t, store, { answer: new Error('nobody there'), abandonedIntervalMs: 10 });
+
+    sender.start();
+    for (const id of [creation, deletion]) {
+      await eventually('it is ended', async () => (await rowOf(store, id)) === undefined);
+    }
+
+    t.like(await findVolume(store, { id: creation }), {
+      status: 'error',
+      statusReason: 'No service has taken the work for too long.',
+    });
+    t.is((await findVolume(store, { id: deletion }))?.status, 'error_deleting');
+    for (const id of [creation, deletion]) t.is((await messagesOf(store, id)).length, 1);
+    for (const id of [young, served, owned]) t.like(await rowOf(store, id), { state: 'claimed', epoch: 2 });
+  },
+);
+
 test('work that somebody has claimed meanwhile is not given up', async (t) => {
   const store = await sqliteStore(t);
   const { sender, problems } = senderOver(t, store, { answer: refused('NOT_BUILT') });
@@ -286,6 +337,7 @@ function senderOver(t: ExecutionContext, store: Store, options: Transport & Part
     onProblem: (_cast, problem) => problems.push(problem),
     ...(options.random && { random: options.random }),
     ...(options.onError && { onError: options.onError }),
+    ...(options.abandonedIntervalMs && { abandonedIntervalMs: options.abandonedIntervalMs }),
     sweepIntervalMs: options.sweepIntervalMs ?? 20,
   });
   t.teardown(() => sender.stop());
