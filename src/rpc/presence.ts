@@ -36,6 +36,8 @@ export class Presence {
   #services: readonly PresentService[];
   /** Services that have ended, and of which the records do not know it yet. */
   readonly #ended = new Set<string>();
+  /** Services come and go one after the other: what is said last holds, however long the records take. Never rejects. */
+  #changing: Promise<unknown> = Promise.resolve();
   #writtenAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
@@ -55,24 +57,28 @@ export class Presence {
   }
 
   /** Registers one more service, e.g. a backend that has come up late or again. Throws what the store throws. */
-  async add(service: PresentService): Promise<void> {
-    this.#ended.delete(service.host);
-    await this.#beating; // it may say that the service has ended
-    const [done] = await this.#options.store.apply([this.#row(service)]);
-    this.#ids.set(service.host, idIn(done));
-    this.#services = [...this.#services.filter(({ host }) => host !== service.host), service];
+  add(service: PresentService): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#ended.delete(service.host);
+      await this.#beating; // it may say that the service has ended
+      const [done] = await this.#options.store.apply([this.#row(service)]);
+      this.#ids.set(service.host, idIn(done));
+      this.#services = [...this.#services.filter(({ host }) => host !== service.host), service];
+    });
   }
 
   /**
    * Takes a service back that cannot serve for now: it looks down at once, or as soon as the records can be written. Never
    * rejects.
    */
-  async remove(host: string): Promise<void> {
-    this.#services = this.#services.filter((service) => service.host !== host);
-    this.#ids.delete(host);
-    this.#ended.add(host);
-    await this.#beating; // of a beat that has begun it is not part
-    await this.beat();
+  remove(host: string): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#services = this.#services.filter((service) => service.host !== host);
+      this.#ids.delete(host);
+      this.#ended.add(host);
+      await this.#beating; // of a beat that has begun it is not part
+      await this.beat();
+    });
   }
 
   /** Age of the last heartbeat that was written, ms: the owner must stop before others presume the process dead. */
@@ -95,9 +101,16 @@ export class Presence {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    await this.#changing;
     await this.#beating;
     const { incarnation } = this.#options.process;
     await this.#options.store.apply([stopServices(incarnation), stopProcess(incarnation)]);
+  }
+
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const changed = this.#changing.then(change);
+    this.#changing = changed.catch(() => undefined); // whoever asked for it is told
+    return changed;
   }
 
   async #beat(): Promise<void> {

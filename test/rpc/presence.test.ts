@@ -1,12 +1,14 @@
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { isUp, servicesOf } from '#src/db/services.js';
 import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { peersIn, registryIn } from '#src/rpc/discovery.js';
 import { Presence, type PresenceOptions } from '#src/rpc/presence.js';
+import { Gate } from '../support/gate.js';
 import { until } from '../support/rpc.js';
 import { storesFor } from '../support/sql.js';
 
@@ -179,6 +181,38 @@ storesFor(
     );
   },
 );
+
+storesFor('a service that ends while it is still being registered is down', async (t, store) => {
+  const gate = new Gate();
+  let isSlow = false;
+  const slow: Store = {
+    ...{ dialect: store.dialect, read: (statement) => store.read(statement), close: () => store.close() },
+    apply: async (unit) => {
+      if (isSlow && unit.length === 1) await gate.enter();
+      return store.apply(unit);
+    },
+  };
+  const one = presence(t, slow, 'one', { services: BACKENDS.slice(0, 1) });
+  await one.start();
+  isSlow = true;
+  const added = one.add({ host: 'h@b2', clusterName: null, availabilityZone: 'nova' });
+  await gate.inside(1);
+  const removed = one.remove('h@b2');
+  await pause(100); // had it not waited, it would be over
+  gate.open();
+  await Promise.all([added, removed]);
+  await one.beat();
+
+  const services = await servicesOf(store, 'cinder-volume');
+  t.deepEqual(
+    services.map((service) => [service.host, isUp(service, 60_000)]),
+    [
+      ['h@b1', true],
+      ['h@b2', false],
+    ],
+  );
+  t.is(one.serviceId('h@b2'), undefined);
+});
 
 storesFor('a living process whose row was purged comes back with its next heartbeat', async (t, store) => {
   const one = presence(t, store, 'one');
