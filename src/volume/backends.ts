@@ -33,8 +33,8 @@ export class Backends {
   readonly #findings = new Map<string, Findings>();
   readonly #stopping = new AbortController();
   #starting: Promise<unknown> = Promise.resolve();
-  #checking: Promise<unknown> = Promise.resolve();
-  #timer: NodeJS.Timeout | undefined;
+  /** Of each backend the look under way, or when the next one is. */
+  readonly #checks = new Map<Backend, { readonly timer?: NodeJS.Timeout; readonly running?: Promise<void> }>();
 
   constructor(options: BackendsOptions) {
     this.#options = options;
@@ -61,24 +61,26 @@ export class Backends {
       this.all.map(async (backend) => ((await this.#tryOnce(backend)) ? [] : [backend])),
     );
     this.#starting = Promise.all(failed.flat().map((backend) => this.#tryAgain(backend)));
-    this.#checkSoon();
+    for (const backend of this.all) this.#checkSoon(backend);
   }
 
   /** To be called when no work is under way. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    clearTimeout(this.#timer);
-    await this.#checking;
+    for (const { timer } of this.#checks.values()) clearTimeout(timer);
+    await Promise.all([...this.#checks.values()].map(async ({ running }) => running));
     await this.#starting;
     await Promise.all(this.all.map((backend) => backend.stop()));
   }
 
-  /** A look begins when the one before it has ended: a file system that hangs is asked once. */
-  #checkSoon(): void {
+  /** A look begins when the one before it has ended: a file system that hangs is asked once, and keeps no other backend from being looked at. */
+  #checkSoon(backend: Backend): void {
     if (this.#stopping.signal.aborted) return;
-    this.#timer = setTimeout(() => {
-      this.#checking = Promise.all(this.all.map((backend) => this.#check(backend))).then(() => this.#checkSoon());
+    const timer = setTimeout(() => {
+      const running = this.#check(backend).then(() => this.#checkSoon(backend));
+      this.#checks.set(backend, { running });
     }, this.#options.checkEveryMs ?? 1_000);
+    this.#checks.set(backend, { timer });
   }
 
   async #check(backend: Backend): Promise<void> {

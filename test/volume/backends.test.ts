@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileDriver } from '#src/drivers/file/file-driver.js';
+import { FileDriver, type FileDriverOptions } from '#src/drivers/file/file-driver.js';
 import type { LogFields } from '#src/log/fields.js';
 import { Backend } from '#src/volume/backend.js';
 import { Backends } from '#src/volume/backends.js';
@@ -54,6 +54,39 @@ test('a backend whose folder goes away looks down, and is up again when the fold
   await rename(join(folder, 'away'), join(folder, 'moved'));
   await cameUp('host@moved', 2);
   t.true(moved?.isUp);
+});
+
+test('a backend whose file system hangs keeps no other from being looked at', async (t) => {
+  const folder = await folderFor(t);
+  const gate = new Gate();
+  let isHung = false;
+  let looks = 0;
+  class Watched extends FileDriver {
+    override check(): Promise<void> {
+      looks += 1;
+      return super.check();
+    }
+  }
+  class Hanging extends FileDriver {
+    override check(): Promise<void> {
+      return isHung ? gate.enter() : super.check();
+    }
+  }
+  const { backends, wentDown } = await backendsAt(t, folder, ['moved', 'hung'], 10, (options) =>
+    options.backend === 'host@hung' ? new Hanging(options) : new Watched(options),
+  );
+  t.teardown(() => gate.open());
+  await backends.start();
+  isHung = true;
+  await gate.inside(1);
+  const before = looks;
+  await eventually('the other one is looked at again', () => looks > before + 1);
+
+  await rename(join(folder, 'moved'), join(folder, 'away'));
+  await wentDown('host@moved');
+
+  t.true(backends.find('host@hung')?.isUp);
+  t.is(gate.most, 1, 'it is asked once');
 });
 
 test('a backend that falls lets the work on it end first, and begins none', async (t) => {
@@ -110,7 +143,13 @@ async function folderFor(t: ExecutionContext): Promise<string> {
 }
 
 /** Backends below a folder, each with a pool, and what they log. */
-async function backendsAt(t: ExecutionContext, folder: string, names: readonly string[], firstPauseMs = 10) {
+async function backendsAt(
+  t: ExecutionContext,
+  folder: string,
+  names: readonly string[],
+  firstPauseMs = 10,
+  driverOf = (options: FileDriverOptions): FileDriver => new FileDriver(options),
+) {
   const lines: { level: string; fields: LogFields }[] = [];
   const write =
     (level: string) =>
@@ -120,7 +159,7 @@ async function backendsAt(t: ExecutionContext, folder: string, names: readonly s
   const count = (list: readonly string[], name: string): number => list.filter((one) => one === name).length;
   const backends = new Backends({
     backends: names.map((name) => {
-      const driver = new FileDriver({ backend: `host@${name}`, path: join(folder, name), pools: [{ name: 'pool' }] });
+      const driver = driverOf({ backend: `host@${name}`, path: join(folder, name), pools: [{ name: 'pool' }] });
       return new Backend({ name: `host@${name}`, volumeBackendName: name, driver, concurrency: 1 });
     }),
     store: await sqliteStore(t),
