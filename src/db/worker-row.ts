@@ -104,8 +104,10 @@ export function oneMore(count: 'claims' | 'sends'): RawBuilder<number> {
   return sql<number>`case when ${column} between 0 and ${sql.lit(MOST)} then ${column} + 1 else 1 end`;
 }
 
+/** Whether a program can say an epoch exactly. */
+export const isNameable: RawBuilder<boolean> = sql`workers.epoch between ${sql.lit(-Number.MAX_SAFE_INTEGER)} and ${sql.lit(Number.MAX_SAFE_INTEGER)}`;
+
 /** An epoch that a program can say exactly; one that was set by hand to another gives way to the clock's ms, as of a new row. */
 export function nameable(now: RawBuilder<number>): RawBuilder<number> {
-  const most = sql.lit(Number.MAX_SAFE_INTEGER);
-  return sql<number>`case when workers.epoch between -${most} and ${most} then workers.epoch else ${now} end`;
+  return sql<number>`case when ${isNameable} then workers.epoch else ${now} end`;
 }

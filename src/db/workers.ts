@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { statement } from './statement.js';
 import type { Step } from './store.js';
 import {
+  isNameable,
   nameable,
   type NewWorker,
   rowAt,
@@ -66,7 +67,10 @@ export interface Abandoned {
   readonly limit: number;
 }
 
-/** Puts old claimed rows back on their way whose owner is dead, and whose binary or backend nobody is there to take them over for. */
+/**
+ * Puts old claimed rows back on their way whose owner is dead, and whose binary or backend nobody is there to take them over for;
+ * and those whose epoch was set by hand to one that no owner can say.
+ */
 export function disownAbandoned({ olderThanMs, downAfterMs, limit }: Abandoned): Step {
   return { statement: disownOld.with({ age: olderThanMs, down: downAfterMs, limit }) };
 }
@@ -238,6 +242,9 @@ const disownOld = statement<{ age: number; down: number; limit: number }>()(({ d
     })
     .where('state', '=', 'claimed')
     .where((eb) =>
-      eb(eb.refTuple('resource_type', 'resource_id'), 'in', abandoned.$asTuple('resource_type', 'resource_id')),
+      eb.or([
+        eb.not(isNameable),
+        eb(eb.refTuple('resource_type', 'resource_id'), 'in', abandoned.$asTuple('resource_type', 'resource_id')),
+      ]),
     );
 });

@@ -6,6 +6,7 @@ import type { Store } from '#src/db/store.js';
 import { findVolume } from '#src/db/volumes.js';
 import type { ReadyWorker } from '#src/db/worker-row.js';
 import { hastenWorkers } from '#src/db/workers.js';
+import { breakRow } from '../support/broken-rows.js';
 import { Gate } from '../support/gate.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
@@ -226,6 +227,21 @@ storesFor(
     for (const id of [young, served, owned]) t.like(await rowOf(store, id), { state: 'claimed', epoch: 2 });
   },
 );
+
+storesFor('claimed work whose epoch nobody can say goes back on its way, and is sent', async (t, store) => {
+  await alive(store, 'alive');
+  const [far, sound] = [await readyRow(store, { work: 'create' }), await readyRow(store, { work: 'create' })];
+  for (const row of [far, sound]) await claimed(store, row, 'alive');
+  await breakRow(store, 'workers', far.resourceId, { epoch: '9223372036854775807' });
+  const { sender, calls } = senderOver(t, store, { abandonedIntervalMs: 10 });
+
+  sender.start();
+  await eventually('it is sent', () => calls.length > 0);
+
+  t.deepEqual(idsOf(calls), [far.resourceId]);
+  t.true(Number.isSafeInteger(calls[0]?.[0]?.epoch));
+  t.like(await rowOf(store, sound.resourceId), { state: 'claimed', epoch: 2 });
+});
 
 test('work that somebody has claimed meanwhile is not given up', async (t) => {
   const store = await sqliteStore(t);
