@@ -1,6 +1,7 @@
 import type { AnyService } from '../rpc/service-definition.js';
 import type { Level } from '../rpc/older-form.js';
 import { OwnForm } from '../rpc/own-form.js';
+import { compatible, parseVersion } from '../rpc/version-number.js';
 import type { InternalApi } from '../rpc/versions.js';
 import { bytes } from './cast-messages.js';
 import type { CastHandler } from './handler.js';
@@ -27,4 +28,12 @@ export function asVersion(
         { ...handler, decode: (args: Uint8Array) => handler.decode(form.seen(name, bytes(args))) },
       ]),
   );
+}
+
+/** Whether a process that runs as a version understands all of a payload. What is no version says nothing: its reader finds out. */
+export function knowsAs({ rpc }: Level): (payloadVersion: string) => boolean {
+  return (payloadVersion) => {
+    const needed = parseVersion(payloadVersion);
+    return !needed || compatible(rpc, needed);
+  };
 }

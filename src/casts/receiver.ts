@@ -52,6 +52,8 @@ export interface ReceiverOptions {
   /** Our incarnation. */
   readonly owner: string;
   readonly handlers: ReadonlyMap<string, CastHandler>;
+  /** Whether we understand all of a payload, by the lowest version that does. @default everything */
+  readonly knows?: (payloadVersion: string) => boolean;
   /** The service that answers for a target: the backend's, or this scheduler's. Undefined: not served here. */
   readonly serviceFor: (target: string | null) => string | undefined;
   /** Backends whose work is ours, `host@backend`; it is what `serviceFor` answers for. @default every work of the binary */
@@ -246,7 +248,7 @@ export class CastReceiver implements CastDispatcher {
     const serviceId = this.#options.serviceFor(orphan.target);
     const isUnderWay = orphan.owner === this.#options.owner && this.#last.has(nameOf(orphan));
     if (serviceId === undefined || isUnderWay || this.#room <= 0 || this.#late.room <= 0) return false;
-    if (!this.#options.handlers.has(orphan.message.method)) return this.#disown(orphan);
+    if (!this.#knows(orphan.message)) return this.#disown(orphan);
     if (orphan.damage !== undefined) this.#options.onDamage?.(orphan, orphan.damage);
     const [done] = await this.#options.store.apply([takeOverWorker(orphan, { owner: this.#options.owner, serviceId })]);
     const claims = done?.returned[0]?.['claims'];
@@ -274,11 +276,16 @@ export class CastReceiver implements CastDispatcher {
 
   /**
    * Work in words that this version does not know, e.g. of a newer one before it, goes back on its way: SEND finds words that
-   * somebody knows, or its age ends it. Rule: docs/protocols.md §W TAKEOVER.
+   * somebody knows, or its age ends it. Begun here, it would be done without what we do not see.
+   * Rule: docs/protocols.md §W TAKEOVER.
    */
   async #disown(orphan: OrphanedWorker): Promise<boolean> {
     const [done] = await this.#options.store.apply([disownWorker(orphan)]);
     return (done?.rows ?? 0) > 0;
+  }
+
+  #knows({ method, payloadVersion }: OrphanedWorker['message']): boolean {
+    return this.#options.handlers.has(method) && (this.#options.knows?.(payloadVersion) ?? true);
   }
 
   /** Begins work; what was under way on the resource under an older claim is fenced now, and ends as soon as it can. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { asVersion } from '../casts/as-version.js';
+import { asVersion, knowsAs } from '../casts/as-version.js';
 import { CastReceiver } from '../casts/receiver.js';
 import { aheadOfDisk } from '../db/ahead-of-disk.js';
 import { isUp, servicesOf } from '../db/services.js';
@@ -136,6 +136,7 @@ export async function scheduler(
       parts.scheduler.api,
       parts.scheduler.own,
     ),
+    knows: knowsAs(parts.scheduler.own),
     serviceFor: () => presence.serviceId(config.host),
     maxInFlight: config.castMaxInFlight,
     downAfterMs: config.serviceDownTimeMs,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { asVersion } from '../casts/as-version.js';
+import { asVersion, knowsAs } from '../casts/as-version.js';
 import { CastReceiver } from '../casts/receiver.js';
 import { aheadOfDisk } from '../db/ahead-of-disk.js';
 import type { BackendOptions } from '../config/backends.js';
@@ -83,6 +83,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
       parts.volume.api,
       parts.volume.own,
     ),
+    knows: knowsAs(parts.volume.own),
     serviceFor: (target) => (target !== null && backends.find(target)?.isUp ? presence.serviceId(target) : undefined),
     targets: serving,
     maxInFlight: config.castMaxInFlight,

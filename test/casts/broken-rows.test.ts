@@ -1,9 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
+import { knowsAs } from '#src/casts/as-version.js';
 import { CastSender } from '#src/casts/sender.js';
 import type { CastAnswer } from '#src/casts/transport.js';
 import { listMessages } from '#src/db/messages.js';
 import type { Store } from '#src/db/store.js';
 import type { ReadyWorker } from '#src/db/worker-row.js';
+import { versionOf } from '#src/rpc/version-number.js';
 import { breakRow, type Nonsense } from '../support/broken-rows.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
@@ -126,6 +128,29 @@ storesFor(
     t.like(await rowOf(store, young.resourceId), { state: 'ready', epoch: 3 });
   },
 );
+
+storesFor('orphaned work in words of a newer version goes back on its way, and is not begun', async (t, store) => {
+  const [newer, known, none] = [
+    await readyRow(store, CREATE),
+    await readyRow(store, CREATE),
+    await readyRow(store, CREATE),
+  ];
+  for (const row of [newer, known, none]) await claimed(store, row, 'dead');
+  await breakRow(store, 'workers', newer.resourceId, { payload_version: '3.21' });
+  await breakRow(store, 'workers', known.resourceId, { payload_version: '3.20' });
+  await breakRow(store, 'workers', none.resourceId, { payload_version: 'x' });
+  const knows = knowsAs({ rpc: versionOf('3.20'), objects: versionOf('1.39') });
+  const { receiver, endings } = receiverFor(t, store, { knows });
+
+  t.is(await receiver.takeOver(), 3);
+
+  await eventually('the others are done', () => endings.length === 2);
+  t.deepEqual(
+    endings.map(({ claim, ended }) => [claim.resourceId, ended]).toSorted(),
+    [known, none].map(({ resourceId }) => [resourceId, 'done']).toSorted(),
+  );
+  t.like(await rowOf(store, newer.resourceId), { state: 'ready', epoch: 3, owner: null });
+});
 
 storesFor('a failure without a context is told to the project that has the volume', async (t, store) => {
   const row = await readyRow(store, { ...CREATE, payload: Buffer.from([0xff, 0xff]) });
