@@ -7,6 +7,9 @@ import type { Findings } from './inspection.js';
 /** How many findings of a kind are named in the log; their number is always there. */
 const NAMED = 10;
 
+/** Longest wait for the first attempts to start, ms: one file system that hangs must not keep the rest of the process down. */
+const START_PATIENCE_MS = 30_000;
+
 export interface BackendsOptions {
   readonly backends: readonly Backend[];
   readonly store: Store;
@@ -17,6 +20,8 @@ export interface BackendsOptions {
   readonly onDown?: (backend: Backend) => void;
   /** How often is looked whether those that are up can still be used, ms. @default 1 s */
   readonly checkEveryMs?: number;
+  /** How long the first attempts to start are waited for, ms. @default 30 s */
+  readonly startPatienceMs?: number;
   /** First pause after a failed start, ms; it doubles up to `longestPauseMs`. @default 1 s */
   readonly firstPauseMs?: number;
   /** @default 60 s */
@@ -55,12 +60,32 @@ export class Backends {
     return this.#findings.get(name);
   }
 
-  /** Tries each backend once; goes on in the background with those that failed. */
+  /**
+   * Tries each backend once, and waits for that no longer than `startPatienceMs`; goes on in the background with those that
+   * failed, or whose storage has not answered.
+   */
   async start(): Promise<void> {
-    const failed = await Promise.all(
-      this.all.map(async (backend) => ((await this.#tryOnce(backend)) ? [] : [backend])),
+    const { log, startPatienceMs = START_PATIENCE_MS } = this.#options;
+    const late = new Set(this.all);
+    const first = this.all.map(async (backend) => {
+      const isUp = await this.#tryOnce(backend);
+      late.delete(backend);
+      return { backend, isUp };
+    });
+    this.#starting = Promise.all(
+      first.map(async (attempt) => {
+        const { backend, isUp } = await attempt;
+        if (!isUp) await this.#tryAgain(backend);
+      }),
     );
-    this.#starting = Promise.all(failed.flat().map((backend) => this.#tryAgain(backend)));
+    const enough = new AbortController();
+    await Promise.race([
+      Promise.all(first),
+      pause(startPatienceMs, undefined, { signal: enough.signal }).catch(() => undefined),
+    ]);
+    enough.abort();
+    for (const { name } of late)
+      log.warn('a backend takes long to start: the others do not wait for it', { backend: name });
     for (const backend of this.all) this.#checkSoon(backend);
   }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { FileDriver, type FileDriverOptions } from '#src/drivers/file/file-driver.js';
 import type { LogFields } from '#src/log/fields.js';
 import { Backend } from '#src/volume/backend.js';
-import { Backends } from '#src/volume/backends.js';
+import { Backends, type BackendsOptions } from '#src/volume/backends.js';
 import { Gate } from '../support/gate.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore } from '../support/sql.js';
@@ -54,6 +54,31 @@ test('a backend whose folder goes away looks down, and is up again when the fold
   await rename(join(folder, 'away'), join(folder, 'moved'));
   await cameUp('host@moved', 2);
   t.true(moved?.isUp);
+});
+
+test('a backend whose file system hangs keeps no other from starting, and is up when it answers', async (t) => {
+  const folder = await folderFor(t);
+  const gate = new Gate();
+  class Hanging extends FileDriver {
+    override async start(signal: AbortSignal): ReturnType<FileDriver['start']> {
+      await gate.enter();
+      return super.start(signal);
+    }
+  }
+  const driverOf = (options: FileDriverOptions): FileDriver =>
+    options.backend === 'host@hung' ? new Hanging(options) : new FileDriver(options);
+  const more = { startPatienceMs: 200 };
+  const { backends, cameUp, lines } = await backendsAt(t, folder, ['good', 'hung'], 10, driverOf, more);
+  t.teardown(() => gate.open());
+
+  await backends.start();
+
+  await cameUp('host@good');
+  t.false(backends.find('host@hung')?.isUp);
+  t.true(lines.some(({ level, fields }) => level === 'warn' && fields.backend === 'host@hung'));
+  gate.open();
+  await cameUp('host@hung');
+  t.true(backends.find('host@hung')?.isUp);
 });
 
 test('a backend whose file system hangs keeps no other from being looked at', async (t) => {
@@ -149,6 +174,7 @@ async function backendsAt(
   names: readonly string[],
   firstPauseMs = 10,
   driverOf = (options: FileDriverOptions): FileDriver => new FileDriver(options),
+  more: Partial<BackendsOptions> = {},
 ) {
   const lines: { level: string; fields: LogFields }[] = [];
   const write =
@@ -167,6 +193,7 @@ async function backendsAt(
     onUp: ({ name }) => up.push(name),
     onDown: ({ name }) => down.push(name),
     checkEveryMs: 10,
+    ...more,
     firstPauseMs,
     longestPauseMs: Math.max(firstPauseMs, 50),
   });
