@@ -1,12 +1,13 @@
+import { loadConfig } from '#src/config/load.js';
 import { UpdateServiceCapabilitiesRequest } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
 import type { RequestSpec } from '#src/objects/request-spec.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
-import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
+import { filtersByName } from '#src/scheduler/filters/index.js';
 import { Pools } from '#src/scheduler/pools.js';
 import type { CapabilityReport } from '#src/scheduler/report.js';
-import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
-import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
+import { weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { weighersByName } from '#src/scheduler/weighers/index.js';
 
 const POOLS_A_BACKEND = 10;
 const ZONES = ['zone-a', 'zone-b', 'zone-c', 'zone-d', 'zone-e'];
@@ -39,14 +40,16 @@ export class Estate {
       })),
     );
     for (let index = 0; index < this.#backendCount; index += 1) this.pools.report(this.reportOf(index));
+    const { config } = loadConfig({ hostname: 'bench', home: '/', environment: {} });
+    const { capacityWeightMultiplier, allocatedCapacityWeightMultiplier, volumeNumberMultiplier } = config;
     this.scheduler = new FilterScheduler({
-      ...{ pools: this.pools, maxAttempts: 3 },
-      filters: filtersByName(DEFAULT_FILTERS, { functions: new Functions() }),
-      weighers: weighersByName(DEFAULT_WEIGHERS, {
-        ...{ capacityWeightMultiplier: 1, allocatedCapacityWeightMultiplier: -1, volumeNumberMultiplier: -1 },
+      ...{ pools: this.pools, maxAttempts: config.schedulerMaxAttempts },
+      filters: filtersByName(config.schedulerDefaultFilters, { functions: new Functions() }),
+      weighers: weighersByName(config.schedulerDefaultWeighers, {
+        ...{ capacityWeightMultiplier, allocatedCapacityWeightMultiplier, volumeNumberMultiplier },
         ...{ functions: new Functions(), random: this.#random },
       }),
-      weightHandler: weightHandlerByName(DEFAULT_WEIGHT_HANDLER, this.#random),
+      weightHandler: weightHandlerByName(config.schedulerWeightHandler, this.#random),
     });
   }
 
