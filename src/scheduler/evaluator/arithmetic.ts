@@ -2,15 +2,19 @@ import { toFloat } from '../python/number.js';
 import { PythonError } from '../python/python-error.js';
 import { isLess, isNumeric, kindOf, number, type Operand } from './operand.js';
 
-/** Largest int that is computed, bits; largest text or list, elements. Python has neither bound, and hangs instead. */
+/**
+ * Largest int that is computed, bits; longest text, letters; largest list, elements with those of its elements: lists are
+ * compared element by element. Python has no such bounds, and hangs instead.
+ */
 const MAX_BITS = 4_096;
 const MAX_LENGTH = 65_536;
+const MAX_ELEMENTS = 1_024;
 
 /** Python's `a += b`: sums, joins texts, and adds the elements of a list or the letters of a text to a list. */
 export function add(a: Operand, b: Operand): Operand {
-  if (typeof a === 'string' && typeof b === 'string') return bounded(a.length + b.length, () => a + b);
+  if (typeof a === 'string' && typeof b === 'string') return bounded(a.length + b.length, MAX_LENGTH, () => a + b);
   if (typeof a === 'object' && (typeof b === 'object' || typeof b === 'string')) {
-    return bounded(a.length + b.length, () => [...a, ...Array.from<Operand>(b)]);
+    return bounded(sizeOf(a) + sizeOf(b), MAX_ELEMENTS, () => [...a, ...Array.from<Operand>(b)]);
   }
   return arithmetic(
     a,
@@ -19,6 +23,12 @@ export function add(a: Operand, b: Operand): Operand {
     (x, y) => x + y,
     (x, y) => x + y,
   );
+}
+
+/** A list with something in front of it: of anything else the two become one. Throws OverflowError. */
+export function prepend(head: Operand, tail: Operand): Operand {
+  const rest = typeof tail === 'object' ? tail : [tail];
+  return bounded(sizeOf([head]) + sizeOf(rest), MAX_ELEMENTS, () => [head, ...rest]);
 }
 
 /** Python's `a - b`. Throws TypeError, OverflowError. */
@@ -124,7 +134,7 @@ function repeated(sequence: string | readonly Operand[], times: Operand): Operan
   const count = typeof times === 'boolean' ? BigInt(times) : times;
   if (typeof count !== 'bigint') throw mismatch(sequence, '*', times);
   const wanted = count < 0n ? 0n : count;
-  if (wanted * BigInt(sequence.length) > MAX_LENGTH) throw tooLarge();
+  if (wanted * BigInt(sizeOf(sequence)) > (typeof sequence === 'string' ? MAX_LENGTH : MAX_ELEMENTS)) throw tooLarge();
   const n = sequence.length === 0 ? 0 : Number(wanted);
   return typeof sequence === 'string' ? sequence.repeat(n) : Array.from({ length: n }, () => sequence).flat();
 }
@@ -146,9 +156,15 @@ function boundedInt(value: bigint): bigint {
   return value;
 }
 
-function bounded<T>(length: number, make: () => T): T {
-  if (length > MAX_LENGTH) throw tooLarge();
+function bounded<T>(size: number, most: number, make: () => T): T {
+  if (size > most) throw tooLarge();
   return make();
+}
+
+/** Letters of a text; elements of a list, and those of its elements. */
+function sizeOf(sequence: string | readonly Operand[]): number {
+  if (typeof sequence === 'string') return sequence.length;
+  return sequence.reduce<number>((size, item) => size + (typeof item === 'object' ? sizeOf(item) : 0), sequence.length);
 }
 
 function tooLarge(): PythonError {

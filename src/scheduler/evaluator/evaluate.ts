@@ -1,7 +1,7 @@
 import { integerOf, parseFloatText } from '../python/number.js';
 import { PythonError } from '../python/python-error.js';
 import { get, isMap, kindOf, type Value, type ValueMap } from '../python/value.js';
-import { add, call, divide, multiply, power, subtract } from './arithmetic.js';
+import { add, call, divide, multiply, power, prepend, subtract } from './arithmetic.js';
 import type { Expression, Link } from './expression.js';
 import { isEqual, isLess, isLessOrEqual, isTrue, type Operand } from './operand.js';
 
@@ -44,7 +44,7 @@ function chain({ level, first, rest }: Extract<Expression, { kind: 'chain' }>, v
       return compares(first, rest, valueOf);
     case 'list': {
       const [head, tail] = firstTwo(first, rest, valueOf);
-      return typeof tail === 'object' ? [head, ...tail] : [head, tail];
+      return prepend(head, tail);
     }
     // both sides are evaluated, and what stands behind the second one never is
     case 'and': {

@@ -64,9 +64,12 @@ const LEVELS: readonly Level[] = [
 
 const REAL = /\d+\.\d+/y;
 const INTEGER = /\d+/y;
-/** A quote is doubled, or escaped, to stand inside; the quotes go when the text is evaluated. */
-const DOUBLE_QUOTED = /"(?:[^"\n\r\\]|""|\\(?:[^x]|x[0-9a-fA-F]+))*"/y;
-const SINGLE_QUOTED = /'(?:[^'\n\r\\]|''|\\(?:[^x]|x[0-9a-fA-F]+))*'/y;
+/**
+ * A quote is doubled, or escaped, to stand inside; the quotes go when the text is evaluated. `\x` wants one digit, and those that
+ * follow are letters like others: were they read with it, a text without its end would be tried in every way to share them out.
+ */
+const DOUBLE_QUOTED = /"(?:[^"\n\r\\]|""|\\(?:[^x]|x[0-9a-fA-F]))*"/y;
+const SINGLE_QUOTED = /'(?:[^'\n\r\\]|''|\\(?:[^x]|x[0-9a-fA-F]))*'/y;
 const CONSTANTS: readonly RegExp[] = [REAL, INTEGER, IDENTIFIER, DOUBLE_QUOTED, SINGLE_QUOTED];
 const SPACE = /[ \t\r\n]*/y;
 

@@ -42,6 +42,16 @@ test(raises, "'a' * 99999999999", 'OverflowError');
 test(raises, '('.repeat(5_000), 'EvaluatorParseException');
 test(raises, '-'.repeat(5_000) + '1', 'EvaluatorParseException');
 test(raises, '1'.repeat(100_000), 'EvaluatorParseException');
+test(raises, '"' + '\\xaa'.repeat(2_000), 'EvaluatorParseException');
+test(raises, "'" + '\\xaa'.repeat(2_000), 'EvaluatorParseException');
+test(raises, `${listsOfLists()} == ${listsOfLists()}`, 'OverflowError');
+test(raises, `max((${listsOfLists()}), (${listsOfLists()}))`, 'OverflowError');
+test(gives, '"\\xaaz\\x0\\""', '\\xaaz\\x0\\');
+
+/** Short to write, and with more elements than anybody could compare one by one. */
+function listsOfLists(): string {
+  return `${'('.repeat(4)}1, 1${') * 1000, 1'.repeat(3)}) * 1000`;
+}
 
 /** Texts that are nearly expressions: random words reach deeper than random letters. */
 const almost = fc
