@@ -57,7 +57,8 @@ const take = statement<{ age: number; limit: number }>()(({ db, dialect, now }, 
   const due = db
     .selectFrom('quota_projects')
     .select('project_id')
-    .where('checked_at', '<=', sql<number>`${now} - ${p.age}`)
+    // one of the future is from before the clock was set back
+    .where((eb) => eb.or([eb('checked_at', '<=', sql<number>`${now} - ${p.age}`), eb('checked_at', '>', now)]))
     .orderBy('checked_at')
     .limit(p.limit);
   return db

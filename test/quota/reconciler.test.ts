@@ -1,4 +1,5 @@
 import test from 'ava';
+import { sql } from 'kysely';
 import { listQuotaProjects, noteProject, takeUnchecked } from '#src/db/quota-projects.js';
 import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
@@ -10,6 +11,7 @@ import { eventually, recordingLog, redisFor, SILENT } from '../support/redis.js'
 import { sqliteStore, storesFor } from '../support/sql.js';
 
 const INTERVAL_MS = 3_600_000;
+const LEASE_MS = 60_000;
 
 storesFor('projects are compared when nobody has for an interval, by one process each', async (t, store) => {
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
@@ -28,6 +30,13 @@ storesFor('projects are compared when nobody has for an interval, by one process
   const rest = await takeUnchecked(store, { minAgeMs: INTERVAL_MS, limit: 8 });
   t.deepEqual([...first, ...rest].sort(), names);
   t.deepEqual(await takeUnchecked(store, { minAgeMs: INTERVAL_MS, limit: 8 }), []);
+});
+
+storesFor('projects that were compared before the clock was set back are compared', async (t, store) => {
+  await store.apply([noteProject('before'), noteProject('now')]);
+  await store.apply([{ statement: ahead.with({ project: 'before' }), rows: 1 }]);
+  t.deepEqual(await takeUnchecked(store, { minAgeMs: INTERVAL_MS, limit: 10 }), ['before']);
+  t.deepEqual(await takeUnchecked(store, { minAgeMs: INTERVAL_MS, limit: 10 }), []);
 });
 
 storesFor(
@@ -52,7 +61,7 @@ test('what is wrong is mended, counted and told; what cannot be compared does no
   await client.hincrby(keysOf(wrong).usage, 'i:gigabytes', 100);
   await client.del(keysOf(gone).usage);
   await figures(engine, broken);
-  await client.hset(keysOf(broken).usage, 'lease', `somebody ${Date.now() + 60_000}`);
+  await client.hset(keysOf(broken).usage, 'lease', `somebody ${Date.now() + LEASE_MS}`);
 
   t.is(await reconciler.round(), 0, 'they were counted just now');
   await longAgo(engine.store);
@@ -127,7 +136,7 @@ async function reconciling(
   const log = recordingLog();
   const { redis, scripts, rebuild } = engine;
   const check = new QuotaCheck({
-    ...{ redis, scripts, store, rebuild, log, sums: { countSnapshotGib: true } },
+    ...{ redis, scripts, store, rebuild, log, sums: { countSnapshotGib: true }, leaseMs: LEASE_MS },
     onChecked: (by: CheckedBy, outcome: CheckOutcome) => outcomes.push(`${by} ${outcome}`),
   });
   const reconciler = new Reconciler({ store, check, log, intervalMs: INTERVAL_MS, patienceMs: 2_000, ...options });
@@ -141,6 +150,13 @@ async function charged(engine: Engine): Promise<string> {
   await new Creation(engine, projectId, 10).all();
   return projectId;
 }
+
+const ahead = statement<{ project: string }>()(({ db, now }, p) =>
+  db
+    .updateTable('quota_projects')
+    .set({ checked_at: sql<number>`${now} + ${2 * INTERVAL_MS}` })
+    .where('project_id', '=', p.project),
+);
 
 const forget = statement()(({ db }) => db.updateTable('quota_projects').set({ checked_at: 0 }));
 
