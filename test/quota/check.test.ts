@@ -41,6 +41,23 @@ storesFor(
   },
 );
 
+for (const [field, value] of [
+  ['looked', ''],
+  ['lease', `audit-${randomUUID()} `],
+  ['lease', `${randomUUID()} `],
+] as const) {
+  const what = field === 'looked' ? 'a look' : `the lease of ${value.startsWith('audit-') ? 'a look' : 'a rebuild'}`;
+  test(`after Redis's clock was set back, a project does not wait for ${what} from before`, async (t) => {
+    const store = await sqliteStore(t);
+    const engine = engineOf(await redisFor(t), store);
+    const projectId = await projectWith(store);
+    await new Creation(engine, projectId, 10).all();
+    await engine.redis.client.hset(keysOf(projectId).usage, field, `${value}${Date.now() + 3_600_000}`);
+    t.deepEqual(await look(engine, projectId), []);
+    t.is(await figures(engine, projectId), '1/0 10/0 1/0 10/0');
+  });
+}
+
 storesFor('nothing is wrong after any step of a creation that is undone', async (t, store) => {
   const engine = engineOf(await redisFor(t), store);
   const projectId = await projectWith(store);
@@ -210,7 +227,7 @@ test('a rebuild that must not wait takes the books away from one who looks, who 
   await new Creation(engine, projectId, 10).all();
   const { usage, deadlines, held, tombstones } = keysOf(projectId);
   const { redis, scripts, rebuild } = engine;
-  const mine = { owner: 'audit-of-somebody', lease: 60_000, rest: 0 };
+  const mine = { owner: 'audit-of-somebody', lease: 5_000, rest: 0 };
   t.is(await redis.run(scripts.auditBegin, { usage }, mine, soon()), 'begun');
   t.is(await redis.run(scripts.auditBegin, { usage }, { ...mine, owner: 'audit-of-another' }, soon()), 'busy');
   await t.throwsAsync(rebuild.run(projectId, 'stale', deadlineIn(100)), { name: 'NoAnswer' }, 'it only waits');

@@ -15,8 +15,10 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local state = redis.pcall('HMGET', usage, 'tok', 'lease', 'looked')
 if state.err or state[1] ~= TOK then return { 'unloaded' } end
+-- A time that is further ahead than it can have been set is from before the clock went back: nobody waits for it.
+local function is_ahead(at, most) return at > now and at <= now + most end
 local holder, ends = string.match(state[2] or '', '^(%S+) (%d+)$')
-if holder and holder ~= owner and tonumber(ends) > now then return { 'busy' } end
-if now < (tonumber(state[3] or '') or 0) + rest then return { 'busy' } end
+if holder and holder ~= owner and is_ahead(tonumber(ends), lease) then return { 'busy' } end
+if is_ahead((tonumber(state[3] or '') or 0) + rest, rest) then return { 'busy' } end
 redis.call('HSET', usage, 'lease', owner .. ' ' .. string.format('%.0f', now + lease))
 return { 'begun' }

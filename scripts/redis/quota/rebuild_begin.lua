@@ -23,8 +23,10 @@ else
     -- Who only looks gives way to who must not wait: its look ends as lost, and begins again.
     local looks = holder and string.sub(holder, 1, 6) == 'audit-'
     local waits = looks and token == TOK and not force
-    if holder and holder ~= owner and tonumber(ends) > now and (waits or not looks) then
-      return { 'busy', tonumber(ends) - now }
+    -- A lease that ends later than a new one would is from before the clock went back: its owner may be long dead.
+    local left = holder and tonumber(ends) - now
+    if holder and holder ~= owner and left > 0 and left <= lease and (waits or not looks) then
+      return { 'busy', left }
     end
   elseif token == TOK and not force then
     return { 'fresh' }
