@@ -105,9 +105,10 @@ export interface Recovery {
 }
 
 /**
- * Takes rows that their flow has left behind, oldest first: old ones, and at once those whose staged work is of a process that
- * has died or was started anew at its address. To take one of a flow that goes on is harmless: whoever is first decides.
- * `held` rows belong to work that goes on.
+ * Takes rows that their flow has left behind: old ones, and at once those whose staged work is of a process that has died or was
+ * started anew at its address. To take one of a flow that goes on is harmless: whoever is first decides. `held` rows belong to
+ * work that goes on. Those that nobody has tried come first, oldest first, then those whose last try is the longest ago: however
+ * many cannot be ended now, they keep no other waiting.
  */
 export async function takeRecoverable(store: Store, recovery: Recovery): Promise<readonly Settlement[]> {
   const { owner, minAgeMs, downAfterMs, leaseMs, limit } = recovery;
@@ -278,9 +279,17 @@ const take = statement<Take>()(({ db, dialect, now }, p) => {
   const due = db
     .selectFrom('quota_settlements')
     .select('id')
-    .where((eb) => eb.or([eb('created_at', '<=', sql<number>`${now} - ${p.age}`), eb.exists(ofTheDead(eb))]))
-    .where('lease_until', '<=', now)
+    .where((eb) =>
+      eb.or([
+        eb('created_at', '<=', sql<number>`${now} - ${p.age}`),
+        eb('created_at', '>', now), // as below
+        eb.exists(ofTheDead(eb)),
+      ]),
+    )
+    // one that ends later than ours would is from before the clock was set back
+    .where((eb) => eb.or([eb('lease_until', '<=', now), eb('lease_until', '>', sql<number>`${now} + ${p.lease}`)]))
     .where('state', '<>', 'held')
+    .orderBy('lease_until')
     .orderBy('created_at')
     .limit(p.limit);
   return db

@@ -203,6 +203,22 @@ storesFor('a row is taken by one process at a time, when it is old enough', asyn
   t.deepEqual(await take('c', 0, 60_000, 10), []);
 });
 
+storesFor('rows that cannot be ended keep no others waiting, however many and old they are', async (t, store) => {
+  const rows = await threeCharges(store, { createdAgoMs: [30_000, 20_000, 10_000] });
+  const take = async (limit: number) =>
+    (await takeRecoverable(store, { ...ANYBODY, leaseMs: 0, limit })).map(({ id }) => rows.indexOf(id)).sort();
+
+  t.deepEqual(await take(2), [0, 1]);
+  t.deepEqual(await take(1), [2]);
+  t.deepEqual(await take(3), [0, 1, 2]);
+});
+
+storesFor('rows from before the clock was set back are taken', async (t, store) => {
+  await threeCharges(store, { createdAgoMs: [-3_600_000, 120_000, 120_000], leasedForMs: [0, 3_600_000, 10_000] });
+  const rows = await takeRecoverable(store, { ...ANYBODY, limit: 10 });
+  t.is(rows.length, 2, 'the third is somebody’s');
+});
+
 /** What may become of the process of a flow, and whether its row is taken before it is old. */
 const FATES: Record<string, { readonly taken: boolean; readonly befall: (store: Store) => Promise<unknown> }> = {
   'is alive': { taken: false, befall: async () => undefined },
@@ -313,6 +329,33 @@ test('what a recovery took before it died is recovered by another within the tim
   await eventually('recovered', recovered, 10_000);
   t.true(await recovered());
 });
+
+const ANYBODY = { owner: 'anybody', minAgeMs: 5_000, downAfterMs: 60_000, leaseMs: 30_000 };
+
+/** Charges with these ages and leases, by the database's clock. Returns their ids. */
+async function threeCharges(
+  store: Store,
+  {
+    createdAgoMs,
+    leasedForMs = [],
+  }: { readonly createdAgoMs: readonly number[]; readonly leasedForMs?: readonly number[] },
+): Promise<readonly string[]> {
+  const ids = createdAgoMs.map(() => randomUUID());
+  const row = { projectId: newProject(), deltas: { volumes: 1 }, resourceType: 'Volume', resourceId: randomUUID() };
+  const now = await databaseNow(store);
+  for (const [index, id] of ids.entries()) {
+    const times = {
+      created: now - (createdAgoMs[index] ?? 0),
+      leased: leasedForMs[index] ? now + leasedForMs[index] : 0,
+    };
+    await store.apply([insertCharge({ ...row, id }), { statement: setTimes.with({ id, ...times }), rows: 1 }]);
+  }
+  return ids;
+}
+
+const setTimes = statement<{ id: string; created: number; leased: number }>()(({ db }, p) =>
+  db.updateTable('quota_settlements').set({ created_at: p.created, lease_until: p.leased }).where('id', '=', p.id),
+);
 
 function recoveryOf(engine: Engine, resources = CHARGED_VOLUMES, leaseMs = 30_000): Recovery {
   const { store, settlements, rebuild } = engine;
