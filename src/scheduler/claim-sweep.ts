@@ -7,6 +7,8 @@ import type { Claims } from './claims.js';
 
 /** Report periods after which no report will say any more what has become of a claim. */
 const REPORTS = 2;
+/** How long a round waits in all for a Redis that does not answer, ms. */
+const MOST_SILENT_MS = 3_000;
 
 export interface ClaimSweepOptions {
   readonly store: Store;
@@ -32,9 +34,16 @@ export function sweepClaims(options: ClaimSweepOptions): Rounds {
 }
 
 async function once({ store, claims, reportIntervalMs, downAfterMs, log }: ClaimSweepOptions): Promise<boolean> {
+  let silentMs = 0;
   for (const backend of await backendsToLookAt(store, downAfterMs)) {
+    const askedAt = performance.now();
     const book = await claims.list(backend);
-    if (!book) return false; // Redis does not say: it will the next time
+    if (!book) {
+      // what cannot be read is of this backend alone and said at once; where nobody answers, nobody waits for every backend
+      silentMs += performance.now() - askedAt;
+      if (silentMs > MOST_SILENT_MS) return false;
+      continue;
+    }
     const stale = await claimsWithoutWork(store, book.claims, REPORTS * reportIntervalMs);
     for (const claim of stale) await claims.release(claim, backend);
     if (stale.length > 0) log.info('ended claims that nobody is at work for', { backend, claimCount: stale.length });

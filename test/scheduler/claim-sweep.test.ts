@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { placeVolume } from '#src/db/volume-transitions.js';
+import { claimKeysOf } from '#src/scheduler/claim-scripts.js';
 import { sweepClaims } from '#src/scheduler/claim-sweep.js';
 import { readyRow } from '../casts/rows.js';
 import { claimsOver, newBackend, poolAs } from '../support/claims.js';
@@ -36,6 +37,23 @@ storesFor('room that nobody is at work for is free again after two reports, and 
   t.deepEqual(await left(), [atWork, fresh].toSorted());
   await sweep.stop();
   await sweep.stop();
+});
+
+storesFor('a backend whose claims cannot be read keeps no room of the others', async (t, store) => {
+  const redis = await redisFor(t);
+  const claims = claimsOver(redis, { workMs: 600_000, reportIntervalMs: REPORT_MS });
+  const backends = [newBackend(), newBackend()].toSorted();
+  for (const backend of backends) await volumeAt(store, backend);
+  const [unreadable = '', other = ''] = backends;
+  await redis.client.set(claimKeysOf(unreadable).claims, 'no hash');
+  await claims.claim({ volumeId: randomUUID(), epoch: 2 }, poolAs(other, 'p', 100, 1), 1, false);
+
+  const sweep = sweepClaims({ store, claims, reportIntervalMs: REPORT_MS, downAfterMs: 60_000, log: SILENT });
+  sweep.start();
+  t.teardown(() => sweep.stop());
+  const left = async () => (await claims.list(other))?.count;
+  await eventually('the other ends', async () => (await left()) === 0);
+  t.is(await left(), 0);
 });
 
 /** A volume on a backend, of which nothing is left to do. */
