@@ -1,7 +1,7 @@
 import type { FieldViolation } from '../errors/catalogue.js';
 import { Fault } from '../errors/fault.js';
 import { isUnmeasured, maxOverSubscriptionRatio } from './capacity.js';
-import { parseFloatText } from './python/number.js';
+import { parseFloatText, toFloat } from './python/number.js';
 import { PythonError } from './python/python-error.js';
 import { get, isList, isMap, type Value, type ValueMap } from './python/value.js';
 
@@ -73,7 +73,9 @@ function figureViolations(pool: ValueMap, field: string, globalRatio: string): F
     const value = get(pool, key);
     return value === undefined || isUsable(value) ? [] : [{ field: `${field}.${key}`, description }];
   });
-  return unusable.length > 0 ? unusable : ratioViolations(pool, field, globalRatio);
+  return unusable.length > 0
+    ? unusable
+    : [...reservedViolations(pool, field), ...ratioViolations(pool, field, globalRatio)];
 }
 
 /** What filters and weighers calculate with. Cinder reads some of them from text, too. */
@@ -103,6 +105,12 @@ function isNumber(value: Value): boolean {
 
 function isNumeral(value: Value): boolean {
   return typeof value === 'string' ? Number.isFinite(parseFloatText(value)) : isNumber(value);
+}
+
+function reservedViolations(pool: ValueMap, field: string): FieldViolation[] {
+  const [total, percentage] = [get(pool, 'total_capacity_gb') ?? 0, get(pool, 'reserved_percentage') ?? 0];
+  if (isUnmeasured(total) || Number.isFinite(toFloat(total) * (toFloat(percentage) / 100))) return [];
+  return [{ field: `${field}.reserved_percentage`, description: 'must reserve a finite part of total_capacity_gb' }];
 }
 
 function ratioViolations(pool: ValueMap, field: string, globalRatio: string): FieldViolation[] {

@@ -34,6 +34,16 @@ for (const [key, values] of Object.entries({
   }
 }
 
+for (const total_capacity_gb of [1e308, '1e308']) {
+  test(`a report that reserves more than a number can say, of ${shown(total_capacity_gb)}, is refused, and decisions go on`, (t) => {
+    const { pools, place } = two();
+    const pool = { ...SANE, pool_name: 'p', total_capacity_gb, reserved_percentage: 1e5 };
+    const error = t.throws(() => pools.report(report({ pools: [pool] })));
+    t.true(error.message.includes('capabilities.pools[0].reserved_percentage'), error.message);
+    t.is(place(40), 'sane@b#p');
+  });
+}
+
 for (const [what, figures] of Object.entries({
   'a negative size': { total_capacity_gb: -100 },
   'no size at all': { total_capacity_gb: 0 },
