@@ -117,15 +117,15 @@ export function configuredFiles<T>(given: ConfiguredFilesOptions<T>): LiveFiles<
   return files;
 }
 
-/** What tells a file from what was there before it. */
+/** What tells a file from what was there before it: a change of who may read it, too, makes one that could not be read worth a try. */
 function looksOf(files: readonly string[]): string {
   return files.map(looks).join(' ');
 }
 
 function looks(file: string): string {
   try {
-    const { mtimeMs, size, ino } = statSync(file);
-    return `${mtimeMs}:${size}:${ino}`;
+    const { mtimeMs, ctimeMs, size, ino } = statSync(file);
+    return `${mtimeMs}:${ctimeMs}:${size}:${ino}`;
   } catch {
     return 'none';
   }

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '#src/config/load.js';
@@ -59,6 +59,31 @@ test('a file that cannot be used leaves the last value, with one line in the log
   await writeFile(path, '2222');
   await until('the mended file', () => files.value === 2222);
   t.is(log.lines.filter(({ level }) => level === 'error').length, 1);
+});
+
+test('a file that could not be read is read once it may be, though nobody writes it again', async (t) => {
+  const path = join(await folderFor(t), 'secret');
+  await writeFile(path, '1', { mode: 0o600 });
+  const log = recordingLog();
+  const files = new LiveFiles({
+    name: 'secret',
+    files: () => [path],
+    read() {
+      // tests may run as one who may read everything
+      if ((statSync(path).mode & 0o400) === 0) throw new Error('EACCES');
+      return readFileSync(path, 'utf8');
+    },
+    ...{ log, intervalMs: 10 },
+  });
+  t.teardown(() => files.close());
+  files.watch();
+
+  await rm(path);
+  await writeFile(path, '2', { mode: 0o200 });
+  await until('a line in the log', () => log.lines.length > 0);
+  await chmod(path, 0o600);
+  await until('the file that may be read', () => files.value === '2');
+  t.is(files.value, '2');
 });
 
 test('a reload reads at once, from where the value stands then, and throws what is wrong', async (t) => {
