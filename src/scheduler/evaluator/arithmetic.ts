@@ -7,7 +7,7 @@ import { isLess, isNumeric, kindOf, number, type Operand } from './operand.js';
  * compared element by element. Python has no such bounds, and hangs instead.
  */
 const MAX_BITS = 4_096;
-const MAX_LENGTH = 65_536;
+const MAX_LENGTH = 4_096;
 const MAX_ELEMENTS = 1_024;
 
 /** Python's `a += b`: sums, joins texts, and adds the elements of a list or the letters of a text to a list. */
