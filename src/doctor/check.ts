@@ -11,9 +11,12 @@ export interface Suspect {
   readonly sign: string;
   /**
    * Mends it, if it is still what the sign says, and answers what was done. Throws ChangedMeanwhile or RowCountMismatch
-   * when it is not, NotMended when it cannot be. Of kinds that are repairable, and of no others.
+   * when it is not, NotMended when it cannot be. Of kinds that are repairable, and of no others; absent: this one is an
+   * operator's business.
    */
   readonly repair?: (signal: AbortSignal) => Promise<string>;
+  /** What an operator can do instead. @default the remedy of its kind */
+  readonly byHand?: string;
 }
 
 /** A part of what a check looks at. */

@@ -103,7 +103,8 @@ function identity({ kind, resource, sign }: Suspect): string {
 
 async function found(suspect: Suspect, { repair, signal }: DiagnosisOptions): Promise<Finding> {
   const { kind, resource, description } = suspect;
-  const { remedy, repairable } = KINDS[kind];
+  const { byHand: remedy = KINDS[kind].remedy } = suspect;
+  const repairable = suspect.repair !== undefined;
   const finding = { kind, resource, description, remedy, repairable, repaired: false };
   if (!repair || !suspect.repair) return finding;
   try {

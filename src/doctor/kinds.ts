@@ -6,7 +6,7 @@ export type Subject = (typeof SUBJECTS)[number];
 /** What is said of every finding of a kind. */
 interface Kind {
   readonly subject: Subject;
-  /** Whether `repair` mends it: without destroying data, or the record of a volume. */
+  /** Whether `repair` mends such a thing where it can: without destroying data, or the record of a volume. */
   readonly repairable: boolean;
   /** What `repair` does; of the others what an operator can do. */
   readonly remedy: string;

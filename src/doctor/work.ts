@@ -4,6 +4,7 @@ import { forgetCharges, idleVolume, removeWork, wakeWork } from '../db/repairs.j
 import type { Store } from '../db/store.js';
 import { disownWorker } from '../db/workers.js';
 import { type Check, checkOfLists, type Suspect } from './check.js';
+import { KINDS } from './kinds.js';
 import { WORK_IN, WORKED_ON, type WorkedOn } from './volumes.js';
 
 export interface WorkCheckParts extends MessageParts {
@@ -85,7 +86,15 @@ function isExpected(status: string, resourceStatus: string, isParked: boolean): 
 function suspectOf(parts: WorkCheckParts, row: WorkFacts, problem: Problem): Suspect {
   const suspect = { ...problem, resource: row.resourceId, sign: `${row.epoch} ${row.state} ${row.revision ?? ''}` };
   const repair = repairOf(parts, row, problem.kind);
-  return repair ? { ...suspect, repair } : suspect;
+  if (repair) return { ...suspect, repair };
+  return KINDS[problem.kind].repairable ? { ...suspect, byHand: byHand(row) } : suspect;
+}
+
+/** What an operator can do about work that no repair ends. */
+function byHand({ resourceType, state }: WorkFacts): string {
+  return resourceType === 'Volume' && state !== 'staged'
+    ? 'look what the volume is; `volume reset-state` sets its status, and ends the work'
+    : 'look what the resource is, and remove its row of work from the records by hand';
 }
 
 function repairOf(parts: WorkCheckParts, row: WorkFacts, kind: Suspect['kind']): Suspect['repair'] {

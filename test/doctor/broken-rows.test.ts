@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { insertCharge, insertRelease } from '#src/db/quota-settlements.js';
 import type { Store } from '#src/db/store.js';
+import { putReadyWorker } from '#src/db/workers.js';
 import { breakRow } from '../support/broken-rows.js';
+import { snapshot } from '../support/quota-records.js';
 import { storesFor } from '../support/sql.js';
 import { recorded } from '../support/volumes.js';
-import { alive, claimed, everything, readyRow, registered, rowOf } from '../casts/rows.js';
+import { alive, claimed, CONTEXT, everything, readyRow, registered, rowOf } from '../casts/rows.js';
 import { diagnosed, FLOW_MS } from './diagnosed.js';
 
 storesFor('work with a broken context is looked at like any other', async (t, store) => {
@@ -32,6 +34,30 @@ storesFor('work in a state that is none is found, and its volume ended', async (
   t.deepEqual(recounted, [volume?.projectId]);
   t.deepEqual((await diagnosed(store)).findings, []);
 });
+
+storesFor(
+  'no repair is promised of work that nobody can end but by hand, and the operator is told how',
+  async (t, store) => {
+    const { message, resourceId } = await readyRow(store);
+    const { id: snapshotId, steps } = snapshot({ projectId: 'p1', volumeId: resourceId, status: 'creating' });
+    await store.apply(steps);
+    const ofSnapshot = { resourceType: 'Snapshot', resourceId: snapshotId, status: 'creating', target: null } as const;
+    await store.apply([putReadyWorker({ ...ofSnapshot, message, context: CONTEXT })]);
+    await breakRow(store, 'workers', snapshotId, { state: 'dancing' });
+    const { id: volumeId } = await recorded(store, { status: 'error_deleting' });
+    const ofVolume = { resourceType: 'Volume', resourceId: volumeId, status: 'error_deleting', target: null } as const;
+    await store.apply([putReadyWorker({ ...ofVolume, message, context: CONTEXT })]);
+    await breakRow(store, 'workers', volumeId, { state: 'dancing' });
+
+    for (const repair of [false, true]) {
+      const { findings: found } = await diagnosed(store, repair);
+      t.like(found[0], { resource: snapshotId, repairable: false, repaired: false });
+      t.regex(found[0]?.remedy ?? '', /remove its row of work from the records by hand/);
+      t.like(found[1], { resource: volumeId, repairable: false, repaired: false });
+      t.regex(found[1]?.remedy ?? '', /`volume reset-state` sets its status, and ends the work/);
+    }
+  },
+);
 
 storesFor('volumes in a status that is none are found, and left to an operator', async (t, store) => {
   const statuses = ['dancing', '', 'Available', 'zz\ntop'];
