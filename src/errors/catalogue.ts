@@ -423,6 +423,13 @@ export const FAULTS = {
     { backend: text },
     ({ backend }) => `The volume driver of '${backend}' is not initialized.`,
   ),
+  MostFilesUnexplained: entry(
+    'FAILED_PRECONDITION',
+    { backend: text, unexplained: number, explained: number },
+    ({ backend, unexplained, explained }) =>
+      `${unexplained} files of '${backend}' have no record, and only ${explained} have one: none is put away. ` +
+      "Look whether database_url and the backend's path belong together.",
+  ),
   VolumeBackendAPIException: entry(
     'INTERNAL',
     { reason: text },

@@ -4,7 +4,7 @@ import type { QuarantinedVolume } from '../drivers/inventory.js';
 import { Fault } from '../errors/fault.js';
 import type { Log } from '../log/log.js';
 import type { Backend } from './backend.js';
-import { lookAtStorage, type StorageProblem } from './storage-look.js';
+import { isOfOtherDatabase, lookAtStorage, type StorageProblem } from './storage-look.js';
 import { repairStorage } from './storage-repair.js';
 
 export interface OrphanSweepOptions {
@@ -41,8 +41,6 @@ interface Known {
 
 /** Problems of a backend that are remembered; more are no accident, and an operator's business. */
 const MOST_KNOWN = 10_000;
-/** So many files without a record may be put away whatever else there is. */
-const FEW = 10;
 /** Problems of a kind that are named in the log; their number is always there. */
 const NAMED = 10;
 
@@ -145,7 +143,7 @@ export class OrphanSweep {
   async #putAway(backend: Backend, due: readonly StorageProblem[], explained: number): Promise<void> {
     const { store, log, onSwept } = this.#options;
     const files = due.filter(isFile);
-    if (files.length > Math.max(FEW, explained)) {
+    if (isOfOtherDatabase({ unexplained: files.length, explained })) {
       const fields = { backend: backend.name, count: files.length, explained };
       log.error('most files have no record: nothing is put away; is this the right database?', fields);
       return;

@@ -108,6 +108,26 @@ function foundInWords(sizeBytes = 0): string {
   return Number.isNaN(sizeBytes) ? 'what has its name is no file' : `the file has ${sizeBytes} bytes`;
 }
 
+/** The files of a backend: how many a record or work under way explains, and how many nothing does. */
+export interface FileCounts {
+  readonly explained: number;
+  readonly unexplained: number;
+}
+
+/** Counts the files of a backend. Throws as `lookAtStorage`. */
+export async function countFiles(store: Store, backend: Backend, signal: AbortSignal): Promise<FileCounts> {
+  const { examined, explained } = await lookAtFiles(store, backend, signal);
+  return { explained, unexplained: examined - explained };
+}
+
+/** So many files without a record are possible whatever else there is. */
+const FEW = 10;
+
+/** Whether most of what is there has no record: then it is rather the database that is the wrong one. */
+export function isOfOtherDatabase({ explained, unexplained }: FileCounts): boolean {
+  return unexplained > Math.max(FEW, explained);
+}
+
 async function lookAtFiles(store: Store, backend: Backend, signal: AbortSignal): Promise<StoragePage> {
   const problems: StorageProblem[] = [];
   let [examined, explained] = [0, 0];

@@ -6,11 +6,21 @@ import { join } from 'node:path';
 import { GIB } from '#src/drivers/driver.js';
 import type { LogFields } from '#src/log/fields.js';
 import { OrphanSweep, type OrphanSweepOptions } from '#src/volume/orphan-sweep.js';
+import { repairStorage as repairHandler } from '#src/volume/handlers/repair-storage.js';
 import { lookAtStorage, type StorageProblem } from '#src/volume/storage-look.js';
+import { problemToWire } from '#src/volume/storage-on-the-wire.js';
 import { repairStorage } from '#src/volume/storage-repair.js';
 import { breakRow } from '../support/broken-rows.js';
 import { Gate } from '../support/gate.js';
-import { BACKEND, destroyRecord, hookedDriver, POOL, type VolumeService, volumeService } from './volume-service.js';
+import {
+  BACKEND,
+  CONTEXT,
+  destroyRecord,
+  hookedDriver,
+  POOL,
+  type VolumeService,
+  volumeService,
+} from './volume-service.js';
 
 const EVER = new AbortController().signal;
 
@@ -288,6 +298,27 @@ async function strayFile(service: VolumeService): Promise<string> {
   const id = randomUUID();
   await writeFile(fileOf(service, id), 'somebody may want this');
   return id;
+test('no repair puts files away where most have no record: that is rather the wrong database', async (t) => {
+  const service = await volumeService(t);
+  const handler = repairHandler({ store: service.store, backends: { find: () => service.backend } });
+  const repair = (problem: StorageProblem) =>
+    handler(
+      { problem: problemToWire(problem) },
+      { context: CONTEXT, target: BACKEND, version: '3.20', deadline: Date.now() + 10_000, signal: EVER },
+    );
+  await made(service);
+  for (let i = 0; i < 11; i += 1) await strayFile(service);
+  const [problem] = await problemsOf(service);
+  if (!problem) throw new Error('no file was found');
+
+  await t.throwsAsync(repair(problem), {
+    name: 'MostFilesUnexplained',
+    message:
+      /^11 files of 'alpha@file' have no record, and only 1 have one: none is put away\. Look whether database_url/,
+  });
+  t.is((await service.files()).filter((name) => name.startsWith('volume-')).length, 12);
+});
+
 }
 
 function fileOf({ folder }: VolumeService, id: string): string {
