@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { asVersion, knowsAs } from '../casts/as-version.js';
 import { CastReceiver } from '../casts/receiver.js';
 import { aheadOfDisk } from '../db/ahead-of-disk.js';
+import { databaseNow } from '../db/worker-cleanup.js';
 import type { BackendOptions } from '../config/backends.js';
 import type { Config } from '../config/schema.js';
 import { FileDriver, type PoolOptions } from '../drivers/file/file-driver.js';
@@ -103,6 +104,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     removeAfterMs: config.orphanRemoval === 'remove' ? config.orphanKeepTimeMs : undefined,
     uptime: () => performance.now(),
     now: () => Date.now(),
+    databaseNow: () => databaseNow(store),
     ...orphanMetrics(metrics, () => orphans.seen),
   });
 

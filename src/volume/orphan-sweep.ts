@@ -20,8 +20,10 @@ export interface OrphanSweepOptions {
   readonly removeAfterMs: number | undefined;
   /** ms, never going back. */
   readonly uptime: () => number;
-  /** ms since 1970. */
+  /** ms since 1970, by the host's clock. */
   readonly now: () => number;
+  /** ms since 1970, by the database's clock. Throws DatabaseUnavailable. */
+  readonly databaseNow: () => Promise<number>;
   /** Told of each file that was put away, or destroyed; never throws. @default nobody */
   readonly onSwept?: (what: 'quarantined' | 'removed') => void;
 }
@@ -39,7 +41,21 @@ interface Known {
   readonly isReported: boolean;
 }
 
-/** Problems of a backend that are remembered; more are no accident, and an operator's business. */
+/** A file in quarantine. */
+interface Seen {
+  /** Since when this process sees it there, by `uptime`. */
+  readonly since: number;
+  /** For how long it must have been seen there before it is destroyed, ms. */
+  readonly leastMs: number;
+}
+
+/**
+ * A file that was in quarantine already when a process began to look is seen there for so long before it is destroyed, ms:
+ * its stamp may be of a clock that was wrong, and somebody must have the time to notice.
+ */
+const LEAST_SEEN_MS = 86_400_000;
+
+/** Problems of a backend that are remembered, and files in its quarantine; more are no accident, and an operator's business. */
 const MOST_KNOWN = 10_000;
 /** Problems of a kind that are named in the log; their number is always there. */
 const NAMED = 10;
@@ -54,11 +70,15 @@ export class OrphanSweep {
   /** By backend, then by what identifies a problem. */
   readonly #known = new Map<string, ReadonlyMap<string, Known>>();
   readonly #quarantined = new Map<string, number>();
+  /** By backend, then by file: what the last look at the quarantine saw. */
+  readonly #seen = new Map<string, ReadonlyMap<string, Seen>>();
+  readonly #begun: { readonly now: number; readonly uptime: number };
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: OrphanSweepOptions) {
     this.#options = options;
+    this.#begun = { now: options.now(), uptime: options.uptime() };
   }
 
   /** Begins to sweep, after the first interval. */
@@ -158,11 +178,20 @@ export class OrphanSweep {
 
   async #sweepQuarantine(backend: Backend): Promise<void> {
     const { inventory } = backend.driver;
-    const { now, removeAfterMs = Infinity, log, onSwept } = this.#options;
+    const { removeAfterMs = Infinity, uptime, log, onSwept } = this.#options;
+    const before = this.#seen.get(backend.name);
+    const seen = new Map<string, Seen>();
+    const leastMs = before ? removeAfterMs : Math.min(removeAfterMs, LEAST_SEEN_MS);
     let count = 0;
     for await (const volumes of inventory.listQuarantined(this.#stopping.signal)) {
       count += volumes.length;
-      const old = volumes.filter(({ since }) => now() - since > removeAfterMs);
+      const patient = volumes.filter((volume) => {
+        const file = [volume.pool, volume.name, volume.since].join('\n');
+        const known = before?.get(file) ?? { since: uptime(), leastMs };
+        if (seen.size < MOST_KNOWN) seen.set(file, known);
+        return uptime() - known.since >= known.leastMs;
+      });
+      const old = await this.#olderThan(removeAfterMs, patient);
       await this.#forEach(backend, await this.#unrecorded(old), async (volume) => {
         await inventory.removeQuarantined(volume);
         count -= 1;
@@ -171,7 +200,17 @@ export class OrphanSweep {
         onSwept?.('removed');
       });
     }
+    this.#seen.set(backend.name, seen);
     this.#quarantined.set(backend.name, count);
+  }
+
+  /** By the slowest of all clocks: one that is ahead, or jumps there, makes no file old. */
+  async #olderThan(ms: number, volumes: readonly QuarantinedVolume[]): Promise<readonly QuarantinedVolume[]> {
+    if (volumes.length === 0 || ms === Infinity) return [];
+    const { now, uptime, databaseNow } = this.#options;
+    const sinceBegun = this.#begun.now + uptime() - this.#begun.uptime;
+    const earliest = Math.min(now(), sinceBegun, await databaseNow());
+    return volumes.filter(({ since }) => earliest - since > ms);
   }
 
   /** Those of which there is no record, on whatever backend: of the others it may be all that is left. */

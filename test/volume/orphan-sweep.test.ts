@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GIB } from '#src/drivers/driver.js';
 import type { LogFields } from '#src/log/fields.js';
@@ -197,6 +197,52 @@ test('the quarantine is emptied only where the configuration says so, and only o
   t.deepEqual(removing.outcomes, ['quarantined', 'removed']);
 });
 
+test('a clock that jumps ahead, of the host or of the database, destroys nothing in quarantine', async (t) => {
+  const ahead = { host: 0, database: 0 };
+  const { service, sweep, pass } = await swept(t, {
+    ...{ graceMs: 0, removeAfterMs: 60_000, now: () => Date.now() + ahead.host },
+    databaseNow: async () => Date.now() + ahead.database,
+  });
+  await strayFile(service);
+  await sweep.sweep();
+  await sweep.sweep();
+  for (const [host, database] of [
+    [10 * YEAR_MS, 0],
+    [0, 10 * YEAR_MS],
+    [10 * YEAR_MS, 10 * YEAR_MS],
+  ] as const) {
+    Object.assign(ahead, { host, database });
+    pass(20_000);
+    await sweep.sweep();
+    t.is(sweep.seen.quarantined, 1);
+  }
+  pass(20_000);
+  await sweep.sweep();
+  t.is(sweep.seen.quarantined, 0, 'its time has really passed');
+});
+
+test('a file that lay in quarantine before is not destroyed for a day, whatever its stamp says', async (t) => {
+  let passed = 0;
+  const { service, sweep } = await swept(t, {
+    ...{ graceMs: 0, removeAfterMs: 30 * DAY_MS, now: () => Date.now() + YEAR_MS },
+    ...{ uptime: () => passed, databaseNow: async () => Date.now() + YEAR_MS },
+  });
+  const quarantine = join(service.folder, POOL, '.quarantine');
+  await mkdir(quarantine);
+  const [old, written] = [`volume-${randomUUID()}.1`, `volume-${randomUUID()}.1`];
+  for (const name of [old, written]) await writeFile(join(quarantine, name), '');
+  const afterStamp = new Date(Date.now() + YEAR_MS);
+  await utimes(join(quarantine, written), afterStamp, afterStamp);
+
+  await sweep.sweep();
+  passed = 0.9 * DAY_MS;
+  await sweep.sweep();
+  t.is(sweep.seen.quarantined, 2);
+  passed = 1.1 * DAY_MS;
+  await sweep.sweep();
+  t.deepEqual(await readdir(quarantine), [written], 'it was written after it was put away: the clock was behind then');
+});
+
 test('what is in quarantine is not destroyed as long as there is a record of it, on whatever backend', async (t) => {
   const { service, sweep, pass, outcomes } = await swept(t, { graceMs: 0, removeAfterMs: 60_000 });
   const [here, elsewhere, migrated] = [await made(service), await made(service), await made(service)];
@@ -252,52 +298,6 @@ test('a repair that comes when a record explains the file, or work is on its way
   t.true((await service.files()).includes(`volume-${id}`));
 });
 
-test('a sweep that fails is said in the log, and the next one is made all the same', async (t) => {
-  const { service, sweep, lines } = await swept(t, { graceMs: 0 });
-  await rm(join(service.folder, POOL), { recursive: true });
-  await made(service).catch(() => undefined);
-  await service.backend.stop();
-  await sweep.sweep();
-  t.is(said(lines, 'a backend could not be swept').length, 1);
-});
-
-const NONE = { record_without_file: 0, file_of_other_size: 0, file_without_record: 0, half_made_file_left: 0 };
-
-/** A volume service and its sweep, whose clocks go on when the test says so. */
-async function swept(
-  t: ExecutionContext,
-  options: Partial<OrphanSweepOptions> & { readonly driver?: ReturnType<typeof hookedDriver> },
-) {
-  const { driver, ...own } = options;
-  const service = await volumeService(t, driver ? { driver } : {});
-  const lines: (LogFields & { readonly message: string })[] = [];
-  const outcomes: string[] = [];
-  const write = (message: string, fields: LogFields = {}): void => void lines.push({ ...fields, message });
-  let passed = 0;
-  const sweep = new OrphanSweep({
-    ...{ backends: () => [service.backend], store: service.store, intervalMs: 3_600_000, graceMs: 0 },
-    ...{ removeAfterMs: undefined, uptime: () => passed, now: () => Date.now() + passed },
-    log: { info: write, warn: write, error: write },
-    onSwept: (what) => outcomes.push(what),
-    ...own,
-  });
-  t.teardown(() => sweep.stop());
-  return { service, sweep, lines, outcomes, pass: (ms: number) => (passed += ms) };
-}
-
-const said = (lines: readonly { readonly message: string }[], message: string) =>
-  lines.filter((line) => line.message === message);
-
-async function made(service: VolumeService): Promise<string> {
-  const placed = await service.placed();
-  await service.work(placed);
-  return placed.id;
-}
-
-async function strayFile(service: VolumeService): Promise<string> {
-  const id = randomUUID();
-  await writeFile(fileOf(service, id), 'somebody may want this');
-  return id;
 test('no repair puts files away where most have no record: that is rather the wrong database', async (t) => {
   const service = await volumeService(t);
   const handler = repairHandler({ store: service.store, backends: { find: () => service.backend } });
@@ -319,6 +319,56 @@ test('no repair puts files away where most have no record: that is rather the wr
   t.is((await service.files()).filter((name) => name.startsWith('volume-')).length, 12);
 });
 
+test('a sweep that fails is said in the log, and the next one is made all the same', async (t) => {
+  const { service, sweep, lines } = await swept(t, { graceMs: 0 });
+  await rm(join(service.folder, POOL), { recursive: true });
+  await made(service).catch(() => undefined);
+  await service.backend.stop();
+  await sweep.sweep();
+  t.is(said(lines, 'a backend could not be swept').length, 1);
+});
+
+const DAY_MS = 86_400_000;
+const YEAR_MS = 365 * DAY_MS;
+
+const NONE = { record_without_file: 0, file_of_other_size: 0, file_without_record: 0, half_made_file_left: 0 };
+
+/** A volume service and its sweep, whose clocks go on when the test says so. */
+async function swept(
+  t: ExecutionContext,
+  options: Partial<OrphanSweepOptions> & { readonly driver?: ReturnType<typeof hookedDriver> },
+) {
+  const { driver, ...own } = options;
+  const service = await volumeService(t, driver ? { driver } : {});
+  const lines: (LogFields & { readonly message: string })[] = [];
+  const outcomes: string[] = [];
+  const write = (message: string, fields: LogFields = {}): void => void lines.push({ ...fields, message });
+  let passed = 0;
+  const sweep = new OrphanSweep({
+    ...{ backends: () => [service.backend], store: service.store, intervalMs: 3_600_000, graceMs: 0 },
+    ...{ removeAfterMs: undefined, uptime: () => passed, now: () => Date.now() + passed },
+    databaseNow: async () => Date.now() + passed,
+    log: { info: write, warn: write, error: write },
+    onSwept: (what) => outcomes.push(what),
+    ...own,
+  });
+  t.teardown(() => sweep.stop());
+  return { service, sweep, lines, outcomes, pass: (ms: number) => (passed += ms) };
+}
+
+const said = (lines: readonly { readonly message: string }[], message: string) =>
+  lines.filter((line) => line.message === message);
+
+async function made(service: VolumeService): Promise<string> {
+  const placed = await service.placed();
+  await service.work(placed);
+  return placed.id;
+}
+
+async function strayFile(service: VolumeService): Promise<string> {
+  const id = randomUUID();
+  await writeFile(fileOf(service, id), 'somebody may want this');
+  return id;
 }
 
 function fileOf({ folder }: VolumeService, id: string): string {

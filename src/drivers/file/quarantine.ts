@@ -43,7 +43,10 @@ export class Quarantine {
     throw new Error(`${this.#path} has ${MOST_OF_ONE} files of volume ${id}`);
   }
 
-  /** What is here; the time of a file's last change of name is when it was put away. */
+  /**
+   * What is here; the time of a file's last change of name is when it was put away, unless it was written later: then the
+   * clock was behind by the time it was put away.
+   */
   async *list(signal: AbortSignal): AsyncGenerator<readonly QuarantinedVolume[]> {
     for await (const names of namesIn(this.#path, signal)) {
       const found = await Promise.all(names.map((name) => this.#look(name)));
@@ -60,8 +63,8 @@ export class Quarantine {
     const id = readQuarantinedName(name);
     if (id === undefined) return undefined;
     try {
-      const { ctimeMs } = await lstat(join(this.#path, name));
-      return { id, pool: this.#pool, name, since: ctimeMs };
+      const { ctimeMs, mtimeMs } = await lstat(join(this.#path, name));
+      return { id, pool: this.#pool, name, since: Math.max(ctimeMs, mtimeMs) };
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw error;
