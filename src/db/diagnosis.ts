@@ -75,6 +75,8 @@ export interface TransientFacts {
   readonly revision: number;
   readonly createdAt: number;
   readonly hasWork: boolean;
+  /** It was a volume already, with data, before the work that its status speaks of. */
+  readonly hasData: boolean;
 }
 
 /** Volumes in a status behind one, in the order in which they were made, no further than `until`. */
@@ -97,6 +99,7 @@ export async function transientFacts(
   return rows.map((row) => ({
     ...{ id: row.id, projectId: row.project_id, userId: row.user_id, status: row.status as VolumeStatus },
     ...{ revision: row.revision, createdAt: row.created_at, hasWork: row.has_work === 1 },
+    hasData: row.launched_at !== null || row.previous_status !== null,
   }));
 }
 
@@ -237,7 +240,7 @@ interface TransitQuery {
 const inTransit = statement<TransitQuery>()(({ db }, p) =>
   db
     .selectFrom('volumes')
-    .select(['id', 'project_id', 'user_id', 'status', 'revision', 'created_at'])
+    .select(['id', 'project_id', 'user_id', 'status', 'revision', 'created_at', 'launched_at', 'previous_status'])
     .select((eb) =>
       flag(
         eb.exists(

@@ -87,11 +87,15 @@ function suspectOf(parts: VolumeCheckParts, volume: TransientFacts, status: Work
   const { id, projectId, userId, revision } = volume;
   const work: Work = WORK_IN[status];
   const context = { ...parts.context, projectId, userId };
-  return {
+  const suspect = {
     kind: 'status_without_work',
     resource: id,
     description: `the volume is '${status}', and nobody is at work on it`,
     sign: String(revision),
+  } as const;
+  if (status === 'downloading' && volume.hasData) return { ...suspect, byHand: HALF_WRITTEN };
+  return {
+    ...suspect,
     async repair(signal) {
       const failure = { work, reason: LOST, action: ACTION_OF[work], detail: 'UNKNOWN_ERROR' } as const;
       const charges = work === 'create' ? [forgetCharges('Volume', id)] : [];
@@ -105,5 +109,9 @@ function suspectOf(parts: VolumeCheckParts, volume: TransientFacts, status: Work
     },
   };
 }
+
+/** What an operator can do about a volume whose data were being replaced: nobody else knows which of them are there. */
+export const HALF_WRITTEN =
+  'an image was being written over its data: look which of the two is there, and set its status with `volume reset-state`';
 
 const LOST = 'The work was lost, and the status corrected by a diagnosis.';

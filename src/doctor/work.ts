@@ -5,7 +5,7 @@ import type { Store } from '../db/store.js';
 import { disownWorker } from '../db/workers.js';
 import { type Check, checkOfLists, type Suspect } from './check.js';
 import { KINDS } from './kinds.js';
-import { WORK_IN, WORKED_ON, type WorkedOn } from './volumes.js';
+import { HALF_WRITTEN, WORK_IN, WORKED_ON, type WorkedOn } from './volumes.js';
 
 export interface WorkCheckParts extends MessageParts {
   readonly store: Store;
@@ -90,8 +90,12 @@ function suspectOf(parts: WorkCheckParts, row: WorkFacts, problem: Problem): Sus
   return KINDS[problem.kind].repairable ? { ...suspect, byHand: byHand(row) } : suspect;
 }
 
+/** Writes an image over the data of a volume. */
+const REIMAGE = 'Reimage';
+
 /** What an operator can do about work that no repair ends. */
-function byHand({ resourceType, state }: WorkFacts): string {
+function byHand({ resourceType, state, method }: WorkFacts): string {
+  if (method === REIMAGE && state !== 'staged') return HALF_WRITTEN;
   return resourceType === 'Volume' && state !== 'staged'
     ? 'look what the volume is; `volume reset-state` sets its status, and ends the work'
     : 'look what the resource is, and remove its row of work from the records by hand';
@@ -130,6 +134,7 @@ function ended(parts: WorkCheckParts, row: WorkFacts, reason: string): Suspect['
   const { resourceType, resourceId, revision, projectId, resourceStatus } = row;
   if (projectId === null || revision === null || resourceStatus === null || !isWorkedOn(resourceStatus))
     return undefined;
+  if (row.method === REIMAGE) return undefined;
   return async (signal) => {
     const work: Work = WORK_IN[resourceStatus];
     const failure = { work, reason, action: ACTION_OF[work], detail: 'UNKNOWN_ERROR' } as const;

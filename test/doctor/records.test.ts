@@ -20,6 +20,7 @@ import {
   rowOf,
   silent,
 } from '../casts/rows.js';
+import { breakRow } from '../support/broken-rows.js';
 import { storesFor } from '../support/sql.js';
 import { newVolume, recorded } from '../support/volumes.js';
 import { checks, diagnosed, DOWN_MS, FLOW_MS } from './diagnosed.js';
@@ -169,6 +170,36 @@ storesFor('a volume in a transient status that nobody is at work on is taken out
   }
   t.deepEqual(recounted, ['p1', 'p1'], 'only creations have been charged');
   t.deepEqual((await diagnosed(store)).findings, []);
+});
+
+storesFor('a volume over whose data an image was being written is left to a person', async (t, store) => {
+  const { message } = await readyRow(store);
+  const [launched, noted] = [
+    (await recorded(store, { status: 'downloading' })).id,
+    (await recorded(store, { status: 'downloading' })).id,
+  ];
+  await breakRow(store, 'volumes', launched, { launched_at: 1 });
+  await breakRow(store, 'volumes', noted, { previous_status: 'available' });
+  const broken = (await recorded(store, { status: 'downloading' })).id;
+  const worker = { resourceType: 'Volume', resourceId: broken, status: 'downloading', target: null } as const;
+  await store.apply([putReadyWorker({ ...worker, message: { ...message, method: 'Reimage' }, context: CONTEXT })]);
+  await breakRow(store, 'workers', broken, { state: 'dancing' });
+
+  const { findings } = await diagnosed(store, true);
+
+  t.deepEqual(
+    findings.map(({ kind, resource }) => [kind, resource]).toSorted(),
+    [
+      ['status_without_work', launched],
+      ['status_without_work', noted],
+      ['work_unreadable', broken],
+    ].toSorted(),
+  );
+  for (const { resource, repairable, repaired, remedy } of findings) {
+    t.deepEqual([repairable, repaired], [false, false]);
+    t.regex(remedy, /^an image was being written over its data: .*`volume reset-state`/);
+    t.is((await findVolume(store, { id: resource }))?.status, 'downloading');
+  }
 });
 
 storesFor('a volume on which work begins between look and repair is left alone', async (t, store) => {
