@@ -103,14 +103,15 @@ export async function transientFacts(
   }));
 }
 
-/** Every status, but the empty one, that a live volume has, known or not. Reads one entry of an index for each. */
-export async function statusesInUse(store: Store): Promise<readonly string[]> {
+/** The statuses, but the empty one, that live volumes have, known or not: the first `limit`. Reads one entry of an index for each. */
+export async function statusesInUse(store: Store, limit: number): Promise<readonly string[]> {
   const statuses: string[] = [];
-  for (let after = ''; ;) {
+  for (let after = ''; statuses.length < limit;) {
     const [row] = await store.read(nextStatus.with({ after }));
-    if (!row) return statuses;
+    if (!row) break;
     statuses.push((after = row.status));
   }
+  return statuses;
 }
 
 /** Where a volume stands among those of its status. */

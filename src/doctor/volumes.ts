@@ -38,6 +38,8 @@ export type WorkedOn = keyof typeof WORK_IN;
 /** List of the volumes in a status that is none; of these a page is told. */
 const UNREADABLE = 'unreadable';
 
+/** Statuses that are looked at: more than there are, and enough of those that are none; once these are corrected, the next. */
+const MOST_STATUSES = 100;
 /** Volumes looked at together. */
 const PAGE = 500;
 const FIRST: VolumePlace = { createdAt: 0, id: '' };
@@ -61,7 +63,7 @@ export function volumeCheck(parts: VolumeCheckParts): Check {
 /** Volumes in a status that is none: nobody can say whether there should be work on them. */
 async function lookAtUnreadable(store: Store): Promise<Page> {
   const suspects: Suspect[] = [];
-  for (const status of ['', ...(await statusesInUse(store))]) {
+  for (const status of ['', ...(await statusesInUse(store, MOST_STATUSES))]) {
     if (isKnown(status) || suspects.length >= PAGE) continue;
     const volumes = await transientFacts(store, { status, limit: PAGE - suspects.length, after: FIRST, until: LAST });
     suspects.push(

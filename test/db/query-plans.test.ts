@@ -126,7 +126,7 @@ const TRANSIT = { status: 'creating', after: PAGE.after, until: PAGE.after, limi
 test('work is diagnosed', isIndexed, (s) => workFacts(s, WORK), /SEARCH w .*resource_type=\? AND resource_id>\?/);
 test('the quota of staged work is looked up', isIndexed, (s) => workFacts(s, WORK), /SEARCH q .*project_id=\?/);
 test('transient statuses are diagnosed', isIndexed, (s) => transientFacts(s, TRANSIT), /volumes_in_all_by_status/);
-test('statuses in use are found', isIndexed, (s) => statusesInUse(s), /volumes_in_all_by_status.*status>\?/);
+test('statuses in use are found', isIndexed, (s) => statusesInUse(s, 2), /volumes_in_all_by_status.*status>\?/);
 test('settlements are diagnosed', isIndexed, (s) => settlementFacts(s, RANGE), /SEARCH q .*id>\?/);
 
 const BETWEEN = { backend: 'b', after: '["b#p",1,"i"]', until: '', limit: 1 };

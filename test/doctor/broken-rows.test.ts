@@ -79,6 +79,14 @@ storesFor('volumes in a status that is none are found, and left to an operator',
 });
 
 for (const column of ['not_before', 'send_until']) {
+storesFor('statuses without number are looked at a hundred at a time', async (t, store) => {
+  for (let i = 0; i < 110; i += 1) {
+    const { id } = await recorded(store);
+    await breakRow(store, 'volumes', id, { status: `odd ${String(i).padStart(3, '0')}` });
+  }
+  t.is((await diagnosed(store)).findings.length, 100);
+});
+
   storesFor(`work that is to rest for years by its ${column} is found, and sent again`, async (t, store) => {
     await alive(store, 'living', 'cinder-scheduler');
     await registered(store, 'alpha', 'living', 'cinder-scheduler');
