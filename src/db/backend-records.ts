@@ -3,7 +3,7 @@ import { backendOf } from '../objects/backend-name.js';
 import { MAY_BE_ABSENT, type VolumeStatus } from '../objects/volume-status.js';
 import { listIn } from './json.js';
 import type { VolumesTable } from './schema.js';
-import { statement } from './statement.js';
+import { statement, type Tools } from './statement.js';
 import type { Store } from './store.js';
 
 /** What a volume service must know of a volume to compare it with its storage. */
@@ -74,9 +74,14 @@ export async function recordsNamed(
   return rows.flat().map(toPlaced);
 }
 
-/** Live records of no backend whose status says that they are stored on one, the oldest first. */
+/**
+ * Live records of no backend whose status says that they are stored on one: those that name none, the oldest first, then
+ * those whose name a hand has left empty.
+ */
 export async function recordsOfNoBackend(store: Store, limit: number): Promise<readonly PlacedRecord[]> {
-  return (await store.read(ofNone.with({ limit, absent: JSON.stringify(MAY_BE_ABSENT) }))).map(toPlaced);
+  const query = { limit, absent: JSON.stringify(MAY_BE_ABSENT) };
+  const rows = await Promise.all([store.read(ofNone.with(query)), store.read(ofEmptyName.with(query))]);
+  return rows.flat().slice(0, limit).map(toPlaced);
 }
 
 /** Of these names on the storage those that a live record has, whatever its backend. */
@@ -149,17 +154,25 @@ const between = statement<Between>()(({ db }, p) =>
     .limit(p.limit),
 );
 
-const ofNone = statement<{ absent: string; limit: number }>()(({ db, dialect }, p) =>
-  db
+interface OfNone {
+  readonly absent: string;
+  readonly limit: number;
+}
+
+const ofNone = statement<OfNone>()((tools, p) => stored(tools, p).where('host', 'is', null));
+const ofEmptyName = statement<OfNone>()((tools, p) => stored(tools, p).where('host', '=', ''));
+
+/** Records whose status says that they are stored somewhere, the oldest first. */
+function stored({ db, dialect }: Tools, p: OfNone) {
+  return db
     .selectFrom('volumes')
     .select(PLACED)
     .where('deleted_at', 'is', null)
-    .where('host', 'is', null)
     .where('status', 'not in', listIn(dialect, p.absent))
     .orderBy('created_at')
     .orderBy('id')
-    .limit(p.limit),
-);
+    .limit(p.limit);
+}
 
 interface Named {
   readonly first: string;

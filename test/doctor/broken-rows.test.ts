@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { recordsOfNoBackend } from '#src/db/backend-records.js';
 import { insertCharge, insertRelease } from '#src/db/quota-settlements.js';
 import type { Store } from '#src/db/store.js';
 import { putReadyWorker } from '#src/db/workers.js';
@@ -78,7 +79,6 @@ storesFor('volumes in a status that is none are found, and left to an operator',
   t.is(examined['volumes'], statuses.length);
 });
 
-for (const column of ['not_before', 'send_until']) {
 storesFor('statuses without number are looked at a hundred at a time', async (t, store) => {
   for (let i = 0; i < 110; i += 1) {
     const { id } = await recorded(store);
@@ -87,6 +87,7 @@ storesFor('statuses without number are looked at a hundred at a time', async (t,
   t.is((await diagnosed(store)).findings.length, 100);
 });
 
+for (const column of ['not_before', 'send_until']) {
   storesFor(`work that is to rest for years by its ${column} is found, and sent again`, async (t, store) => {
     await alive(store, 'living', 'cinder-scheduler');
     await registered(store, 'alpha', 'living', 'cinder-scheduler');
@@ -154,3 +155,9 @@ async function released(store: Store): Promise<string> {
   await store.apply([insertRelease(release, FLOW_MS)]);
   return id;
 }
+
+storesFor('a volume whose record names an empty backend is found as one that names none', async (t, store) => {
+  const { id } = await recorded(store, { status: 'available' });
+  await breakRow(store, 'volumes', id, { host: '' });
+  t.like(await recordsOfNoBackend(store, 10), [{ id }]);
+});
