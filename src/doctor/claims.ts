@@ -2,7 +2,7 @@ import { claimantFacts } from '../db/claimants.js';
 import type { Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 import { backendsToLookAt } from './backends.js';
-import { ChangedMeanwhile, type Check, checkOfLists, type Page, type Suspect } from './check.js';
+import { ChangedMeanwhile, type Check, checkOfLists, NotMended, type Page, type Suspect } from './check.js';
 
 /** A claim on a pool of a backend. */
 export interface Claim {
@@ -12,6 +12,12 @@ export interface Claim {
   readonly gib: number;
   /** Until it ends by itself, ms. */
   readonly leftMs: number;
+}
+
+/** A key in Redis that somebody else has written. */
+interface OddKey {
+  readonly key: string;
+  readonly type: string;
 }
 
 /** The claims that schedulers make. Nothing here throws. */
@@ -26,6 +32,8 @@ export interface ClaimBooks {
           readonly takenGib: number;
           readonly claimedGib: number;
         }[];
+        /** A key that is of another type than claims have, so that nothing can be told. */
+        readonly oddKey?: OddKey;
       }
     | undefined
   >;
@@ -58,6 +66,7 @@ export function claimCheck(parts: ClaimCheckParts): Check {
 async function lookAt({ store, claims, reportIntervalMs }: ClaimCheckParts, backend: string): Promise<Page> {
   const book = await claims.list(backend);
   if (!book) throw new Fault('QuotaUnavailable', { reason: 'Redis does not say what is claimed' });
+  if (book.oddKey) return { examined: 0, suspects: [ofOddKey(backend, book.oddKey)] };
   const patienceMs = REPORTS * reportIntervalMs;
   const stale = await claimsWithoutWork(store, book.claims, patienceMs);
   const differences = book.differences.map(({ pool, takenGib, claimedGib }): Suspect => {
@@ -96,6 +105,17 @@ export async function claimsWithoutWork(
   return lasting.filter(({ volumeId }) => !atWork.has(volumeId) && !fresh.has(volumeId));
 }
 
+/** The key may be somebody's: no repair removes what no process has made. */
+function ofOddKey(backend: string, { key, type }: OddKey): Suspect {
+  return {
+    kind: 'claims_differ',
+    resource: backend,
+    description: `nobody can claim room there: the key ${key} in Redis is a ${type}, which no process makes it`,
+    sign: `${key} ${type}`,
+    byHand: `find out who has written it, remove it with \`DEL ${key}\` in redis-cli, and look again: schedulers make it anew`,
+  };
+}
+
 function staleClaim(claims: ClaimBooks, backend: string, claim: Claim): Suspect {
   const { volumeId, epoch, pool, gib, leftMs } = claim;
   const seconds = Math.round(leftMs / 1_000);
@@ -108,6 +128,7 @@ function staleClaim(claims: ClaimBooks, backend: string, claim: Claim): Suspect 
       await claims.release({ volumeId, epoch }, backend);
       const book = await claims.list(backend);
       if (!book) throw unanswered();
+      if (book.oddKey) throw new NotMended(`the key ${book.oddKey.key} in Redis is a ${book.oddKey.type} by now`);
       if (book.claims.some((each) => each.volumeId === volumeId && each.epoch === epoch)) throw new ChangedMeanwhile();
       return 'the claim was released';
     },

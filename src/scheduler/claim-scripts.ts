@@ -25,6 +25,8 @@ export interface ClaimBook {
   readonly claims: readonly ListedClaim[];
   /** Pools whose sum is not what their claims add up to. */
   readonly differences: readonly { readonly pool: string; readonly takenGib: number; readonly claimedGib: number }[];
+  /** A key that is not of the type that claims have, so that nothing can be told; absent: all are. */
+  readonly oddKey?: { readonly key: string; readonly type: string };
 }
 
 /** One of them. */
@@ -77,6 +79,7 @@ export function loadClaimScripts() {
       args: ['keep', 'most'],
       decode: (reply): ClaimBook => {
         const [count, listed, differ] = reply as [number, string, string];
+        if (count < 0) return { count: 0, claims: [], differences: [], oddKey: { key: listed, type: differ } };
         const rows = <Row>(json: string) => (json === '' ? [] : (JSON.parse(json) as Row[]));
         return {
           count,

@@ -8,7 +8,12 @@
 -- ARGV[2] most        claims that are listed at most; all are added up
 --
 -- Returns {claims, JSON [[volume, epoch, pool, GiB, ms left], ...], JSON [[pool, GiB taken, GiB claimed], ...]}; empty text
--- for an empty list. A claim that has lost its deadline has as long left as the keys. Ends nothing but claims whose deadline has come.
+-- for an empty list; {-1, key, type} for a key that is of another type than every script makes it. A claim that has lost its deadline has as long left as the keys. Ends nothing but claims whose deadline has come.
+
+for i, right in ipairs({ 'hash', 'zset', 'hash', 'hash' }) do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= right and kind ~= 'none' then return { -1, KEYS[i], kind } end
+end
 
 expire()
 local most, count, listed, sums, differ = tonumber(ARGV[2]), 0, {}, {}, {}
