@@ -164,15 +164,20 @@ export function claimMetrics({ scheduler }: Metrics, log: Pick<Log, 'warn'>): Cl
   };
 }
 
-/** Backends whose claims are read for a scrape. */
+/** Backends whose claims are read for a scrape; of more it is said how many are left out. */
 const MOST_BACKENDS_READ = 256;
 
 /** Reads what is claimed of the backends that a scheduler knows. */
-export function claimReadings({ scheduler }: Metrics, claims: Pick<Claims, 'outstanding'>, pools: Pools): void {
-  const read = async () => {
-    const backends = new Set(pools.list().map(({ backendId }) => backendOf(backendId)));
-    return claims.outstanding([...backends].slice(0, MOST_BACKENDS_READ));
-  };
+export function claimReadings(
+  { scheduler }: Metrics,
+  claims: Pick<Claims, 'outstanding'>,
+  pools: Pick<Pools, 'list'>,
+): void {
+  const backends = () => [...new Set(pools.list().map(({ backendId }) => backendOf(backendId)))];
+  let reading: ReturnType<typeof claims.outstanding> | undefined;
+  // both series of a scrape are of one reading
+  const read = () =>
+    (reading ??= claims.outstanding(backends().slice(0, MOST_BACKENDS_READ)).finally(() => (reading = undefined)));
   scheduler.claimsOutstanding.from(async () => {
     const found = await read();
     return found ? [[found.count]] : [];
@@ -181,6 +186,7 @@ export function claimReadings({ scheduler }: Metrics, claims: Pick<Claims, 'outs
     const found = await read();
     return found ? [[found.gib]] : [];
   });
+  scheduler.claimsUnread.from(() => [[Math.max(0, backends().length - MOST_BACKENDS_READ)]]);
 }
 
 /** Reads what watches and their readers look like. */

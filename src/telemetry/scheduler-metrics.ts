@@ -55,6 +55,13 @@ export function schedulerMetrics(registry: Registry) {
       },
       registry,
     ),
+    claimsUnread: new Readings(
+      {
+        name: 'cinder_scheduler_claims_unread_backends',
+        help: 'Backends beyond the first 256: their claims are in neither of the two.',
+      },
+      registry,
+    ),
     pools: new Readings({ name: 'cinder_scheduler_pools', help: 'Pools that volumes can be placed on now.' }, registry),
     silentBackends: new Readings(
       {
