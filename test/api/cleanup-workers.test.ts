@@ -75,6 +75,14 @@ storesFor('a resource alone is enough: its row of work says whose it is', async 
   t.like(asked[0], { resourceId, resourceType: 'Volume', serviceId: 'service-1', isUp: true });
 });
 
+storesFor('a host with the pool that a volume shows means its backend', async (t, store) => {
+  const { ask, asked } = cleaning(store);
+  await ask({ host: 'node1@file#pool', isUp: true });
+  await ask({ clusterName: 'cluster@file#pool' });
+  t.like(asked, [{ host: 'node1@file' }, { clusterName: 'cluster@file' }]);
+  await t.throwsAsync(ask({ host: '#pool' }), { name: 'InvalidInput' });
+});
+
 function cleaning(store: Store) {
   const asked: CleanupRequest[] = [];
   const handler = cleanupWorkers({

@@ -405,6 +405,16 @@ test('service cleanup asks for what was said, and lists who does it and who cann
   ]);
 });
 
+test('service cleanup says when no service fits', async (t) => {
+  const { address } = await fakeApiFor(t, { cleanupWorkers: () => ({ cleaning: [], unavailable: [] }) });
+  const cleanup = (...words: readonly string[]) =>
+    cli(['--api', address, 'service', 'cleanup', '--host', 'node1@file', '-f', 'json', ...words]);
+  const down = await cleanup();
+  t.deepEqual([down.code, down.stdout], [0, '[]\n']);
+  t.regex(down.stderr, /^No service that is down fits: nothing is begun anew\. Say --up for those that are up/);
+  t.regex((await cleanup('--up')).stderr, /^No service that is up fits: nothing is begun anew\./);
+});
+
 test('log level list has a line for each part of each log', async (t) => {
   const levels = new Map([
     ['cinder.quota', 'INFO'],

@@ -3,6 +3,7 @@ import { findClaimedWork } from '../../db/worker-cleanup.js';
 import type { CleanupWorkersRequest, WorkersService } from '../../gen/cinder/api/v3/workers.js';
 import { CleanupRequest } from '../../gen/cinder/objects/v1/cleanup_request.js';
 import type { WorkCleanupResponse } from '../../gen/cinder/scheduler/v3/scheduler_manager.js';
+import { backendOf } from '../../objects/backend-name.js';
 import type { RequestContext } from '../../objects/request-context.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import type { SendOptions } from '../../rpc/versioned-client.js';
@@ -30,12 +31,21 @@ export function cleanupWorkers({
   scheduler,
 }: CleanupWorkersParts): PublicHandler<typeof WorkersService.cleanupWorkers> {
   return async (asked, { context, deadline, signal }) => {
-    const message = { ...asked, resourceType: titled(asked.resourceType) };
+    const { clusterName, host, resourceType } = asked;
+    const message = {
+      ...asked,
+      ...{ clusterName: withoutPool(clusterName), host: withoutPool(host), resourceType: titled(resourceType) },
+    };
     check(message);
     const request = CleanupRequest.create({ ...message, ...(await serviceOf(store, message)) });
     const { requested, notRequested } = await scheduler.workCleanup(context, request, { deadline, signal });
     return { cleaning: requested, unavailable: notRequested };
   };
+}
+
+/** Services are of backends; volumes are shown with their pool. */
+function withoutPool(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : backendOf(name);
 }
 
 /** `VOLUME` and `volume` mean `Volume`, as for Cinder. */

@@ -50,7 +50,7 @@ export const addServiceCommands: AddTo = (service, context) => {
   service
     .command('cleanup')
     .description('Have the unfinished work of services begun anew (administrators)')
-    .option('--host <host>', 'only of services of this host, as `service list` shows it')
+    .option('--host <host>', 'only of services of this host, as `service list` or `volume show` shows it')
     .option('--service <binary>', 'only of services of this binary, e.g. cinder-volume')
     .option('--cluster <name>', 'only of services of this cluster')
     .option('--service-id <id>', 'only of this service')
@@ -73,6 +73,10 @@ export const addServiceCommands: AddTo = (service, context) => {
 
   addServiceVersions(service, context);
 };
+
+const NONE_UP = 'No service that is up fits: nothing is begun anew. See `service list`.';
+const NONE_DOWN =
+  'No service that is down fits: nothing is begun anew. Say --up for those that are up; see `service list`.';
 
 /** What may be asked of a clean-up; what is absent narrows nothing. */
 interface CleanupOptions {
@@ -97,6 +101,7 @@ async function cleanUp(api: Api, options: CleanupOptions): Promise<void> {
     ...unavailable.map((service) => cleanedRow(service, 'unavailable')),
   ];
   await api.printList(rows, CLEANED_COLUMNS, CLEANED_COLUMNS);
+  if (rows.length === 0) api.progress.say(up === true ? NONE_UP : NONE_DOWN);
 }
 
 function cleanedRow({ id, binary, host, clusterName }: CleanedService, state: string): Row {
