@@ -10,24 +10,55 @@ export function idempotencyKeyOf(
   request: string | Uint8Array,
   bad: Violations,
 ): IdempotencyKey | undefined {
-  if (key === undefined) return undefined;
+  return key === undefined ? undefined : keyFor(key, request, bad);
+}
+
+function keyFor(key: string, request: string | Uint8Array, bad: Violations): IdempotencyKey {
   if (!PRINTABLE.test(key)) bad.add('idempotency_key', 'must be 1 to 255 printable ASCII characters');
-  return { key, requestHash: createHash('sha256').update(request).digest('hex') };
+  return { key, requestHash: hashOf(request) };
+}
+
+/** A request that may have a key. */
+export interface Keyed {
+  readonly idempotencyKey?: string | undefined;
+}
+
+/** What the compiler of the protos made of a request. */
+export interface RequestType<T> {
+  encode(request: T): { finish(): Uint8Array };
 }
 
 /**
- * The caller's key and the hash of every other field of the request: the same parameters give the same hash, in whatever
- * order a map travelled. Notes a malformed key.
+ * The caller's key and the hash of every other field of the request as it travels: the same parameters give the same hash, in
+ * whatever order a map came, and also at a newer process, whose request has more fields: what is not said is not sent.
+ * Notes a malformed key.
  */
-export function keyOfRequest(
-  { idempotencyKey, ...parameters }: { readonly idempotencyKey?: string | undefined },
+export function keyOfRequest<T extends Keyed>(
+  type: RequestType<T>,
+  request: T,
   bad: Violations,
 ): IdempotencyKey | undefined {
+  const { idempotencyKey, ...parameters } = request;
   if (idempotencyKey === undefined) return undefined;
-  return idempotencyKeyOf(idempotencyKey, JSON.stringify(parameters, inOrder), bad);
+  const fields = Object.entries(parameters).map(([name, value]) => [name, inOrder(value)] as const);
+  const plain = type.encode({ ...request, ...Object.fromEntries(fields), idempotencyKey: undefined }).finish();
+  const formerHash = hashOf(JSON.stringify(parameters, (_name, value: unknown) => pairsOf(value)));
+  return { ...keyFor(idempotencyKey, plain, bad), formerHash };
 }
 
 /** Maps have no order on the wire; the hash needs one. */
-function inOrder(_name: string, value: unknown): unknown {
-  return value instanceof Map ? [...value].sort(([a], [b]) => (a < b ? -1 : 1)) : value;
+function inOrder(value: unknown): unknown {
+  return value instanceof Map ? new Map(sorted(value)) : value;
+}
+
+function pairsOf(value: unknown): unknown {
+  return value instanceof Map ? sorted(value) : value;
+}
+
+function sorted(map: ReadonlyMap<unknown, unknown>): (readonly [string, unknown])[] {
+  return [...(map as ReadonlyMap<string, unknown>)].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function hashOf(request: string | Uint8Array): string {
+  return createHash('sha256').update(request).digest('hex');
 }

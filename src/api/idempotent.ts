@@ -2,7 +2,7 @@ import { findIdempotency, insertIdempotency } from '../db/idempotency.js';
 import type { Step, Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 import type { RequestContext } from '../objects/request-context.js';
-import { keyOfRequest } from './idempotency-key.js';
+import { type Keyed, keyOfRequest, type RequestType } from './idempotency-key.js';
 import type { IdempotencyKey } from './requests.js';
 import type { Violations } from './validation.js';
 
@@ -17,11 +17,12 @@ export interface RetryableRequest {
 }
 
 /** A request that may come twice, with what is wrong with its fields so far. */
-export interface KeyedRequest {
+export interface KeyedRequest<R extends Keyed> {
   readonly store: Store;
   readonly context: RequestContext;
   readonly rpc: string;
-  readonly request: { readonly idempotencyKey?: string | undefined };
+  readonly type: RequestType<R>;
+  readonly request: R;
   readonly bad: Violations;
 }
 
@@ -29,12 +30,12 @@ export interface KeyedRequest {
  * Sets something once, as `idempotent`: a late repeat does not undo what others have set since. Throws InvalidInput,
  * IdempotencyKeyReused.
  */
-export async function setOnce<T>(
-  { store, context, rpc, request, bad }: KeyedRequest,
+export async function setOnce<R extends Keyed, T>(
+  { store, context, rpc, type, request, bad }: KeyedRequest<R>,
   write: (taken: readonly Step[]) => Promise<T>,
   now: () => Promise<T>,
 ): Promise<T> {
-  const idempotency = keyOfRequest(request, bad);
+  const idempotency = keyOfRequest(type, request, bad);
   bad.check();
   return idempotent({ store, context, rpc, idempotency }, (take) => write(take('')), now);
 }
@@ -53,7 +54,7 @@ export async function idempotent<T>(
   repeat: (resourceId: string) => Promise<T>,
 ): Promise<T> {
   if (!idempotency) return write(() => []);
-  const { requestHash } = idempotency;
+  const { requestHash, formerHash } = idempotency;
   const key = { projectId: context.projectId, userId: context.userId, rpc, key: idempotency.key };
   const before = await accepted();
   if (before !== undefined) return repeat(before);
@@ -71,7 +72,7 @@ export async function idempotent<T>(
     const found = await findIdempotency(store, key).catch((error: unknown) => {
       throw cause ?? error;
     });
-    if (found && found.requestHash !== requestHash)
+    if (found && found.requestHash !== requestHash && found.requestHash !== formerHash)
       throw new Fault('IdempotencyKeyReused', { key: key.key }, { cause });
     return found?.resourceId;
   }

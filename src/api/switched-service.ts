@@ -2,6 +2,7 @@ import { type ServiceRecord, type ServiceSwitch, servicesOf, switchService } fro
 import { Fault } from '../errors/fault.js';
 import type { Service } from '../gen/cinder/api/v3/services.js';
 import type { ServicesParts } from './handlers/list-services.js';
+import type { Keyed } from './idempotency-key.js';
 import { type KeyedRequest, setOnce } from './idempotent.js';
 import { Violations } from './validation.js';
 import { serviceView } from './views/service-view.js';
@@ -13,10 +14,10 @@ const BINARIES: readonly string[] = ['cinder-scheduler', 'cinder-volume'];
  * Enables or disables a service, and shows it as it is now; `rpc` is its name. Safe to repeat. Throws InvalidInput, ServiceNotFound.
  * Rule: cinder/api/v3/services.py, `_enable`, `_disable_log_reason`.
  */
-export async function switchedService(
+export async function switchedService<R extends Keyed>(
   { store, downAfterMs }: ServicesParts,
   change: ServiceSwitch,
-  { context, request, rpc }: Pick<KeyedRequest, 'context' | 'request' | 'rpc'>,
+  { context, type, request, rpc }: Pick<KeyedRequest<R>, 'context' | 'type' | 'request' | 'rpc'>,
 ): Promise<Service> {
   const { binary, host, disabledReason } = change;
   const bad = new Violations();
@@ -28,7 +29,7 @@ export async function switchedService(
     return serviceView(record, downAfterMs);
   };
   return setOnce(
-    { store, context, rpc: `cinder.api.v3.Services/${rpc}`, request, bad },
+    { store, context, rpc: `cinder.api.v3.Services/${rpc}`, type, request, bad },
     async (taken) => shown(await switchService(store, change, taken)),
     async () => shown((await servicesOf(store, binary)).find((record) => record.host === host)),
   );

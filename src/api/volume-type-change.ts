@@ -3,7 +3,7 @@ import type { VolumeTypeRecord } from '../db/volume-type-rows.js';
 import type { VolumeType as WireVolumeType } from '../gen/cinder/api/v3/volume_types.js';
 import type { RequestContext } from '../objects/request-context.js';
 import type { DefaultTypes } from './default-types.js';
-import { keyOfRequest } from './idempotency-key.js';
+import { type Keyed, keyOfRequest, type RequestType } from './idempotency-key.js';
 import { idempotent } from './idempotent.js';
 import type { Violations } from './validation.js';
 import { volumeTypeView } from './views/volume-type-view.js';
@@ -18,9 +18,8 @@ export interface VolumeTypeChangeParts {
 }
 
 /** A request that changes a type. */
-interface ChangeRequest {
+interface ChangeRequest extends Keyed {
   readonly volumeType: string;
-  readonly idempotencyKey?: string | undefined;
 }
 
 /**
@@ -28,25 +27,27 @@ interface ChangeRequest {
  * unit that ends with `taken`; `answer` is given to the first request and to its repeats. Throws InvalidInput,
  * VolumeTypeNotFound, IdempotencyKeyReused.
  */
-export async function changeVolumeType<T>(
+export async function changeVolumeType<R extends ChangeRequest, T>(
   { store, defaults }: VolumeTypeChangeParts,
   {
     context,
     rpc,
+    type: requestType,
     request,
     bad,
   }: {
     readonly context: RequestContext;
     /** Name of the RPC, e.g. `UpdateVolumeType`. */
     readonly rpc: string;
-    readonly request: ChangeRequest;
+    readonly type: RequestType<R>;
+    readonly request: R;
     readonly bad: Violations;
   },
   write: (type: VolumeTypeRecord, taken: readonly Step[]) => Promise<unknown>,
   answer: (id: string) => Promise<T>,
 ): Promise<T> {
   typeReference(bad, request.volumeType);
-  const idempotency = keyOfRequest(request, bad);
+  const idempotency = keyOfRequest(requestType, request, bad);
   bad.check();
   return idempotent(
     { store, context, rpc: `${SERVICE}/${rpc}`, idempotency },

@@ -1,7 +1,7 @@
 import { UniqueViolation } from '../../db/store.js';
 import { insertVolumeType } from '../../db/volume-type-changes.js';
 import { Fault } from '../../errors/fault.js';
-import type { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { CreateVolumeTypeRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { keyOfRequest } from '../idempotency-key.js';
 import { idempotent } from '../idempotent.js';
@@ -25,7 +25,7 @@ export function createVolumeType({
     const name = typeName(bad, request.name);
     const description = request.description === undefined ? null : typeDescription(bad, request.description);
     extraSpecs(bad, request.extraSpecs);
-    const idempotency = keyOfRequest(request, bad);
+    const idempotency = keyOfRequest(CreateVolumeTypeRequest, request, bad);
     bad.check();
     const id = newId();
     const type = { id, name, description, isPublic: request.isPublic ?? true, extraSpecs: request.extraSpecs };

@@ -1,7 +1,7 @@
 import { deleteMessage as remove } from '../../db/messages.js';
 import { RowCountMismatch, type Store } from '../../db/store.js';
 import { Fault } from '../../errors/fault.js';
-import type { MessagesService } from '../../gen/cinder/api/v3/messages.js';
+import { DeleteMessageRequest, type MessagesService } from '../../gen/cinder/api/v3/messages.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { keyOfRequest } from '../idempotency-key.js';
 import { idempotent } from '../idempotent.js';
@@ -18,7 +18,7 @@ export function deleteMessage({
 }): PublicHandler<typeof MessagesService.deleteMessage> {
   return async (request, { context }) => {
     const bad = new Violations();
-    const idempotency = keyOfRequest(request, bad);
+    const idempotency = keyOfRequest(DeleteMessageRequest, request, bad);
     bad.uuid('message_id', request.messageId);
     bad.check();
     return idempotent(

@@ -1,5 +1,5 @@
 import { deleteLimits } from '../../db/quota-limits.js';
-import type { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
+import { DeleteQuotaSetRequest, type QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { setOnce } from '../idempotent.js';
 import type { QuotaSetParts } from '../quota-sets.js';
@@ -14,7 +14,14 @@ export function deleteQuotaSet(parts: QuotaSetParts): PublicHandler<typeof Quota
     const bad = new Violations();
     bad.projectId('project_id', projectId);
     return setOnce(
-      { store: parts.store, context, rpc: 'cinder.api.v3.Quotas/DeleteQuotaSet', request, bad },
+      {
+        store: parts.store,
+        context,
+        rpc: 'cinder.api.v3.Quotas/DeleteQuotaSet',
+        type: DeleteQuotaSetRequest,
+        request,
+        bad,
+      },
       async (taken) => {
         await parts.store.apply([deleteLimits(projectId), ...taken]);
         parts.limits.forget(projectId);

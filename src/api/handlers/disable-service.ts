@@ -1,4 +1,4 @@
-import type { ServicesService } from '../../gen/cinder/api/v3/services.js';
+import { DisableServiceRequest, type ServicesService } from '../../gen/cinder/api/v3/services.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { switchedService } from '../switched-service.js';
 import type { ServicesParts } from './list-services.js';
@@ -8,6 +8,13 @@ export function disableService(parts: ServicesParts): PublicHandler<typeof Servi
   return async (request, { context }) => {
     const { binary, host, disabledReason = null } = request;
     const change = { binary, host, disabled: true, disabledReason };
-    return { service: await switchedService(parts, change, { context, request, rpc: 'DisableService' }) };
+    return {
+      service: await switchedService(parts, change, {
+        context,
+        type: DisableServiceRequest,
+        request,
+        rpc: 'DisableService',
+      }),
+    };
   };
 }

@@ -1,4 +1,4 @@
-import type { ServicesService } from '../../gen/cinder/api/v3/services.js';
+import { EnableServiceRequest, type ServicesService } from '../../gen/cinder/api/v3/services.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { switchedService } from '../switched-service.js';
 import type { ServicesParts } from './list-services.js';
@@ -8,6 +8,13 @@ export function enableService(parts: ServicesParts): PublicHandler<typeof Servic
   return async (request, { context }) => {
     const { binary, host } = request;
     const change = { binary, host, disabled: false, disabledReason: null };
-    return { service: await switchedService(parts, change, { context, request, rpc: 'EnableService' }) };
+    return {
+      service: await switchedService(parts, change, {
+        context,
+        type: EnableServiceRequest,
+        request,
+        rpc: 'EnableService',
+      }),
+    };
   };
 }

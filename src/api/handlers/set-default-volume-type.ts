@@ -1,7 +1,7 @@
 import { putDefaultVolumeType } from '../../db/default-volume-types.js';
 import { demandUsableVolumeType, findVolumeType } from '../../db/volume-types.js';
 import { Fault } from '../../errors/fault.js';
-import type { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { SetDefaultVolumeTypeRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { setOnce } from '../idempotent.js';
 import { Violations } from '../validation.js';
@@ -28,7 +28,7 @@ export function setDefaultVolumeType({
       return type;
     };
     return setOnce(
-      { store, context, rpc: `${SERVICE}/SetDefaultVolumeType`, request, bad },
+      { store, context, rpc: `${SERVICE}/SetDefaultVolumeType`, type: SetDefaultVolumeTypeRequest, request, bad },
       async (taken) => {
         const type = await find();
         const { id } = type;

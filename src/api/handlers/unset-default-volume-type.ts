@@ -1,5 +1,5 @@
 import { deleteDefaultVolumeType } from '../../db/default-volume-types.js';
-import type { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { UnsetDefaultVolumeTypeRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { setOnce } from '../idempotent.js';
 import { Violations } from '../validation.js';
@@ -15,7 +15,7 @@ export function unsetDefaultVolumeType({
     const bad = new Violations();
     bad.projectId('project_id', projectId);
     return setOnce(
-      { store, context, rpc: `${SERVICE}/UnsetDefaultVolumeType`, request, bad },
+      { store, context, rpc: `${SERVICE}/UnsetDefaultVolumeType`, type: UnsetDefaultVolumeTypeRequest, request, bad },
       async (taken) => {
         await store.apply([deleteDefaultVolumeType(projectId), ...taken]);
         defaults.forget();

@@ -1,5 +1,5 @@
 import { upsertClassLimit } from '../../db/quota-limits.js';
-import type { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
+import { UpdateQuotaClassSetRequest, type QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { setOnce } from '../idempotent.js';
 import { classLimits, type QuotaSetParts, resourceKeys } from '../quota-sets.js';
@@ -19,7 +19,14 @@ export function updateQuotaClassSet(parts: QuotaSetParts): PublicHandler<typeof 
     readLimits(limits, keys, bad);
     const now = async () => ({ quotaClassSet: await classLimits(parts, className) });
     return setOnce(
-      { store: parts.store, context, rpc: 'cinder.api.v3.Quotas/UpdateQuotaClassSet', request, bad },
+      {
+        store: parts.store,
+        context,
+        rpc: 'cinder.api.v3.Quotas/UpdateQuotaClassSet',
+        type: UpdateQuotaClassSetRequest,
+        request,
+        bad,
+      },
       async (taken) => {
         const steps = limitsByKey(limits, keys).map(([key, limit]) => upsertClassLimit(className, key, limit));
         await parts.store.apply([...steps, ...taken]);

@@ -1,5 +1,5 @@
 import { upsertLimit } from '../../db/quota-limits.js';
-import type { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
+import { UpdateQuotaSetRequest, type QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import { LIMIT_ONLY } from '../../quota/resources.js';
 import { deadlineIn, type Deadline } from '../../redis/deadline.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
@@ -18,7 +18,14 @@ export function updateQuotaSet(parts: QuotaSetParts): PublicHandler<typeof Quota
     readLimits(limits, keys, bad);
     const now = async () => ({ quotaSet: await limitsOf(parts, projectId) });
     return setOnce(
-      { store: parts.store, context, rpc: 'cinder.api.v3.Quotas/UpdateQuotaSet', request, bad },
+      {
+        store: parts.store,
+        context,
+        rpc: 'cinder.api.v3.Quotas/UpdateQuotaSet',
+        type: UpdateQuotaSetRequest,
+        request,
+        bad,
+      },
       async (taken) => {
         await checkUsage(parts, projectId, limits, deadlineIn(deadline - Date.now(), signal));
         const steps = limitsByKey(limits, keys).map(([key, limit]) => upsertLimit(projectId, key, limit));
