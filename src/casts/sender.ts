@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { ReadyWorker, WorkerKey } from '../db/worker-row.js';
+import { laneOf, type ReadyWorker, type WorkerKey } from '../db/worker-row.js';
 import { delayWorker, disownAbandoned } from '../db/workers.js';
 import { takeForSending } from '../db/worker-search.js';
 import { RowCountMismatch, type Store, type Unit } from '../db/store.js';
@@ -20,8 +20,11 @@ const LATE_PACE_MS = 250;
 /** How often work is looked for that nobody is there to take over, ms: it is a day old. */
 const ABANDONED_INTERVAL_MS = 60_000;
 
-/** Casts kept in memory. What does not fit stays in its row and is sent by the sweep. */
-const QUEUE_LIMIT = 8_192;
+/**
+ * Casts kept in memory for one target: one that hangs takes no room from the others. What does not fit stays in its row and is
+ * sent by the sweep.
+ */
+const LANE_LIMIT = 4_096;
 
 export interface SenderOptions extends MessageParts {
   readonly store: Store;
@@ -102,10 +105,11 @@ export class CastSender {
   /** Sends a row that the caller has just made ready. */
   send(cast: ReadyWorker): void {
     const row = nameOf(cast);
-    if (this.#stopping.signal.aborted || this.#queued.size >= QUEUE_LIMIT || this.#queued.has(row)) return;
-    const key = `${cast.message.binary}\n${cast.target ?? ''}`;
+    if (this.#stopping.signal.aborted || this.#queued.has(row)) return;
+    const key = laneOf(cast.message.binary, cast.target);
     let lane = this.#lanes.get(key);
     if (!lane) this.#lanes.set(key, (lane = { key, queue: [], calls: 0 }));
+    if (lane.queue.length >= LANE_LIMIT) return;
     lane.queue.push(cast);
     this.#queued.add(row);
     this.#pumpSoon();
@@ -246,12 +250,15 @@ export class CastSender {
     this.#abandonedAt = performance.now() + (this.#options.abandonedIntervalMs ?? ABANDONED_INTERVAL_MS);
   }
 
-  /** Takes due rows into the lanes. Where there may be more, it answers how long to wait before the next sweep, ms. */
+  /**
+   * Takes due rows into the lanes, but for those where a batch waits already: its rows would be found again and again before
+   * those of the others. Where there may be more, it answers how long to wait before the next sweep, ms.
+   */
   async #sweep(): Promise<number | undefined> {
-    if (this.#queued.size + BATCH > QUEUE_LIMIT) return undefined;
     try {
       await this.#disownAbandoned();
-      const due = await takeForSending(this.#options.store, BATCH);
+      const behind = [...this.#lanes.values()].filter(({ queue }) => queue.length >= BATCH).map(({ key }) => key);
+      const due = await takeForSending(this.#options.store, BATCH, behind);
       for (const cast of due) {
         if (cast.damage !== undefined) this.#options.onDamage?.(cast, cast.damage);
         this.send(cast);

@@ -58,6 +58,11 @@ export interface ReadyWorker extends WorkerKey {
   readonly damage?: string;
 }
 
+/** Whose work it is to be, as one text: all that goes to one target has the same. */
+export function laneOf(binary: string, target: string | null): string {
+  return `${binary} ${target ?? ''}`;
+}
+
 /** For how long after a send nobody else sends the row, ms. */
 export const SEND_LEASE_MS = 2_000;
 

@@ -6,9 +6,14 @@ import { statement } from './statement.js';
 import type { Store } from './store.js';
 import { type CastMessage, nameable, oneMore, type ReadyWorker, SEND_LEASE_MS, type WorkerKey } from './worker-row.js';
 
-/** Takes up to `limit` ready rows that nobody is sending, for sending. */
-export async function takeForSending(store: Store, limit: number): Promise<readonly ReadyWorker[]> {
-  const [done] = await store.apply([{ statement: takeDue.with({ limit, lease: SEND_LEASE_MS }) }]);
+/** Takes up to `limit` ready rows that nobody is sending, for sending; none of `without`, each as `laneOf` says it. */
+export async function takeForSending(
+  store: Store,
+  limit: number,
+  without: readonly string[] = [],
+): Promise<readonly ReadyWorker[]> {
+  const statement = takeDue.with({ limit, lease: SEND_LEASE_MS, without: JSON.stringify(without) });
+  const [done] = await store.apply([{ statement }]);
   return (done?.returned ?? []).map((row) => toReady(row as unknown as Row));
 }
 
@@ -145,13 +150,17 @@ function contextOf(text: string): Pick<ReadyWorker, 'context' | 'damage'> {
   return isWhole ? { context } : { context, damage: 'its context cannot be read: it goes on without one' };
 }
 
-const takeDue = statement<{ limit: number; lease: number }>()(({ db, dialect, now }, p) => {
+/** As `laneOf` says it. */
+const LANE = sql<string>`workers.binary || ' ' || coalesce(workers.target, '')`;
+
+const takeDue = statement<{ limit: number; lease: number; without: string }>()(({ db, dialect, now }, p) => {
   const due = db
     .selectFrom('workers')
     .select(['resource_type', 'resource_id'])
     .where('state', '=', 'ready')
     .where('not_before', '<=', now)
     .where('send_until', '<', now)
+    .where(LANE, 'not in', listIn(dialect, p.without))
     .orderBy('not_before')
     .limit(p.limit);
   const locked = dialect === 'postgres' ? due.forUpdate().skipLocked() : due;

@@ -253,7 +253,7 @@ test('work that somebody has claimed meanwhile is not given up', async (t) => {
   t.deepEqual(await everything(store, row.resourceId), before);
 });
 
-test('what does not fit into memory is left to its row: the queue has a bound', async (t) => {
+test('what does not fit into memory is left to its row: the queue of a target has a bound', async (t) => {
   const store = await sqliteStore(t);
   const gate = new Gate();
   const { sender, calls } = senderOver(t, store, { before: () => gate.enter() });
@@ -262,9 +262,38 @@ test('what does not fit into memory is left to its row: the queue has a bound', 
   await gate.inside(4);
   t.is(calls.length, 4, 'calls to one target at once');
   gate.open();
-  await eventually('all that was kept is sent', () => calls.flat().length === 8_192);
+  await eventually('all that was kept is sent', () => calls.flat().length === 4_096);
   await turn();
-  t.is(calls.flat().length, 8_192);
+  t.is(calls.flat().length, 4_096);
+});
+
+storesFor('a target that takes nothing takes no room from the others', async (t, store) => {
+  const hung = await Promise.all(Array.from({ length: 65 }, () => readyRow(store, { work: 'create' })));
+  const [other, none] = [await readyRow(store, { work: 'create', target: 'beta@file' }), await readyRow(store)];
+  for (const { resourceId } of [...hung, other, none]) await aged(store, resourceId, 10_000);
+  const gate = new Gate();
+  const { sender, calls } = senderOver(t, store, {
+    before: (_signal, [cast]) => (cast?.target === BACKEND ? gate.enter() : Promise.resolve()),
+  });
+  t.teardown(() => gate.open());
+  const [row] = hung;
+  const fill = () => {
+    for (let i = 0; row && i < 20_000; i++) sender.send({ ...row, resourceId: `volume-${i}` });
+  };
+  fill();
+  await gate.inside(4);
+  fill();
+
+  sender.send({ ...other, resourceId: 'from memory' });
+  sender.start();
+  const sent = () => idsOf(calls.filter(([cast]) => cast?.target !== BACKEND));
+  await eventually('those of the others are sent', () => sent().length === 3);
+
+  t.deepEqual(sent().toSorted(), ['from memory', other.resourceId, none.resourceId].toSorted());
+  for (const { resourceId } of hung) t.like(await rowOf(store, resourceId), { sends: 1 }, 'the sweep passes it by');
+  gate.open();
+  const ids = hung.map(({ resourceId }) => resourceId);
+  await eventually('its own are sent', () => ids.every((id) => idsOf(calls).includes(id)));
 });
 
 test('a row that waits in memory for longer than its lease waits there once', async (t) => {
@@ -330,7 +359,7 @@ test('a sweep that cannot read is told of, and the next one goes on', async (t) 
 interface Transport {
   /** What the peer says of each cast. @default claimed */
   readonly answer?: CastAnswer | Error | undefined | (() => CastAnswer | undefined);
-  readonly before?: (signal: AbortSignal) => Promise<void>;
+  readonly before?: (signal: AbortSignal, casts: readonly ReadyWorker[]) => Promise<void>;
 }
 
 /** A sender whose peer answers as told, and what it sent; stopped with the test. */
@@ -343,7 +372,7 @@ function senderOver(t: ExecutionContext, store: Store, options: Transport & Part
     transport: {
       async deliver(casts, signal) {
         calls.push(casts);
-        await options.before?.(signal);
+        await options.before?.(signal, casts);
         const answer = 'answer' in options ? options.answer : CLAIMED;
         if (answer instanceof Error) throw answer;
         const given = typeof answer === 'function' ? answer() : answer;
