@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Store } from '../db/store.js';
+import { Fault } from '../errors/fault.js';
 import type { Log } from '../log/log.js';
+import { deadlineIn, within } from '../redis/deadline.js';
 import type { Backend } from './backend.js';
 import type { Findings } from './inspection.js';
 
@@ -9,6 +11,9 @@ const NAMED = 10;
 
 /** Longest wait for the first attempts to start, ms: one file system that hangs must not keep the rest of the process down. */
 const START_PATIENCE_MS = 30_000;
+
+/** Longest wait for the answer to a look, and for a backend to stop, ms: longer than storage takes that is only busy. */
+const ANSWER_PATIENCE_MS = 5_000;
 
 export interface BackendsOptions {
   readonly backends: readonly Backend[];
@@ -20,6 +25,8 @@ export interface BackendsOptions {
   readonly onDown?: (backend: Backend) => void;
   /** How often is looked whether those that are up can still be used, ms. @default 1 s */
   readonly checkEveryMs?: number;
+  /** How long the answer to a look is waited for, and a backend that is to stop, ms. @default 5 s */
+  readonly answerPatienceMs?: number;
   /** How long the first attempts to start are waited for, ms. @default 30 s */
   readonly startPatienceMs?: number;
   /** First pause after a failed start, ms; it doubles up to `longestPauseMs`. @default 1 s */
@@ -89,13 +96,17 @@ export class Backends {
     for (const backend of this.all) this.#checkSoon(backend);
   }
 
-  /** To be called when no work is under way. */
+  /** To be called when no work is under way. What does not answer is left to the end of the process. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const { timer } of this.#checks.values()) clearTimeout(timer);
     await Promise.all([...this.#checks.values()].map(async ({ running }) => running));
-    await this.#starting;
-    await Promise.all(this.all.map((backend) => backend.stop()));
+    await within(this.#starting, deadlineIn(this.#patienceMs));
+    await within(Promise.all(this.all.map((backend) => backend.stop())), deadlineIn(this.#patienceMs));
+  }
+
+  get #patienceMs(): number {
+    return this.#options.answerPatienceMs ?? ANSWER_PATIENCE_MS;
   }
 
   /** A look begins when the one before it has ended: a file system that hangs is asked once, and keeps no other backend from being looked at. */
@@ -110,16 +121,26 @@ export class Backends {
 
   async #check(backend: Backend): Promise<void> {
     if (!backend.isUp) return;
+    const look = backend.check();
     try {
-      await backend.check();
+      await this.#inTime(look);
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       const { log, onDown } = this.#options;
       log.error('a backend cannot be used: it looks down until it can', { backend: backend.name, error });
       const fallen = backend.fall();
       onDown?.(backend);
-      this.#starting = Promise.all([this.#starting, fallen.then(() => this.#tryAgain(backend))]);
+      const answered = look.catch(() => undefined); // before that it would only hang again
+      const startedAnew = Promise.all([fallen, answered]).then(() => this.#tryAgain(backend));
+      this.#starting = Promise.all([this.#starting, startedAnew]);
     }
+  }
+
+  /** Throws what is wrong, or that there was no answer. */
+  async #inTime(look: Promise<void>): Promise<void> {
+    const answered = look.then(() => true);
+    if (await within(answered, deadlineIn(this.#patienceMs, this.#stopping.signal))) return;
+    throw new Fault('VolumeBackendAPIException', { reason: `its storage has not answered for ${this.#patienceMs} ms` });
   }
 
   async #tryAgain(backend: Backend): Promise<void> {

@@ -97,9 +97,10 @@ test('a backend whose file system hangs keeps no other from being looked at', as
       return isHung ? gate.enter() : super.check();
     }
   }
-  const { backends, wentDown } = await backendsAt(t, folder, ['moved', 'hung'], 10, (options) =>
-    options.backend === 'host@hung' ? new Hanging(options) : new Watched(options),
-  );
+  const driverOf = (options: FileDriverOptions): FileDriver =>
+    options.backend === 'host@hung' ? new Hanging(options) : new Watched(options);
+  const more = { answerPatienceMs: 3_600_000 };
+  const { backends, wentDown } = await backendsAt(t, folder, ['moved', 'hung'], 10, driverOf, more);
   t.teardown(() => gate.open());
   await backends.start();
   isHung = true;
@@ -113,6 +114,59 @@ test('a backend whose file system hangs keeps no other from being looked at', as
   t.true(backends.find('host@hung')?.isUp);
   t.is(gate.most, 1, 'it is asked once');
 });
+
+test('a backend that does not answer a look in time looks down, and is up again when it has answered', async (t) => {
+  const folder = await folderFor(t);
+  const [look, work] = [new Gate(), new Gate()];
+  const { driverOf, hang } = hangingAt(look);
+  const more = { answerPatienceMs: 50 };
+  const { backends, cameUp, lines, wentDown } = await backendsAt(t, folder, ['hung'], 10, driverOf, more);
+  t.teardown(() => {
+    look.open();
+    work.open();
+  });
+  await backends.start();
+  const hung = backends.find('host@hung');
+  const { signal } = new AbortController();
+  const working = hung?.run('one', signal, () => work.enter());
+  await work.inside(1);
+
+  hang();
+  await wentDown('host@hung');
+
+  t.false(hung?.isUp);
+  t.true(
+    lines.some(({ level, fields }) => level === 'error' && /has not answered for 50 ms/.test(String(fields.error))),
+  );
+  const late = t.throwsAsync(async () => hung?.run('two', signal, async () => hung.driver.capacity()), {
+    name: 'DriverNotInitialized',
+  });
+  work.open();
+  await Promise.all([working, late]);
+  t.false(hung?.isUp, 'it has not answered yet');
+  t.is(look.most, 1, 'it is asked once');
+  look.open();
+  await cameUp('host@hung', 2);
+  t.true(hung?.isUp);
+});
+
+for (const when of ['before it looks down', 'when it looks down'] as const) {
+  test(`a backend that hangs does not hold up a stop ${when}`, async (t) => {
+    const folder = await folderFor(t);
+    const look = new Gate();
+    const { driverOf, hang } = hangingAt(look);
+    const isDown = when === 'when it looks down';
+    const more = { answerPatienceMs: isDown ? 50 : 3_600_000 };
+    const { backends, wentDown } = await backendsAt(t, folder, ['hung'], 10, driverOf, more);
+    t.teardown(() => look.open());
+    await backends.start();
+    hang();
+    await look.inside(1);
+    if (isDown) await wentDown('host@hung');
+
+    await t.notThrowsAsync(backends.stop());
+  });
+}
 
 test('a backend that falls lets the work on it end first, and begins none', async (t) => {
   const folder = await folderFor(t);
@@ -160,6 +214,17 @@ test('what is found on the storage is logged and can be asked for', async (t) =>
   t.true(again.lines.some(({ level, fields }) => level === 'warn' && JSON.stringify(fields['named']).includes(stray)));
   t.is(lines.filter(({ level }) => level === 'warn').length, 0);
 });
+
+/** Drivers whose looks go through a gate once they are told to hang. */
+function hangingAt(gate: Gate) {
+  let isHung = false;
+  class Hanging extends FileDriver {
+    override check(): Promise<void> {
+      return isHung ? gate.enter() : super.check();
+    }
+  }
+  return { driverOf: (options: FileDriverOptions): FileDriver => new Hanging(options), hang: () => (isHung = true) };
+}
 
 async function folderFor(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'backends-'));
