@@ -2,7 +2,7 @@ import { isStoreOutage } from '../db/outage.js';
 import { countWorker } from '../db/worker-claims.js';
 import { RowCountMismatch, type Store } from '../db/store.js';
 import { applyFenced, type Claim, Fenced, finish } from './claim.js';
-import { type CastHandler, NotBegun } from './handler.js';
+import { type CastHandler, type GivenBack, NotBegun } from './handler.js';
 import { LATE_AFTER_MS, type LateWork } from './late-work.js';
 import { NeverEnds } from './reason-for-owner.js';
 
@@ -10,7 +10,7 @@ import { NeverEnds } from './reason-for-owner.js';
 export const MAX_CLAIMS = 5;
 
 /** How a piece of work ended: `fenced`: it is another's now; `stuck`: it will be tried again. */
-export type WorkEnd = 'done' | 'fenced' | 'failed' | 'stuck';
+export type WorkEnd = 'done' | GivenBack | 'fenced' | 'failed' | 'stuck';
 
 interface Ending {
   /** `unbegun`: nothing was done, because this process stops. */
@@ -63,8 +63,7 @@ export class Attempts {
     const handler = this.#parts.handlers.get(attempt.claim.method);
     if (!handler || this.#parts.isStopping()) return UNBEGUN;
     try {
-      await this.#attempt(attempt, handler, args, signal);
-      return { ended: 'done' };
+      return { ended: await this.#attempt(attempt, handler, args, signal) };
     } catch (error) {
       if (error instanceof Fenced || signal.reason instanceof Fenced) return { ended: 'fenced', error };
       if (error instanceof NotBegun) return UNBEGUN;
@@ -75,14 +74,19 @@ export class Attempts {
     }
   }
 
-  async #attempt(attempt: Attempt, handler: CastHandler, args: Uint8Array, signal: AbortSignal): Promise<void> {
+  async #attempt(
+    attempt: Attempt,
+    handler: CastHandler,
+    args: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<'done' | GivenBack> {
     const begin = async (): Promise<void> => {
       if (!attempt.isCounted) attempt.claim = await this.#counted(attempt.claim);
       attempt.isCounted = true;
       if (attempt.claim.claims > MAX_CLAIMS) throw new NeverEnds(attempt.claim.claims - 1);
     };
     if (!handler.waits) await begin();
-    await handler.run(attempt.claim, handler.decode(args), signal, begin);
+    return (await handler.run(attempt.claim, handler.decode(args), signal, begin)) ?? 'done';
   }
 
   /** What waited in line counts now: the process may die of it, and not of what waits behind it. */

@@ -10,6 +10,9 @@ export class NotBegun extends Error {
   }
 }
 
+/** The work was not done, and that is no failure: its row is on its way again, to be done later or elsewhere. */
+export type GivenBack = 'given_back';
+
 /** What a service does with one method's casts. */
 export interface CastHandler<Request = never> {
   /** Reads the arguments. What it throws ends the work: a payload that nobody can read is never tried twice. */
@@ -17,12 +20,17 @@ export interface CastHandler<Request = never> {
   /** Whether `run` waits for a turn of its own before it begins: then it says `begin` when it has it. @default it begins at once */
   readonly waits?: true;
   /**
-   * Does the work and ends the row (finish or handOver) in its own transactions. Safe to repeat by another owner at any
-   * point. `begin`: from here on the process may die of it, so that it counts; throws what ends the work without it. Throws
+   * Does the work and ends the row (finish or handOver) in its own transactions, and says so where it has given it back. Safe
+   * to repeat by another owner at any point. `begin`: from here on the process may die of it, so that it counts; throws what ends the work without it. Throws
    * Fenced when the claim was lost, NotBegun for what this process will not begin, what the store throws when it is away:
    * then the row is given back; anything else it throws makes the engine apply `fail`.
    */
-  readonly run: (claim: Claim, request: Request, signal: AbortSignal, begin: () => Promise<void>) => Promise<void>;
+  readonly run: (
+    claim: Claim,
+    request: Request,
+    signal: AbortSignal,
+    begin: () => Promise<void>,
+  ) => Promise<void> | Promise<GivenBack | undefined>;
   /** Ends the resource in its error status, with a user message and an event; the engine adds the fence and ends the row. */
   readonly fail: (claim: Claim, error: unknown) => readonly Step[];
 }

@@ -188,7 +188,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
       const { requestId, projectId, traceparent } = context;
       const traceId = traceIdOf(traceparent);
       const fields = { resourceId, method, epoch, requestId, projectId: projectId || undefined, traceId, ended };
-      if (ended === 'done') castLog.debug('work', fields);
+      if (ended === 'done' || ended === 'given_back') castLog.debug('work', fields);
       else castLog.warn('work', { ...fields, error });
     },
     report: (error, where) => rpcLog.error('an unexpected error', { ...where, error }),

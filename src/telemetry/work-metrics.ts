@@ -71,7 +71,7 @@ export function workMetrics(registry: Registry) {
     work: new Counter(
       {
         name: 'cinder_work_total',
-        help: 'Pieces of work that ended: done, failed (resource in error), fenced (another owner), stuck (tried again).',
+        help: 'Pieces of work that ended: done, given_back (later or elsewhere), failed (resource in error), fenced (another owner), stuck (tried again), unbegun (the process stops).',
         labels: [...cast, 'ended'],
       },
       registry,

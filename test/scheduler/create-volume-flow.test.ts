@@ -180,7 +180,7 @@ for (const [retry, expected] of ATTEMPTS) {
 storesFor('while no volume service is up, a volume rests and its claim does not count', async (t, store) => {
   const scheduler = schedulerOn(t, store, {});
   const row = await readyRow(store);
-  t.is(await scheduler.work(row), 'done');
+  t.is(await scheduler.work(row), 'given_back');
   const { volume, row: after, events } = await everything(store, row.resourceId);
   t.is(volume?.status, 'creating');
   t.like(after, { state: 'ready', binary: 'cinder-scheduler', epoch: 3, claims: 0, owner: null });
@@ -214,7 +214,7 @@ for (const [what, request, away, waits] of AWAY) {
       ...(retry && { filterProperties: { schedulerHints: new Map(), ...retry } }),
     });
     if (ageMs !== undefined) await aged(store, row.resourceId, ageMs);
-    t.is(await scheduler.work(row), 'done');
+    t.is(await scheduler.work(row), waits ? 'given_back' : 'done');
     const { volume, row: after } = await everything(store, row.resourceId);
     t.is(volume?.status, waits ? 'creating' : 'error');
     if (waits) t.like(after, { state: 'ready', binary: 'cinder-scheduler', claims: 0, owner: null });
@@ -238,10 +238,11 @@ test('a scheduler that stops before backends have reported gives the work back i
   const store = await sqliteStore(t);
   const scheduler = schedulerOn(t, store, { 'h1@b': undefined });
   const row = await readyRow(store);
-  const work = scheduler.work(row);
+  void scheduler.deliver(row);
   await eventually('it is claimed', async () => (await rowOf(store, row.resourceId))?.state === 'claimed');
   scheduler.readiness.stop();
-  t.is(await work, 'done');
+  await eventually('it is given back', async () => (await rowOf(store, row.resourceId))?.state === 'ready');
+  t.deepEqual(scheduler.ended, [], 'nothing was done');
   const { volume, row: after } = await everything(store, row.resourceId);
   t.is(volume?.status, 'creating');
   t.like(after, { state: 'ready', epoch: 3, claims: 0, owner: null });
@@ -251,7 +252,7 @@ test('a volume waits for the first report of a backend that has just come up, fo
   const store = await sqliteStore(t);
   const scheduler = schedulerOn(t, store, { 'h1@b': undefined }, { initWaitMs: 0 });
   const row = await readyRow(store);
-  t.is(await scheduler.work(row), 'done');
+  t.is(await scheduler.work(row), 'given_back');
   const { volume, row: after } = await everything(store, row.resourceId);
   t.is(volume?.status, 'creating');
   t.like(after, { state: 'ready', binary: 'cinder-scheduler', claims: 0, owner: null });
@@ -334,7 +335,8 @@ function schedulerOn(
   const end = (): Promise<string> =>
     eventually('the work has ended', () => ended.length > 0).then(() => ended.shift() ?? '');
   return {
-    ...{ sent, refusals, readiness },
+    ...{ sent, refusals, readiness, ended },
+    deliver: (row: ReadyWorker) => receiver.deliver([incoming(row)]),
     free: (backendId: string) => pools.find(backendId)?.freeCapacityGb,
     /** Delivers a cast and answers how its work ended. */
     async work(row: ReadyWorker): Promise<string> {

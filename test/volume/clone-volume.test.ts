@@ -55,7 +55,7 @@ test('a clone whose source is somewhere else goes back to the scheduler', async 
   ]);
   const clone = await service.placed({ sourceVolumeId: elsewhere.id }, { retry: RETRY });
 
-  t.is((await service.work(clone)).ended, 'done');
+  t.is((await service.work(clone)).ended, 'given_back');
 
   t.is((await service.volume(clone.id))?.host, null);
   t.deepEqual(await service.files(), [`volume-${source.id}`]);
@@ -67,7 +67,7 @@ test('a device that is full in the middle of a copy sends the clone back, and th
   const source = await service.source(randomBytes(10));
   const clone = await service.placed({ sourceVolumeId: source.id }, { retry: RETRY });
 
-  t.is((await service.work(clone)).ended, 'done');
+  t.is((await service.work(clone)).ended, 'given_back');
 
   t.like(await service.volume(clone.id), { status: 'creating', host: null });
   t.like(await service.row(clone.id), { state: 'ready', binary: 'cinder-scheduler' });

@@ -73,7 +73,7 @@ for (const [where, broken] of Object.entries(BREAKS)) {
     const service = await volumeService(t, breaking(fail));
     const placed = await service.placed({}, { retry: RETRY });
 
-    t.is((await service.work(placed)).ended, 'done');
+    t.is((await service.work(placed)).ended, 'given_back');
 
     const volume = await service.volume(placed.id);
     t.is(volume?.status, 'creating');
@@ -184,7 +184,7 @@ test('a pool without room sends the volume to another backend', async (t) => {
   const service = await volumeService(t);
   const placed = await service.placed({ sizeGib: 5_000 }, { retry: RETRY });
 
-  t.is((await service.work(placed)).ended, 'done');
+  t.is((await service.work(placed)).ended, 'given_back');
 
   t.is((await service.volume(placed.id))?.host, null);
   t.is(service.sent.length, 1);
@@ -195,7 +195,7 @@ test('a backend that is down sends the volume to another one', async (t) => {
   const placed = await service.placed({}, { retry: RETRY });
   await service.backend.stop();
 
-  t.is((await service.work(placed)).ended, 'done');
+  t.is((await service.work(placed)).ended, 'given_back');
 
   t.is((await service.volume(placed.id))?.host, null);
 });

@@ -159,7 +159,7 @@ test('a deletion on a backend that is down waits for it', async (t) => {
   const deletion = await service.deleting();
   await service.backend.stop();
 
-  t.is((await service.work(deletion)).ended, 'done');
+  t.is((await service.work(deletion)).ended, 'given_back');
 
   t.is((await service.volume(deletion.id))?.status, 'deleting');
   const row = await service.row(deletion.id);

@@ -43,7 +43,7 @@ const EVER = new AbortController().signal;
 /** How a piece of work ended. */
 export interface Ending {
   readonly claim: Claim;
-  readonly ended: 'done' | 'fenced' | 'failed' | 'stuck';
+  readonly ended: 'done' | 'given_back' | 'fenced' | 'failed' | 'stuck';
   readonly error: unknown;
 }
 

@@ -2,7 +2,7 @@ import { applyFenced, type Claim, giveBack } from '../../casts/claim.js';
 import { type CreateVolumeOnScheduler, readCreateVolumeOnScheduler } from '../../casts/cast-messages.js';
 import { failVolume } from '../../casts/fail-volume.js';
 import { GIVE_UP_AFTER_MS } from '../../casts/give-up.js';
-import type { CastHandler } from '../../casts/handler.js';
+import { type CastHandler, type GivenBack, NotBegun } from '../../casts/handler.js';
 import { reasonForOwner } from '../../casts/reason-for-owner.js';
 import type { FaultName } from '../../errors/catalogue.js';
 import { Fault } from '../../errors/fault.js';
@@ -32,15 +32,13 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
     decode: readCreateVolumeOnScheduler,
 
     async run(claim, cast, signal) {
-      if (!(await parts.readiness.wait(signal))) {
-        await applyFenced(parts.store, claim, [giveBack(claim, 0)]);
-        return;
-      }
+      if (!(await parts.readiness.wait(signal))) throw new NotBegun();
       if (!parts.anyVolumeService()) return rest(parts, claim);
-      await flow.run(
+      const { isGivenBack } = await flow.run(
         { claim, cast },
         { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
       );
+      return isGivenBack ? 'given_back' : undefined;
     },
 
     fail: (claim, error) =>
@@ -55,9 +53,10 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
 }
 
 /** Nobody could do the work now: that is no failure of the request, until it has become too old. */
-async function rest(parts: CreateVolumeParts, claim: Claim): Promise<void> {
+async function rest(parts: CreateVolumeParts, claim: Claim): Promise<GivenBack> {
   if (claim.ageMs > (parts.giveUpAfterMs ?? GIVE_UP_AFTER_MS)) {
     throw new Fault('NoValidBackend', { reason: 'No storage service has been up for too long.' });
   }
   await applyFenced(parts.store, claim, [giveBack(claim, REST_MS)]);
+  return 'given_back';
 }

@@ -1,7 +1,7 @@
-import { applyFenced, type Claim, Fenced, finish, giveBack, handOver } from '../../casts/claim.js';
+import { applyFenced, type Claim, Fenced, finish, handOver } from '../../casts/claim.js';
 import { ACTION_OF, failVolume, type MessageParts } from '../../casts/fail-volume.js';
 import { type OwnWords, worded } from '../../casts/cast-messages.js';
-import type { CastHandler } from '../../casts/handler.js';
+import { type CastHandler, NotBegun } from '../../casts/handler.js';
 import { reasonForOwner } from '../../casts/reason-for-owner.js';
 import type { WorkOnVolume } from '../../casts/volume-work-messages.js';
 import { appendVolumeEvent } from '../../db/events.js';
@@ -69,10 +69,7 @@ export function volumeWork<R extends WorkOnVolume>(parts: VolumeWorkParts, kind:
     decode: kind.decode,
 
     async run(claim, request, signal) {
-      if (kind.waits && !(await parts.readiness.wait(signal))) {
-        await applyFenced(parts.store, claim, [giveBack(claim, 0)]);
-        return;
-      }
+      if (kind.waits && !(await parts.readiness.wait(signal))) throw new NotBegun();
       const { filterProperties } = request;
       const spec = { ...(await specOf(parts.store, kind, request)), operation: kind.operation };
       const surroundings = await parts.lookUp(claim.context, filterProperties, signal);

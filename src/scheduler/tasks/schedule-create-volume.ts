@@ -49,13 +49,18 @@ interface Needs {
   readonly spec: RequestSpec;
 }
 
+export interface Scheduled {
+  /** Nobody can take it now: it rests. */
+  readonly isGivenBack: boolean;
+}
+
 /**
  * Chooses a pool, claims its room, and hands the work to its backend in the transaction that writes `volume.host`. No pool:
  * the work rests while one is expected; else the volume ends in `error` with a user message, and the flow ends well, as in
  * Cinder.
  * Throws Fenced; Fault DatabaseUnavailable. Rule: cinder/scheduler/flows/create_volume.py, ScheduleCreateVolumeTask.
  */
-export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Needs> => ({
+export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Needs, Scheduled> => ({
   name: 'ScheduleCreateVolume',
 
   async execute(needs, { signal }) {
@@ -64,7 +69,7 @@ export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Nee
     const attempt = begin(parts, needs, surroundings);
     if (attempt instanceof Fault) {
       await refuse(parts, claim, attempt.facts.reason, attempt.facts.reason);
-      return {};
+      return { isGivenBack: false };
     }
     const lastTried = attempt.retry?.backends.at(-1);
     const id = { volumeId: claim.resourceId, epoch: claim.epoch };
@@ -74,10 +79,10 @@ export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Nee
       const boundTo = choice.refusal.resourceBackend;
       if (parts.isExpected({ ageMs: claim.ageMs, boundTo, tried: attempt.retry?.backends ?? [] })) {
         await applyFenced(parts.store, claim, [giveBack(claim, REST_MS)]);
-        return {};
+        return { isGivenBack: true };
       }
       await refuse(parts, claim, describeToOperator(choice.refusal), describeToOwner(choice.refusal));
-      return {};
+      return { isGivenBack: false };
     }
     try {
       await place(parts, needs, choice.placement);
@@ -90,7 +95,7 @@ export const scheduleCreateVolume = (parts: ScheduleCreateVolumeParts): Task<Nee
       throw error;
     }
     parts.onPlaced(choice.placement);
-    return {};
+    return { isGivenBack: false };
   },
 });
 

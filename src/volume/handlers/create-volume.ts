@@ -1,7 +1,7 @@
 import { type CreateVolumeOnVolume, readCreateVolumeOnVolume } from '../../casts/cast-messages.js';
 import { type Claim, Fenced } from '../../casts/claim.js';
 import type { MessageParts } from '../../casts/fail-volume.js';
-import type { CastHandler } from '../../casts/handler.js';
+import type { CastHandler, GivenBack } from '../../casts/handler.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
 import { runFor } from '../../flow/run-for.js';
@@ -26,7 +26,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
 
     async run(claim, cast, signal, begin) {
       const backend = backendFor(parts.backends, claim);
-      await inTurn(backend, claim, cast, signal, async () => {
+      return inTurn(backend, claim, cast, signal, async () => {
         await begin();
         // before anything can fail, so that no report says less than the schedulers have sold
         const place = { ...backend.placeOf(cast.volume), id: claim.resourceId };
@@ -38,12 +38,13 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
             { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
           );
           backend.allocations.include(over);
+          return undefined;
         } catch (error) {
           // what goes on elsewhere is not over: its next owner says so
           const goesOn = signal.aborted || error instanceof Fenced;
           if (goesOn) backend.allocations.leave(over);
           else backend.allocations.include(over);
-          if (isOver(backend, claim)) return; // given back to the scheduler, and the claim with it
+          if (isOver(backend, claim)) return 'given_back'; // to the scheduler, and the claim with it
           if (isNoLongerHere(error, claim)) backend.allocations.remove(claim.resourceId);
           throw error;
         }
@@ -59,8 +60,8 @@ function inTurn(
   { resourceId }: Claim,
   { volume: { sourceVolumeId } }: CreateVolumeOnVolume,
   signal: AbortSignal,
-  work: () => Promise<void>,
-): Promise<void> {
+  work: () => Promise<GivenBack | undefined>,
+): Promise<GivenBack | undefined> {
   return sourceVolumeId === null
     ? backend.run(resourceId, signal, work)
     : backend.runCopy(resourceId, sourceVolumeId, signal, work);

@@ -1,7 +1,7 @@
 import { type DeleteVolumeOnVolume, readDeleteVolumeOnVolume } from '../../casts/cast-messages.js';
 import { applyFenced, type Claim, finish, giveBack } from '../../casts/claim.js';
 import type { MessageParts } from '../../casts/fail-volume.js';
-import type { CastHandler } from '../../casts/handler.js';
+import type { CastHandler, GivenBack } from '../../casts/handler.js';
 import { Fault } from '../../errors/fault.js';
 import type { FlowListener } from '../../flow/listeners.js';
 import { runFor } from '../../flow/run-for.js';
@@ -30,13 +30,14 @@ export function deleteVolume(parts: DeleteVolumeParts): CastHandler<DeleteVolume
 
     async run(claim, cast, signal, begin) {
       const backend = backendFor(parts.backends, claim);
-      await backend.run(claim.resourceId, signal, async () => {
+      return backend.run(claim.resourceId, signal, async (): Promise<GivenBack | undefined> => {
         await begin();
         try {
           await flow.run(
             { claim, backend, cast },
             { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
           );
+          return undefined;
         } catch (error) {
           if (Fault.is(error, 'VolumeNotFound')) return alreadyGone(claim, signal);
           if (Fault.is(error, 'DriverNotInitialized')) return waitForBackend(claim, signal);
@@ -49,12 +50,14 @@ export function deleteVolume(parts: DeleteVolumeParts): CastHandler<DeleteVolume
   };
 
   /** Somebody else has destroyed the record: nothing is left to do. */
-  async function alreadyGone(claim: Claim, signal: AbortSignal): Promise<void> {
+  async function alreadyGone(claim: Claim, signal: AbortSignal): Promise<undefined> {
     await patiently(signal, () => applyFenced(store, claim, [finish(claim)]));
+    return undefined;
   }
 
   /** No other backend can do it; so it waits until this one is back, or is too old. */
-  async function waitForBackend(claim: Claim, signal: AbortSignal): Promise<void> {
+  async function waitForBackend(claim: Claim, signal: AbortSignal): Promise<GivenBack> {
     await patiently(signal, () => applyFenced(store, claim, [giveBack(claim, BACKEND_DOWN_DELAY_MS)]));
+    return 'given_back';
   }
 }
