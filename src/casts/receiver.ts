@@ -374,7 +374,7 @@ function claimOf(cast: IncomingCast, owner: string, row: Record<string, unknown>
     target: cast.target || null,
     method: cast.method,
     claims: Number(row['claims']),
-    ageMs: Number(row['now']) - Number(row['created_at']),
+    ageMs: Number(row['age_ms']),
     resumed: false,
     context: cast.context,
   };

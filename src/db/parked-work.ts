@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { listIn } from './json.js';
-import { statement } from './statement.js';
+import { since, statement } from './statement.js';
 import type { Step, Store } from './store.js';
 import { type OrphanedWorker, toOrphaned } from './worker-search.js';
 import { rowAt, type RowKey, type WorkerHold, type WorkerKey } from './worker-row.js';
@@ -93,7 +93,7 @@ const forsaken = statement<{ down: number; age: number; limit: number }>()(({ db
       join.onRef('s.host', '=', 'w.target').on('s.binary', '=', 'cinder-volume').on('s.deleted_at', 'is', null),
     )
     .selectAll('w')
-    .select(now.as('now'))
+    .select(since(now, 'w.created_at').as('age_ms'))
     .where('w.binary', '=', 'cinder-volume')
     .where('w.method', '=', 'DeleteVolume')
     .where('w.state', 'in', ['ready', 'claimed'])
@@ -107,7 +107,7 @@ const parked = statement<{ targets: string; limit: number }>()(({ db, dialect, n
   db
     .selectFrom('workers as w')
     .selectAll('w')
-    .select(now.as('now'))
+    .select(since(now, 'w.created_at').as('age_ms'))
     .where('w.state', '=', 'parked')
     .where('w.binary', '=', 'cinder-volume')
     .where('w.target', 'in', listIn(dialect, p.targets))

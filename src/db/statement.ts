@@ -116,6 +116,24 @@ export const NOW: Readonly<Record<DialectName, RawBuilder<number>>> = {
   postgres: sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
 };
 
+/**
+ * Since a moment, ms. One before 1970, which nobody but a hand writes, counts as 1970: a difference that is too large for the
+ * database would fail all that is read with it. An embedded database keeps a text that is no moment: that is as long ago.
+ */
+export function since(now: RawBuilder<number>, moment: string | RawBuilder<number>): RawBuilder<number> {
+  return sql<number>`${now} - ${notBefore1970(moment)}`;
+}
+
+/** Until a moment, ms; as `since`. */
+export function until(now: RawBuilder<number>, moment: string | RawBuilder<number>): RawBuilder<number> {
+  return sql<number>`${notBefore1970(moment)} - ${now}`;
+}
+
+function notBefore1970(moment: string | RawBuilder<number>): RawBuilder<number> {
+  const at = typeof moment === 'string' ? sql.ref<number>(moment) : moment;
+  return sql<number>`case when ${at} < 0 then 0 else ${at} end`;
+}
+
 const TOOLS: Readonly<Record<DialectName, Tools>> = {
   sqlite: {
     dialect: 'sqlite',

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { statement } from './statement.js';
+import { since, statement } from './statement.js';
 import type { Step } from './store.js';
 import {
   type HandOver,
@@ -27,7 +27,7 @@ export interface ClaimOfWorker extends WorkerKey {
   readonly lateAfterMs?: number;
 }
 
-/** Makes a ready row ours if the message is still current. Returns `epoch`, `claims`, `created_at` and `now`; no row: superseded. */
+/** Makes a ready row ours if the message is still current. Returns `epoch`, `claims` and `age_ms`; no row: superseded. */
 export function claimWorker(hold: ClaimOfWorker): Step {
   return {
     statement: claimReady.with({
@@ -126,7 +126,7 @@ const claimReady = statement<
     .where('epoch', '<=', p.last_epoch)
     .where('binary', '=', p.binary)
     .where((eb) => eb.or([eb('target', 'is', null), eb('target', '=', p.target)]))
-    .returning(['epoch', 'claims', 'created_at', now.as('now')]),
+    .returning(['epoch', 'claims', since(now, 'created_at').as('age_ms')]),
 );
 
 const count = statement<Held>()(({ db }, p) =>

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { contextIn } from '../objects/request-context.js';
 import { listIn } from './json.js';
 import type { WorkersTable } from './schema.js';
-import { statement } from './statement.js';
+import { since, statement } from './statement.js';
 import type { Store } from './store.js';
 import { type CastMessage, nameable, oneMore, type ReadyWorker, SEND_LEASE_MS, type WorkerKey } from './worker-row.js';
 
@@ -113,8 +113,8 @@ export async function oldestUnfinished(store: Store): Promise<readonly OldestUnf
   return store.read(oldest.with({ limit: OLDEST_LOOKED_AT }));
 }
 
-/** A row, and the clock when it was read. */
-type Row = WorkersTable & { readonly now: number };
+/** A row, and how old it was when it was read, ms. */
+type Row = WorkersTable & { readonly age_ms: number };
 
 /** What the next owner of a row needs. */
 export function toOrphaned(row: Row): OrphanedWorker {
@@ -135,7 +135,7 @@ function toReady(row: Row): ReadyWorker {
     },
     ...contextOf(row.context),
     sends: row.sends,
-    ageMs: row.now - row.created_at,
+    ageMs: row.age_ms,
     status: row.status,
   };
 }
@@ -172,7 +172,7 @@ const takeDue = statement<{ limit: number; lease: number; without: string }>()((
       eb(eb.refTuple('resource_type', 'resource_id'), 'in', locked.$asTuple('resource_type', 'resource_id')),
     )
     .returningAll()
-    .returning(now.as('now'));
+    .returning(since(now, 'created_at').as('age_ms'));
 });
 
 interface Orphans {
@@ -191,7 +191,7 @@ const orphans = statement<Orphans>()(({ db, dialect, now }, p) =>
     .leftJoin('processes as p', 'p.incarnation', 'w.owner')
     .leftJoin('services as s', 's.id', 'w.service_id')
     .selectAll('w')
-    .select(now.as('now'))
+    .select(since(now, 'w.created_at').as('age_ms'))
     .where('w.state', '=', 'claimed')
     .where('w.binary', '=', p.binary)
     .where((eb) =>
@@ -219,7 +219,7 @@ const stranded = statement<{ method: string; down: number; patience: number; lim
     )
     .leftJoin('volumes as v', 'v.id', 'w.resource_id')
     .selectAll('w')
-    .select(now.as('now'))
+    .select(since(now, 'w.created_at').as('age_ms'))
     .where('w.binary', '=', 'cinder-volume')
     .where('w.method', '=', p.method)
     .where('w.state', 'in', ['ready', 'claimed'])
@@ -280,6 +280,6 @@ const oldest = statement<{ limit: number }>()(({ db, now }, p) =>
         .as('old'),
     )
     .select(['binary', 'status'])
-    .select(sql<number>`${now} - min(created_at)`.as('ageMs'))
+    .select(since(now, sql`min(created_at)`).as('ageMs'))
     .groupBy(['binary', 'status']),
 );

@@ -235,6 +235,31 @@ for (const [what, columns] of Object.entries(FAR_OFF)) {
   });
 }
 
+test('a row whose age cannot be told ends as one that is too old', async (t) => {
+  const store = await sqliteStore(t); // it keeps what it is given
+  const row = await readyRow(store);
+  await aged(store, row.resourceId, 10_000);
+  await breakRow(store, 'workers', row.resourceId, { created_at: 'yesterday' });
+  const { sender, sent } = senderOver(t, store, { outcome: 'busy', reason: '', message: '' });
+
+  sender.start();
+  await eventually('it has ended', async () => (await rowOf(store, row.resourceId)) === undefined);
+
+  t.true(sent.every(({ ageMs }) => ageMs > DAY_MS));
+  t.is((await everything(store, row.resourceId)).volume?.status, 'error');
+});
+
+test('claimed work whose age cannot be told is as late as work can be', async (t) => {
+  const store = await sqliteStore(t);
+  const row = await readyRow(store, CREATE);
+  await breakRow(store, 'workers', row.resourceId, { created_at: 'yesterday' });
+  const { receiver, next } = receiverFor(t, store);
+  await receiver.deliver([incoming(row)]);
+  const { claim, ended } = await next();
+  t.is(ended, 'done');
+  t.true(claim.ageMs > DAY_MS);
+});
+
 storesFor('a row that was sent fewer times than never rests as after its first send', async (t, store) => {
   const row = await readyRow(store);
   await aged(store, row.resourceId, 10_000);
