@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { listIn } from './json.js';
-import { statement } from './statement.js';
+import { since, statement } from './statement.js';
 import type { Store } from './store.js';
 
 /** What the records say of a volume that room is claimed for. */
@@ -30,7 +30,7 @@ const claimants = statement<{ ids: string }>()(({ db, dialect, now }, p) =>
   db
     .selectFrom('volumes')
     .select('id')
-    .select(sql<number>`${now} - coalesce(deleted_at, updated_at)`.as('unchanged_ms'))
+    .select(since(now, sql`coalesce(deleted_at, updated_at)`).as('unchanged_ms'))
     .where('id', 'in', listIn(dialect, p.ids)),
 );
 

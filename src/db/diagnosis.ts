@@ -4,7 +4,7 @@ import type { VolumeStatus } from '../objects/volume-status.js';
 import { deltasIn } from './deltas-text.js';
 import type { WorkersTable } from './schema.js';
 import type { Settlement } from './quota-settlements.js';
-import { statement } from './statement.js';
+import { since, statement, until } from './statement.js';
 import type { Store } from './store.js';
 
 /** What there is to know of a row of work, at one moment. */
@@ -177,13 +177,11 @@ const work = statement<WorkQuery>()((tools, p) => {
     .select(['w.resource_type', 'w.resource_id', 'w.epoch', 'w.state', 'w.status', 'w.method'])
     .select(['w.binary', 'w.target', 'w.context', 'v.revision', 'v.project_id'])
     .select(sql<string | null>`coalesce(v.status, n.status)`.as('resource_status'))
-    .select(sql<number>`${now} - w.updated_at`.as('unchanged_ms'))
+    .select(since(now, 'w.updated_at').as('unchanged_ms'))
     .select(
-      sql<number>`case when w.not_before > w.send_until then w.not_before else w.send_until end - ${now}`.as(
-        'rests_ms',
-      ),
+      until(now, sql`case when w.not_before > w.send_until then w.not_before else w.send_until end`).as('rests_ms'),
     )
-    .select(sql<number | null>`${now} - p.heartbeat_at`.as('owner_silent_ms'))
+    .select(since(now, 'p.heartbeat_at').$castTo<number | null>().as('owner_silent_ms'))
     .select((eb) => [
       flag(
         eb.or([
@@ -276,7 +274,7 @@ const settlements = statement<{ after: string; until: string; limit: number }>()
   db
     .selectFrom('quota_settlements as q')
     .select(['q.id', 'q.project_id', 'q.kind', 'q.state', 'q.deltas', 'q.resource_type', 'q.resource_id'])
-    .select(sql<number>`${now} - q.created_at`.as('age_ms'))
+    .select(since(now, 'q.created_at').as('age_ms'))
     .select((eb) =>
       flag(
         eb.exists(

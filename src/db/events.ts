@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { type DialectName, type NoParams, type Statement, statement, type Tools } from './statement.js';
+import { type DialectName, type NoParams, type Statement, since, statement, type Tools } from './statement.js';
 import type { Step, Store } from './store.js';
 import { payloadColumn } from './volume-rows.js';
 
@@ -159,7 +159,7 @@ const readAfter = statement<EventCursor & { readonly limit: number }>()((tools, 
 const nextAge = statement<EventCursor>()(({ db, dialect, now }, p) =>
   db
     .selectFrom('events')
-    .select(sql<number>`${now} - created_at`.as('age'))
+    .select(since(now, 'created_at').as('age'))
     .where(place(dialect, '>', p))
     .orderBy(inOrder(dialect))
     .limit(1),

@@ -2,7 +2,7 @@ import { type ExpressionBuilder, sql } from 'kysely';
 import { deltasIn, type KeptDeltas } from './deltas-text.js';
 import { listIn } from './json.js';
 import type { QuotaSettlementsTable, Schema } from './schema.js';
-import { statement } from './statement.js';
+import { since, statement } from './statement.js';
 import type { Step, Store } from './store.js';
 
 /** "This change of the records may not be in Redis yet." Rule: docs/protocols.md §Q. */
@@ -302,7 +302,7 @@ const take = statement<Take>()(({ db, dialect, now }, p) => {
 const oldest = statement()(({ db, now }) =>
   db
     .selectFrom('quota_settlements')
-    .select(sql<number>`${now} - created_at`.as('age'))
+    .select(since(now, 'created_at').as('age'))
     .where('state', '<>', 'held')
     .orderBy('created_at')
     .limit(1),

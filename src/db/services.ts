@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { ServicesTable } from './schema.js';
-import { statement } from './statement.js';
+import { since, statement } from './statement.js';
 import { RowCountMismatch, type Step, type Store } from './store.js';
 
 /** What a running service says of itself. */
@@ -197,14 +197,14 @@ const turn = statement<Omit<ServiceSwitch, 'disabled'> & { readonly disabled: nu
     .where('host', '=', p.host)
     .where('deleted_at', 'is', null)
     .returningAll()
-    .returning(sql<number>`${now} - heartbeat_at`.as('silent_ms')),
+    .returning(since(now, 'heartbeat_at').as('silent_ms')),
 );
 
 const ofBinary = statement<{ binary: string }>()(({ db, now }, p) =>
   db
     .selectFrom('services')
     .selectAll()
-    .select(sql<number>`${now} - heartbeat_at`.as('silent_ms'))
+    .select(since(now, 'heartbeat_at').as('silent_ms'))
     .where('binary', '=', p.binary)
     .where('deleted_at', 'is', null)
     .orderBy('host'),
@@ -214,11 +214,14 @@ const all = statement()(({ db, now }) =>
   db
     .selectFrom('services')
     .selectAll()
-    .select(sql<number>`${now} - heartbeat_at`.as('silent_ms'))
+    .select(since(now, 'heartbeat_at').as('silent_ms'))
     .where('deleted_at', 'is', null)
     .orderBy('binary')
     .orderBy('host'),
 );
+
+/** The end of the year 9999: what was set by hand to later cannot be said. */
+const LAST_MOMENT = 253_402_300_799_999;
 
 type Row = ServicesTable & { readonly silent_ms: number };
 
@@ -237,7 +240,7 @@ function toRecord(row: Row): ServiceRecord {
     rpcVersion: row.rpc_current_version,
     objectVersion: row.object_current_version,
     incarnation: row.incarnation,
-    heartbeatAt: row.heartbeat_at,
+    heartbeatAt: Math.min(Math.max(0, row.heartbeat_at), LAST_MOMENT),
     silentMs: Math.max(0, row.silent_ms),
     stopped: row.stopped_at !== null,
   };

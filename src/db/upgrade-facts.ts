@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { statement } from './statement.js';
+import { since, statement } from './statement.js';
 import type { Store } from './store.js';
 
 /** Work of one form, as rows hold it. */
@@ -22,7 +22,7 @@ const forms = statement()(({ db, now }) =>
     .selectFrom('workers')
     .select(['binary', 'method', 'payload_version as payloadVersion'])
     .select(sql<number>`count(*)`.as('count'))
-    .select(sql<number>`${now} - min(created_at)`.as('oldestMs'))
+    .select(since(now, sql`min(created_at)`).as('oldestMs'))
     .groupBy(['binary', 'method', 'payload_version'])
     .orderBy('binary')
     .orderBy('method')
