@@ -74,6 +74,8 @@ export interface StrandedQuery {
   /** Age up to which the copy of a volume waits for the backend of its source, ms. */
   readonly sourcePatienceMs: number;
   readonly limit: number;
+  /** Rows left out, of those unchanged for longest. @default 0 */
+  readonly skip?: number;
 }
 
 /**
@@ -81,8 +83,8 @@ export interface StrandedQuery {
  * nowhere else: it is stranded only when it has waited for long.
  */
 export async function findStranded(store: Store, query: StrandedQuery): Promise<readonly OrphanedWorker[]> {
-  const { method, downAfterMs, sourcePatienceMs, limit } = query;
-  const rows = await store.read(stranded.with({ method, down: downAfterMs, patience: sourcePatienceMs, limit }));
+  const { method, downAfterMs: down, sourcePatienceMs: patience, limit, skip = 0 } = query;
+  const rows = await store.read(stranded.with({ method, down, patience, limit, skip }));
   return rows.map(toOrphaned);
 }
 
@@ -211,7 +213,15 @@ const orphans = statement<Orphans>()(({ db, dialect, now }, p) =>
     .offset(p.skip),
 );
 
-const stranded = statement<{ method: string; down: number; patience: number; limit: number }>()(({ db, now }, p) =>
+interface Stranded {
+  readonly method: string;
+  readonly down: number;
+  readonly patience: number;
+  readonly limit: number;
+  readonly skip: number;
+}
+
+const stranded = statement<Stranded>()(({ db, now }, p) =>
   db
     .selectFrom('workers as w')
     .innerJoin('services as s', (join) =>
@@ -244,7 +254,8 @@ const stranded = statement<{ method: string; down: number; patience: number; lim
       ),
     )
     .orderBy('w.updated_at')
-    .limit(p.limit),
+    .limit(p.limit)
+    .offset(p.skip),
 );
 
 const olderThan = statement<{ ids: string; ageMs: number }>()(({ db, dialect, now }, p) =>

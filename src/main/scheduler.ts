@@ -210,6 +210,7 @@ export async function scheduler(
     giveUpAfterMs: config.cleanupGiveUpTimeMs,
     owner: incarnation,
     maxAttempts: config.schedulerMaxAttempts,
+    knows: knowsAs(parts.volume.own),
     send: (cast) => sender.send(cast),
     inOwnWords: parts.inOwnWords,
     log,

@@ -11,7 +11,7 @@ import type { CastMessage, ReadyWorker } from '../db/worker-row.js';
 import { findStranded, type OrphanedWorker } from '../db/worker-search.js';
 import type { Log } from '../log/log.js';
 
-/** Rows taken back in one round. */
+/** Rows looked at in one round. */
 const ROUND = 64;
 
 export interface StrandedOptions extends MessageParts, OwnWords {
@@ -24,6 +24,8 @@ export interface StrandedOptions extends MessageParts, OwnWords {
   readonly owner: string;
   /** `scheduler_max_attempts`; 1: what is stranded is not placed anew. */
   readonly maxAttempts: number;
+  /** Whether we understand all of a payload for a volume service, by the lowest version that does. @default everything */
+  readonly knows?: (payloadVersion: string) => boolean;
   /** Sends a row that was just made ready; best effort. */
   readonly send: (cast: ReadyWorker) => void;
   readonly log: Pick<Log, 'info' | 'warn'>;
@@ -34,33 +36,46 @@ export interface StrandedOptions extends MessageParts, OwnWords {
 /**
  * Takes creations back from backends that are down while others are alive, and has them placed anew; the scheduler's flow
  * decides whether attempts are left. One that may be placed only once, or that keeps no account of its attempts, ends in
- * `error`; so does a copy that has waited for the backend of its source for too long. Rule: docs/protocols.md §W TAKEOVER;
+ * `error`; so does a copy that has waited for the backend of its source for too long. What a newer version has put into words
+ * is left to it: in our words it would lose what we do not know. Rule: docs/protocols.md §W TAKEOVER;
  * cinder/scheduler/filter_scheduler.py, `_populate_retry`.
  */
 export function takeBackStranded(options: StrandedOptions): Rounds {
+  let skip = 0; // what is left where it is does not stand in the way of what can be taken
   return rounds({
     intervalMs: options.intervalMs ?? 1_000,
-    round: () => once(options),
+    async round() {
+      const { left, isMore } = await once(options, skip);
+      skip = isMore ? skip + left : 0;
+      return isMore;
+    },
     onError: (error) => options.log.warn('stranded work cannot be looked for', { error }),
   });
 }
 
-async function once(options: StrandedOptions): Promise<boolean> {
-  const { store, downAfterMs, giveUpAfterMs } = options;
-  let taken = 0;
-  const query = { method: 'CreateVolume', downAfterMs, sourcePatienceMs: giveUpAfterMs, limit: ROUND };
+async function once(
+  options: StrandedOptions,
+  skip: number,
+): Promise<{ readonly left: number; readonly isMore: boolean }> {
+  const { store, downAfterMs, giveUpAfterMs, knows } = options;
+  let left = 0;
+  const query = { method: 'CreateVolume', downAfterMs, sourcePatienceMs: giveUpAfterMs, limit: ROUND, skip };
   const stranded = await findStranded(store, query);
   for (const row of stranded) {
+    if (knows && !knows(row.message.payloadVersion)) {
+      left += 1;
+      continue;
+    }
     try {
       await takeBack(options, row);
-      taken += 1;
     } catch (error) {
       if (isFault(error)) throw error; // no database, no next row
+      left += 1;
       if (error instanceof RowCountMismatch) continue; // somebody was faster
       options.log.warn('stranded work cannot be taken back', { resourceId: row.resourceId, error });
     }
   }
-  return taken === ROUND;
+  return { left, isMore: stranded.length === ROUND };
 }
 
 async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<void> {

@@ -7,6 +7,7 @@ import type { ReadyWorker } from '#src/db/worker-row.js';
 import type { Retry } from '#src/objects/request-spec.js';
 import { takeBackStranded } from '#src/scheduler/stranded.js';
 import { aged, BACKEND, everything, readyRow, registered, rowOf, silent } from '../casts/rows.js';
+import { breakRow } from '../support/broken-rows.js';
 import { eventually, SILENT } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
 
@@ -122,6 +123,23 @@ for (const [why, { row: options, maxAttempts }] of Object.entries(ONLY_ONCE)) {
   });
 }
 
+storesFor('creations in words of a newer version stay where they are, and hide no other', async (t, store) => {
+  const newer = await Promise.all(Array.from({ length: 130 }, () => readyRow(store, CREATE)));
+  for (const { resourceId } of newer) await breakRow(store, 'workers', resourceId, { payload_version: '3.21' });
+  const known = await Promise.all(Array.from({ length: 2 }, () => readyRow(store, CREATE)));
+  for (const { resourceId } of known) {
+    await breakRow(store, 'workers', resourceId, { payload_version: '3.20', updated_at: Date.now() + 60_000 });
+  }
+  await backends(store, { dead: [BACKEND], living: ['beta@file'] });
+  const { sent, rounded } = rounds(t, store, 'scheduler', 3, (version) => version !== '3.21');
+
+  await eventually('the others are sent', () => sent.length === known.length);
+  await rounded(8);
+
+  t.deepEqual(sent.map(idOf).toSorted(), known.map(idOf).toSorted());
+  for (const { resourceId } of newer) t.like(await rowOf(store, resourceId), { state: 'ready', epoch: 1 });
+});
+
 test('of two schedulers one takes a row back', async (t) => {
   const store = await sqliteStore(t);
   const rows = await Promise.all(Array.from({ length: 10 }, () => readyRow(store, CREATE)));
@@ -133,8 +151,18 @@ test('of two schedulers one takes a row back', async (t) => {
   for (const { resourceId } of rows) t.is((await everything(store, resourceId)).events.length, 1);
 });
 
+function idOf({ resourceId }: ReadyWorker): string {
+  return resourceId;
+}
+
 /** Rounds of one scheduler, ended with the test. */
-function rounds(t: ExecutionContext, store: Store, owner = 'scheduler', maxAttempts = 3) {
+function rounds(
+  t: ExecutionContext,
+  store: Store,
+  owner = 'scheduler',
+  maxAttempts = 3,
+  knows?: (payloadVersion: string) => boolean,
+) {
   const sent: ReadyWorker[] = [];
   let reads = 0;
   const counting: Store = {
@@ -145,6 +173,7 @@ function rounds(t: ExecutionContext, store: Store, owner = 'scheduler', maxAttem
     ...{ store: counting, downAfterMs: DOWN_MS, owner, messageTtlMs: 60_000, intervalMs: 5, log: SILENT },
     giveUpAfterMs: PATIENCE_MS,
     maxAttempts,
+    ...(knows && { knows }),
     send: (cast) => sent.push(cast),
   });
   loop.start();
