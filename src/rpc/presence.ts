@@ -122,8 +122,12 @@ export class Presence {
     const { incarnation } = process;
     const overdue = this.#tellWhenOverdue();
     try {
-      const stops = ended.map((host) => stopService(incarnation, host));
-      const done = await store.apply([beatProcess(incarnation), ...stops, beatServices(incarnation)]);
+      const ofServices = [...ended.map((host) => stopService(incarnation, host)), beatServices(incarnation)];
+      const done = await store.apply([beatProcess(incarnation), ...ofServices]).catch((error: unknown) => {
+        if (!(error instanceof RowCountMismatch) || this.#replaced) throw error;
+        // the row was purged although the process lives: a long pause, in which a newer run may have taken its services over
+        return store.apply([putProcess(process), ...ofServices]);
+      });
       const beaten = done.at(-1);
       for (const host of ended) this.#ended.delete(host);
       this.#writtenAt = begun;
@@ -133,10 +137,7 @@ export class Presence {
         onReplaced?.();
       }
     } catch (error) {
-      // the row was purged although the process lives: a long pause
-      if (error instanceof RowCountMismatch && !this.#replaced)
-        await this.#register().catch((again: unknown) => onTrouble?.(again));
-      else onTrouble?.(error);
+      onTrouble?.(error);
     } finally {
       clearTimeout(overdue);
     }

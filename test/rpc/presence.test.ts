@@ -222,6 +222,25 @@ storesFor('a living process whose row was purged comes back with its next heartb
   t.is((await peersIn(store, { downAfterMs: 60_000 })('cinder-volume')).length, 1);
 });
 
+storesFor('a process whose row was purged takes nothing back from a newer run, and is told', async (t, store) => {
+  let told = 0;
+  const first = presence(t, store, 'one', { onReplaced: () => (told += 1) });
+  await first.start();
+  await store.apply([{ statement: purgeProcesses.with({}) }]);
+  const second = presence(t, store, 'two', { onReplaced: () => t.fail('the newer run goes on') });
+  await second.start();
+
+  await first.beat();
+  await second.beat();
+
+  t.is(told, 1);
+  const services = await servicesOf(store, 'cinder-volume');
+  t.deepEqual(
+    services.map(({ incarnation }) => incarnation),
+    ['two', 'two'],
+  );
+});
+
 test('when heartbeats cannot be written the owner sees for how long, and is told of trouble and of its end', async (t) => {
   let [now, down] = [0, false];
   const trouble: unknown[] = [];
