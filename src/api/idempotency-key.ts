@@ -15,7 +15,7 @@ export function idempotencyKeyOf(
 
 function keyFor(key: string, request: string | Uint8Array, bad: Violations): IdempotencyKey {
   if (!PRINTABLE.test(key)) bad.add('idempotency_key', 'must be 1 to 255 printable ASCII characters');
-  return { key, requestHash: hashOf(request) };
+  return { key, requestHash: createHash('sha256').update(request).digest('hex') };
 }
 
 /** A request that may have a key. */
@@ -42,23 +42,11 @@ export function keyOfRequest<T extends Keyed>(
   if (idempotencyKey === undefined) return undefined;
   const fields = Object.entries(parameters).map(([name, value]) => [name, inOrder(value)] as const);
   const plain = type.encode({ ...request, ...Object.fromEntries(fields), idempotencyKey: undefined }).finish();
-  const formerHash = hashOf(JSON.stringify(parameters, (_name, value: unknown) => pairsOf(value)));
-  return { ...keyFor(idempotencyKey, plain, bad), formerHash };
+  return keyFor(idempotencyKey, plain, bad);
 }
 
 /** Maps have no order on the wire; the hash needs one. */
 function inOrder(value: unknown): unknown {
-  return value instanceof Map ? new Map(sorted(value)) : value;
-}
-
-function pairsOf(value: unknown): unknown {
-  return value instanceof Map ? sorted(value) : value;
-}
-
-function sorted(map: ReadonlyMap<unknown, unknown>): (readonly [string, unknown])[] {
-  return [...(map as ReadonlyMap<string, unknown>)].sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function hashOf(request: string | Uint8Array): string {
-  return createHash('sha256').update(request).digest('hex');
+  if (!(value instanceof Map)) return value;
+  return new Map([...(value as ReadonlyMap<string, unknown>)].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

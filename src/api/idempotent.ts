@@ -54,7 +54,7 @@ export async function idempotent<T>(
   repeat: (resourceId: string) => Promise<T>,
 ): Promise<T> {
   if (!idempotency) return write(() => []);
-  const { requestHash, formerHash } = idempotency;
+  const { requestHash } = idempotency;
   const key = { projectId: context.projectId, userId: context.userId, rpc, key: idempotency.key };
   const before = await accepted();
   if (before !== undefined) return repeat(before);
@@ -72,7 +72,7 @@ export async function idempotent<T>(
     const found = await findIdempotency(store, key).catch((error: unknown) => {
       throw cause ?? error;
     });
-    if (found && found.requestHash !== requestHash && found.requestHash !== formerHash)
+    if (found && found.requestHash !== requestHash)
       throw new Fault('IdempotencyKeyReused', { key: key.key }, { cause });
     return found?.resourceId;
   }

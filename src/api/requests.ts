@@ -20,6 +20,4 @@ export interface IdempotencyKey {
   readonly key: string;
   /** SHA-256 of the request without the key, hex. */
   readonly requestHash: string;
-  /** The hash of the same request as processes wrote it that hashed its fields as JSON; may go when their keys have ended. */
-  readonly formerHash?: string;
 }

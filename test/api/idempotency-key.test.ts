@@ -1,13 +1,8 @@
 import test from 'ava';
-import { createHash } from 'node:crypto';
 import { keyOfRequest, type RequestType } from '#src/api/idempotency-key.js';
-import { setOnce } from '#src/api/idempotent.js';
 import { Violations } from '#src/api/validation.js';
-import { insertIdempotency } from '#src/db/idempotency.js';
 import { UpdateQuotaSetRequest } from '#src/gen/cinder/api/v3/quotas.js';
 import { UpdateVolumeTypeRequest } from '#src/gen/cinder/api/v3/volume_types.js';
-import { CONTEXT } from '../casts/rows.js';
-import { sqliteStore } from '../support/sql.js';
 
 const REQUEST = UpdateQuotaSetRequest.create({
   ...{ projectId: 'p', idempotencyKey: 'k' },
@@ -49,27 +44,4 @@ test('the order of a map and the key itself are no parameters, a field that is s
     hashOf(UpdateVolumeTypeRequest, absent),
     'cleared, or left as it is',
   );
-});
-
-test('a key that was taken with the hash of before is known, and stands for nothing else', async (t) => {
-  const store = await sqliteStore(t);
-  const rpc = 'cinder.api.v3.Quotas/UpdateQuotaSet';
-  const before = JSON.stringify({
-    projectId: 'p',
-    limits: [
-      ['gigabytes', 2],
-      ['volumes', 1],
-    ],
-  });
-  const { projectId, userId } = CONTEXT;
-  const requestHash = createHash('sha256').update(before).digest('hex');
-  await store.apply([insertIdempotency({ projectId, userId, rpc, key: 'k' }, { requestHash, resourceId: '' })]);
-  const ask = (request: UpdateQuotaSetRequest) =>
-    setOnce(
-      { store, context: CONTEXT, rpc, type: UpdateQuotaSetRequest, request, bad: new Violations() },
-      () => Promise.resolve('done'),
-      () => Promise.resolve('again'),
-    );
-  t.is(await ask(REQUEST), 'again');
-  await t.throwsAsync(ask({ ...REQUEST, limits: new Map() }), { name: 'IdempotencyKeyReused' });
 });
