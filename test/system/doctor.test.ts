@@ -4,6 +4,7 @@ import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
+import { sql } from 'kysely';
 import { insertHold, markHeld } from '#src/db/quota-settlements.js';
 import { statement } from '#src/db/statement.js';
 import type { Step, Store } from '#src/db/store.js';
@@ -98,6 +99,7 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
   const installation = await installationFor(t, {
     ...{ ...IMPATIENT, CINDER_DATABASE_URL: databaseUrl, CINDER_REDIS_URL: redisUrl },
     CINDER_BACKEND_STATS_POLLING_INTERVAL: '60', // a scheduler would end the claim that is to be found
+    CINDER_SERVICE_DOWN_TIME: '30', // half of it is the longest lease of a settlement
   });
   const store = await openStore(databaseUrl);
   t.teardown(() => store.close());
@@ -145,6 +147,8 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
   await redis.client.hincrby(keysOf('demo').usage, 'i:volumes', 5);
   const [release, hold] = [randomUUID(), randomUUID()];
   await write(store, leftRelease.with({ id: release, resource: randomUUID() }));
+  const lease = setInterval(() => void write(store, leaseRelease.with({ id: release })), 1_000);
+  t.teardown(() => clearInterval(lease));
   const held = { projectId: 'held', deltas: { volumes: 1 }, resourceType: 'Volume', resourceId: randomUUID() };
   await store.apply([insertHold({ id: hold, ...held }), markHeld(hold)]);
   const gift = randomUUID();
@@ -203,6 +207,7 @@ postgresTest('whatever can be wrong is found by its name, and what is safe to me
   for (const id of [lost, small]) await truncate(installation.volumeFile(id), GIB);
   for (const id of [orphaned, waiting, nowhere, poolless]) await write(store, destroy.with({ id }));
   await write(store, setStatus.with({ id: odd, status: 'available' }));
+  clearInterval(lease);
   await write(store, forgetSettlement.with({ id: release }));
   t.is((await doctor(installation, '--repair')).code, 0, 'their rows went with the volumes');
   t.deepEqual((await doctor(installation)).found, []);
@@ -277,13 +282,22 @@ const destroy = statement<{ id: string }>()(({ db, now }, p) =>
   db.updateTable('volumes').set({ status: 'deleted', deleted_at: now }).where('id', '=', p.id),
 );
 
-/** A release that nobody may take: as of a process whose Redis is away. */
-const leftRelease = statement<{ id: string; resource: string }>()(({ db }, p) =>
+const LEASE_MS = 10_000;
+
+/** A release that nobody may take: as of a process whose Redis is away, and that tries again and again. */
+const leftRelease = statement<{ id: string; resource: string }>()(({ db, now }, p) =>
   db.insertInto('quota_settlements').values({
     ...{ id: p.id, project_id: 'left', kind: 'release', state: 'open', deltas: '{"volumes":1}' },
     ...{ resource_type: 'Volume', resource_id: p.resource, until: 1, lease_owner: 'nobody' },
-    ...{ lease_until: 4_000_000_000_000, created_at: 1 },
+    ...{ lease_until: sql<number>`${now} + ${LEASE_MS}`, created_at: 1 },
   }),
+);
+
+const leaseRelease = statement<{ id: string }>()(({ db, now }, p) =>
+  db
+    .updateTable('quota_settlements')
+    .set({ lease_until: sql<number>`${now} + ${LEASE_MS}` })
+    .where('id', '=', p.id),
 );
 
 const forgetSettlement = statement<{ id: string }>()(({ db }, p) =>
