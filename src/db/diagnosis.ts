@@ -4,6 +4,7 @@ import type { VolumeStatus } from '../objects/volume-status.js';
 import { deltasIn } from './deltas-text.js';
 import type { WorkersTable } from './schema.js';
 import type { Settlement } from './quota-settlements.js';
+import { serving } from './serving.js';
 import { since, statement, until } from './statement.js';
 import type { Store } from './store.js';
 
@@ -191,24 +192,7 @@ const work = statement<WorkQuery>()((tools, p) => {
           eb.and([eb('s.incarnation', 'is not', null), eb('s.incarnation', '<>', eb.ref('w.owner'))]),
         ]),
       ).as('is_orphaned'),
-      flag(
-        eb.exists(
-          eb
-            .selectFrom('services as alive')
-            .select('alive.id')
-            .whereRef('alive.binary', '=', 'w.binary')
-            .where('alive.deleted_at', 'is', null)
-            .where('alive.stopped_at', 'is', null)
-            .where('alive.heartbeat_at', '>=', sql<number>`${now} - ${p.down}`)
-            .where((or) =>
-              or.or([
-                or('w.target', 'is', null),
-                or('alive.host', '=', or.ref('w.target')),
-                or('alive.cluster_name', '=', or.ref('w.target')),
-              ]),
-            ),
-        ),
-      ).as('is_served'),
+      flag(eb.exists(serving(tools, p.down))).as('is_served'),
       flag(
         eb.exists(
           eb

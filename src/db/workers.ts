@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { serving } from './serving.js';
 import { statement } from './statement.js';
 import type { Step } from './store.js';
 import {
@@ -200,7 +201,8 @@ const disown = statement<RowKey>()(({ db, now }, p) =>
     .where('state', '=', 'claimed'),
 );
 
-const disownOld = statement<{ age: number; down: number; limit: number }>()(({ db, now }, p) => {
+const disownOld = statement<{ age: number; down: number; limit: number }>()((tools, p) => {
+  const { db, now } = tools;
   const abandoned = db
     .selectFrom('workers as w')
     .select(['w.resource_type', 'w.resource_id'])
@@ -218,20 +220,7 @@ const disownOld = statement<{ age: number; down: number; limit: number }>()(({ d
         ),
       ),
     )
-    .where((eb) =>
-      eb.not(
-        eb.exists(
-          eb
-            .selectFrom('services as s')
-            .select('s.id')
-            .whereRef('s.binary', '=', 'w.binary')
-            .where('s.deleted_at', 'is', null)
-            .where('s.stopped_at', 'is', null)
-            .where('s.heartbeat_at', '>=', sql<number>`${now} - ${p.down}`)
-            .where((or) => or.or([or('w.target', 'is', null), or('s.host', '=', or.ref('w.target'))])),
-        ),
-      ),
-    )
+    .where((eb) => eb.not(eb.exists(serving(tools, p.down))))
     .orderBy('w.created_at')
     .limit(p.limit);
   return db

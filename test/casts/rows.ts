@@ -149,10 +149,11 @@ export async function registered(
   host: string,
   incarnation: string,
   binary = 'cinder-volume',
+  clusterName: string | null = null,
 ): Promise<string> {
   const [done] = await store.apply([
     putService({
-      ...{ id: randomUUID(), binary, host, clusterName: null, availabilityZone: 'nova' },
+      ...{ id: randomUUID(), binary, host, clusterName, availabilityZone: 'nova' },
       ...{ rpcVersion: '3.20', objectVersion: '1.39', incarnation },
     }),
   ]);

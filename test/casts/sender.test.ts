@@ -194,23 +194,27 @@ storesFor(
   'work of a dead owner that nobody is there to take over is given up after a day, and not before',
   async (t, store) => {
     const rows = await Promise.all(
-      (['create', 'delete', 'create', 'create', 'create'] as const).map((work, index) =>
-        readyRow(store, { work, target: index === 3 ? 'beta@file' : BACKEND }),
-      ),
+      (
+        [
+          ['create', BACKEND],
+          ['delete', BACKEND],
+          ['create', BACKEND],
+          ['create', 'beta@file'],
+          ['create', 'cluster@file'],
+          ['create', BACKEND],
+        ] as const
+      ).map(([work, target]) => readyRow(store, { work, target })),
     );
-    const [creation, deletion, young, served, owned] = rows.map(({ resourceId }) => resourceId) as [
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
+    const [creation = '', deletion = '', young = '', served = '', clustered = '', owned = ''] = rows.map(
+      ({ resourceId }) => resourceId,
+    );
     for (const row of rows) {
       await claimed(store, row, row.resourceId === owned ? 'alive' : 'dead');
       await aged(store, row.resourceId, row.resourceId === young ? DAY_MS - 60_000 : DAY_MS + 1_000);
     }
     await alive(store, 'alive');
     await registered(store, 'beta@file', 'another');
+    await registered(store, 'gamma@file', 'another', 'cinder-volume', 'cluster@file');
     const { sender } = senderOver(t, store, { answer: new Error('nobody there'), abandonedIntervalMs: 10 });
 
     sender.start();
@@ -224,7 +228,7 @@ storesFor(
     });
     t.is((await findVolume(store, { id: deletion }))?.status, 'error_deleting');
     for (const id of [creation, deletion]) t.is((await messagesOf(store, id)).length, 1);
-    for (const id of [young, served, owned]) t.like(await rowOf(store, id), { state: 'claimed', epoch: 2 });
+    for (const id of [young, served, clustered, owned]) t.like(await rowOf(store, id), { state: 'claimed', epoch: 2 });
   },
 );
 
