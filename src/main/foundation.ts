@@ -10,6 +10,7 @@ import { traceIdOf } from '../log/trace-id.js';
 import { type Descriptors, readDescriptors } from '../rpc/descriptors.js';
 import { callersObjectsIn, peersIn, registryIn } from '../rpc/discovery.js';
 import type { Report } from '../rpc/interceptors/error.js';
+import { LocalPeers } from '../rpc/local-peers.js';
 import { SchedulerClient } from '../rpc/clients/scheduler-client.js';
 import { VolumeClient } from '../rpc/clients/volume-client.js';
 import { formatVersion } from '../rpc/version-number.js';
@@ -35,6 +36,8 @@ export interface Foundation {
   readonly rules: Rules;
   readonly scheduler: SchedulerClient;
   readonly volume: VolumeClient;
+  /** The internal servers that run here: they add themselves. */
+  readonly local: LocalPeers;
   readonly sender: CastSender;
   /** Puts a cast into the words of this process, which may run as an older version. */
   readonly inOwnWords: (message: CastMessage) => CastMessage;
@@ -104,6 +107,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
   });
   const rpcLog = log.logger('cinder.rpc');
   const castLog = log.logger('cinder.casts');
+  const local = new LocalPeers();
   const clientOptions = (binary: string): VersionedClientOptions => ({
     rules,
     registry: registryIn(store),
@@ -116,6 +120,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     ...given('pin', config.rpcPins[binary]),
     ...given('secret', config.internalRpcSecret),
     ...given('credentials', tls.peers),
+    local,
     ...telemetry.clients,
     ...versionLog(rpcLog),
   });
@@ -174,6 +179,7 @@ export async function foundation(config: Config, log: LeveledLog, extras: Founda
     rules,
     scheduler,
     volume,
+    local,
     sender,
     inOwnWords: (message) => castClients.get(message.binary)?.inOwnWords(message) ?? message,
     callersObjects: callersObjectsIn(store, { ttlMs: config.serviceVersionTtlMs }),

@@ -189,6 +189,7 @@ export async function scheduler(
     objectVersion: formatVersion(parts.scheduler.own.objects),
     callersObjects: parts.callersObjects,
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
+    local: { peers: parts.local, incarnation },
   });
   const presence = await present(
     parts,

@@ -140,6 +140,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     objectVersion: formatVersion(parts.volume.own.objects),
     callersObjects: parts.callersObjects,
     ...(config.internalRpcSecret && { secret: config.internalRpcSecret }),
+    local: { peers: parts.local, incarnation },
   });
   const presence = await present(
     parts,

@@ -11,6 +11,9 @@ import { first } from './context.js';
 import { REQUEST_ID } from './headers.js';
 import { type CallObserver, observed } from './interceptors/observe.js';
 import { traced, type TraceCall } from './interceptors/trace.js';
+import { callLocally } from './local-call.js';
+import type { LocalPeers } from './local-peers.js';
+import type { Peer } from './peers.js';
 
 /** A method as a channel calls it. */
 export interface WireMethod<Req, Res> {
@@ -35,12 +38,14 @@ export interface ChannelsOptions {
   readonly trace?: TraceCall;
   /** @default plaintext */
   readonly credentials?: ChannelCredentials;
+  /** Who is called without a connection. @default nobody */
+  readonly local?: LocalPeers;
 }
 
 /** Whose request it is, the receiver knows. */
 const NOBODY = { requestId: '', projectId: '', traceparent: '' };
 
-/** One connection an endpoint, kept while the endpoint has a living process. */
+/** One connection an endpoint, kept while the endpoint has a living process; none to servers of this process. */
 export class Channels {
   readonly #options: ChannelsOptions;
   readonly #clients = new Map<string, Client>();
@@ -50,12 +55,10 @@ export class Channels {
   }
 
   /** Calls a method. Throws the ServiceError of gRPC; an abort of the signal shows as CANCELLED. */
-  unary<Req, Res>(endpoint: string, method: WireMethod<Req, Res>, request: Req, call: WireCall): Promise<Res> {
-    const client = this.#client(endpoint);
-    const options: CallOptions = { deadline: call.deadline };
+  unary<Req, Res>(peer: Peer, method: WireMethod<Req, Res>, request: Req, call: WireCall): Promise<Res> {
     return new Promise((resolve, reject) => {
       const { signal } = call;
-      const { path, serialize, deserialize } = method;
+      const { path } = method;
       const done = observed(this.#options.observer, path);
       const spanEnded = traced(this.#options.trace, path, {
         metadata: call.metadata,
@@ -69,11 +72,27 @@ export class Channels {
         if (error) reject(error);
         else resolve(response as Res);
       };
-      const running = client.makeUnaryRequest(path, serialize, deserialize, request, call.metadata, options, answer);
+      const running = this.#call(peer, method, request, call, answer);
       const cancel = (): void => running.cancel();
       if (signal?.aborted) cancel();
       else signal?.addEventListener('abort', cancel, { once: true });
     });
+  }
+
+  #call<Req, Res>(
+    { incarnation, endpoint }: Peer,
+    method: WireMethod<Req, Res>,
+    request: Req,
+    call: WireCall,
+    answer: (error: ServiceError | null, response?: Res) => void,
+  ): { cancel(): void } {
+    const { local, maxMessageBytes } = this.#options;
+    const peer = local?.find(incarnation);
+    if (peer) return callLocally(peer, method, request, { ...call, maxMessageBytes }, answer);
+    const { path, serialize, deserialize } = method;
+    const options: CallOptions = { deadline: call.deadline };
+    const client = this.#client(endpoint);
+    return client.makeUnaryRequest(path, serialize, deserialize, request, call.metadata, options, answer);
   }
 
   /** Whether the last attempt to reach the endpoint failed and none has succeeded since. */

@@ -68,7 +68,7 @@ export class Router {
   ): Promise<Res> {
     const own = Date.now() + this.#options.timeoutMs;
     try {
-      return await this.#options.channels.unary(peer.endpoint, method, request, {
+      return await this.#options.channels.unary(peer, method, request, {
         metadata,
         deadline: Math.min(deadline, own),
         signal,

@@ -1,5 +1,4 @@
-import type { EventEmitter } from 'node:events';
-import type { Metadata, sendUnaryData, ServerDuplexStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
+import type { Metadata, sendUnaryData, ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { StatusCode } from '../errors/catalogue.js';
 import { Fault } from '../errors/fault.js';
 import { statusOf, type WireStatus } from './faults-on-the-wire.js';
@@ -22,7 +21,15 @@ export interface Arrival {
   readonly headers: Metadata;
 }
 
-export type RawUnaryCall = ServerUnaryCall<Buffer, Buffer>;
+/** What is asked of a unary call: one of grpc-js has it, and one of this process. */
+export interface RawUnaryCall {
+  readonly request: Buffer;
+  readonly metadata: Metadata;
+  readonly cancelled: boolean;
+  getDeadline(): Date | number;
+  sendMetadata(headers: Metadata): void;
+  once(event: 'cancelled', listener: () => void): unknown;
+}
 export type RawStreamCall = ServerWritableStream<Buffer, Buffer>;
 /** Of any kind that answers with a stream. */
 type RawAnswerStream = RawStreamCall | ServerDuplexStream<Buffer, Buffer>;
@@ -53,7 +60,7 @@ abstract class ServerCall {
     if (!this.#controller) {
       this.#controller = new AbortController();
       if (this.#call.cancelled) this.#cancelled();
-      else (this.#call as EventEmitter).once('cancelled', () => this.#cancelled());
+      else (this.#call as Pick<RawUnaryCall, 'once'>).once('cancelled', () => this.#cancelled());
     }
     return this.#controller.signal;
   }

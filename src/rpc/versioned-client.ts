@@ -8,6 +8,7 @@ import { putContext } from './context.js';
 import { CAST_EPOCH, RPC_SECRET, RPC_TARGET, RPC_VERSION } from './headers.js';
 import type { CallObserver } from './interceptors/observe.js';
 import type { TraceCall } from './interceptors/trace.js';
+import type { LocalPeers } from './local-peers.js';
 import { OLDEST_OBJECT_VERSION, ownObjectVersion } from './object-history.js';
 import { OlderForms, type Prepared } from './older-form.js';
 import { type Peer, Peers, type ReadPeers } from './peers.js';
@@ -46,6 +47,8 @@ export interface VersionedClientOptions {
   readonly secret?: string;
   /** @default plaintext */
   readonly credentials?: ChannelCredentials;
+  /** Servers of this process, which are called without a connection. @default none are known */
+  readonly local?: LocalPeers;
   /** Told of every call. @default nobody */
   readonly observer?: CallObserver;
   /** @default no traces */
@@ -104,7 +107,7 @@ export class VersionedClient<S extends AnyService> {
     const { binary } = this.api;
     const { registry, pin, serviceTtlMs, capMaxAgeMs, onStale, credentials, maxMessageBytes, observer, trace } =
       options;
-    const { onUnreadable } = options;
+    const { onUnreadable, local } = options;
     this.#options = options;
     this.maxMessageBytes = maxMessageBytes;
     this.own = new Cap({
@@ -127,6 +130,7 @@ export class VersionedClient<S extends AnyService> {
     this.#channels = new Channels({
       maxMessageBytes,
       ...(credentials && { credentials }),
+      ...(local && { local }),
       ...(observer && { observer }),
       ...(trace && { trace }),
     });

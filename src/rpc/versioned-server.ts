@@ -17,6 +17,7 @@ import { traced, type TraceCall } from './interceptors/trace.js';
 import { VersionGate } from './interceptors/version.js';
 import type { Lifetime } from './lifetime.js';
 import { ListeningServer, type ListenOptions } from './listening-server.js';
+import type { LocalPeer, LocalPeers, UnaryHandler } from './local-peers.js';
 import { type Cut, withoutFields } from './message-cut.js';
 import { ownObjectVersion } from './object-history.js';
 import type { Level } from './older-form.js';
@@ -80,6 +81,8 @@ export interface InternalServerOptions<S extends AnyService> extends ListenOptio
   readonly trace?: TraceCall;
   /** @default 60 s for callers who set no deadline, 600 s at most */
   readonly limits?: CallLimits;
+  /** Where clients of this process find the server, by its incarnation. @default nowhere: they connect as others do */
+  readonly local?: { readonly peers: LocalPeers; readonly incarnation: string };
 }
 
 const LIMITS: CallLimits = { defaultMs: 60_000, maxMs: 600_000 };
@@ -91,9 +94,11 @@ export async function internalServer<S extends AnyService>(
   const api = internalApiOf(options.rules, serviceNameOf(options.definition));
   const own = { rpc: ownVersion(api, options.rpcVersion), objects: ownObjectVersion(options.objectVersion) };
   const services = [api.service, serviceNameOf(CastsService)];
+  const { local } = options;
   return ListeningServer.listen(options, options.descriptors, services, (server, lifetime) => {
     const internal = new InternalApiServer(options, api, own, lifetime);
     internal.addTo(server);
+    local?.peers.add(local.incarnation, internal, lifetime.stopping);
     answerUnknownMethods(server, (call, path) => {
       const stream = new StreamCall(call, internal.arrivalOf(call.metadata, path), lifetime);
       stream.fail(internal.refusalOfUnknown(call.metadata, path));
@@ -109,7 +114,10 @@ interface Bound extends OwnCuts {
   readonly handle: ((request: unknown, call: InternalCall) => Promise<unknown>) | undefined;
 }
 
-class InternalApiServer {
+/** What a method does once a call was let in. */
+type Serve = (raw: RawUnaryCall, call: UnaryCall, version: string) => Promise<Buffer>;
+
+class InternalApiServer implements LocalPeer {
   readonly #options: InternalServerOptions<AnyService>;
   readonly #api: InternalApi;
   readonly #form: OwnForm;
@@ -118,6 +126,7 @@ class InternalApiServer {
   readonly #requireSecret: (metadata: Metadata) => void;
   readonly #calls: { readonly limits: CallLimits; readonly lifetime: Lifetime };
   readonly #casts: CastReceiver;
+  readonly #handlers = new Map<string, UnaryHandler>();
 
   constructor(options: InternalServerOptions<AnyService>, api: InternalApi, own: Level, lifetime: Lifetime) {
     this.#options = options;
@@ -133,31 +142,24 @@ class InternalApiServer {
   addTo(server: Server): void {
     for (const [key, method] of Object.entries(this.#options.definition)) {
       const bound = this.#bind(key, method);
-      server.addService(
-        { [key]: asBytes(method) },
-        {
-          [key]: (raw: RawUnaryCall, respond: sendUnaryData<Buffer>) =>
-            void this.#handled(method.path, raw, respond, (call, version) => this.#serve(bound, raw, call, version)),
-        },
-      );
+      this.#add(server, key, method, (raw, call, version) => this.#serve(bound, raw, call, version));
     }
-    const { deliver } = CastsService;
-    server.addService(
-      { deliver: asBytes(deliver) },
-      {
-        deliver: (raw: RawUnaryCall, respond: sendUnaryData<Buffer>) =>
-          void this.#handled(deliver.path, raw, respond, () => this.#deliver(raw)),
-      },
-    );
+    this.#add(server, 'deliver', CastsService.deliver, (raw) => this.#deliver(raw));
+  }
+
+  handlerOf(path: string): UnaryHandler {
+    return this.#handlers.get(path) ?? ((raw, respond) => this.#refuseUnknown(path, raw, respond));
+  }
+
+  #add(server: Server, key: string, method: AnyMethod, serve: Serve): void {
+    const { path } = method;
+    const handler: UnaryHandler = (raw, respond) => void this.#handled(path, raw, respond, serve);
+    server.addService({ [key]: asBytes(method) }, { [key]: handler });
+    this.#handlers.set(path, handler);
   }
 
   /** What every call passes, in this order. A throw, wherever it comes from, becomes the call's answer. */
-  async #handled(
-    path: string,
-    raw: RawUnaryCall,
-    respond: sendUnaryData<Buffer>,
-    serve: (call: UnaryCall, version: string) => Promise<Buffer>,
-  ): Promise<void> {
+  async #handled(path: string, raw: RawUnaryCall, respond: sendUnaryData<Buffer>, serve: Serve): Promise<void> {
     const call = new UnaryCall(raw, respond, this.arrivalOf(raw.metadata, methodNameOf(path)), this.#calls);
     const { requestId } = call.arrival;
     const done = observed(this.#options.observer, path);
@@ -165,7 +167,7 @@ class InternalApiServer {
     try {
       this.#requireSecret(raw.metadata);
       const version = this.#gate.requireSupported(raw.metadata, path);
-      call.succeed(await serve(call, version));
+      call.succeed(await serve(raw, call, version));
     } catch (error) {
       const where = { method: path, requestId, projectId: '' };
       call.fail(faultFor(error, where, this.#options.report));
@@ -220,6 +222,11 @@ class InternalApiServer {
       if (isFault(error)) return error;
     }
     return new Fault('NoSuchMethod', { method: path });
+  }
+
+  #refuseUnknown(path: string, raw: RawUnaryCall, respond: sendUnaryData<Buffer>): void {
+    const call = new UnaryCall(raw, respond, this.arrivalOf(raw.metadata, path), this.#calls);
+    call.fail(this.refusalOfUnknown(raw.metadata, path));
   }
 
   arrivalOf(metadata: Metadata, what: string): Arrival {
