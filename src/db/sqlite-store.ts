@@ -226,11 +226,16 @@ export class SqliteStore implements Store {
     const compiled = statement.compiled('sqlite');
     let prepared = this.#prepared.get(compiled);
     if (!prepared) {
-      prepared = new Prepared(this.#file.prepare(compiled.sql));
+      prepared = new Prepared(this.#file.prepare(compiled.sql), compiled.isSingle);
       this.#prepared.set(compiled, prepared);
       if (this.#prepared.size > MAX_STATEMENTS) this.#prepared.delete(this.#prepared.keys().next().value as Compiled);
     }
-    return prepared.run(compiled.bind(values));
+    try {
+      return prepared.run(compiled.bind(values));
+    } catch (error) {
+      this.#prepared.delete(compiled); // libsql leaves one that failed as it is, and the next call would fail too
+      throw error;
+    }
   }
 }
 
@@ -240,14 +245,17 @@ function settle({ waiting, outcome }: Settling): void {
 }
 
 const NOTHING: readonly Record<string, unknown>[] = [];
+const NOBODY: Done = { rows: 0, returned: NOTHING };
 
 class Prepared {
   readonly #statement: Database.Statement;
   readonly #isReader: boolean;
+  readonly #isSingle: boolean;
   readonly #columns: readonly string[];
 
-  constructor(statement: Database.Statement) {
+  constructor(statement: Database.Statement, isSingle: boolean) {
     this.#statement = statement;
+    this.#isSingle = isSingle;
     this.#isReader = statement.reader;
     this.#columns = this.#isReader ? statement.columns().map(({ name }) => name) : [];
     if (this.#isReader) statement.raw();
@@ -255,6 +263,10 @@ class Prepared {
 
   run(values: unknown[]): Done {
     if (!this.#isReader) return { rows: this.#statement.run(values).changes, returned: NOTHING };
+    if (this.#isSingle) {
+      const row = this.#statement.get(values) as unknown[] | undefined; // less than half the work of `all`
+      return row ? { rows: 1, returned: [this.#named(row)] } : NOBODY;
+    }
     // to the last row: a statement that was left half-way keeps every savepoint from being opened
     const returned = (this.#statement.all(values) as unknown[][]).map((row) => this.#named(row));
     return { rows: returned.length, returned };

@@ -36,6 +36,16 @@ export interface Compiled {
   readonly bind: (values: Readonly<Record<string, unknown>>) => unknown[];
   /** Not kept by the server: planned anew each time, for the values at hand. */
   readonly isAdHoc: boolean;
+  /** It answers one row at most. */
+  readonly isSingle: boolean;
+}
+
+/** What is known of a statement beside its text. */
+export interface StatementOptions {
+  /** One of so many texts that servers must not keep each. @default false */
+  readonly isAdHoc?: boolean;
+  /** It names one row, by a key: whoever runs it need not look for a second. @default false */
+  readonly isSingle?: boolean;
 }
 
 /**
@@ -45,12 +55,11 @@ export interface Compiled {
 export class Statement<Params extends object, Row = unknown> {
   readonly #build: (tools: Tools, p: Params) => Compilable<Row>;
   readonly #compiled = new Map<DialectName, Compiled>();
-  readonly #isAdHoc: boolean;
+  readonly #options: StatementOptions;
 
-  /** `isAdHoc`: one of so many texts that servers must not keep each. @default false */
-  constructor(build: (tools: Tools, p: Params) => Compilable<Row>, { isAdHoc = false } = {}) {
+  constructor(build: (tools: Tools, p: Params) => Compilable<Row>, options: StatementOptions = {}) {
     this.#build = build;
-    this.#isAdHoc = isAdHoc;
+    this.#options = options;
   }
 
   with(params: Params): Bound<Row> {
@@ -61,7 +70,8 @@ export class Statement<Params extends object, Row = unknown> {
     let compiled = this.#compiled.get(dialect);
     if (!compiled) {
       const query = this.#build(TOOLS[dialect], placeholders as Params).compile();
-      compiled = { sql: query.sql, bind: binder(query.parameters), isAdHoc: this.#isAdHoc };
+      const { isAdHoc = false, isSingle = false } = this.#options;
+      compiled = { sql: query.sql, bind: binder(query.parameters), isAdHoc, isSingle };
       this.#compiled.set(dialect, compiled);
     }
     return compiled;
@@ -72,10 +82,10 @@ export class Statement<Params extends object, Row = unknown> {
 export type NoParams = Readonly<Record<string, never>>;
 
 /** `statement<{ id: string }>()(({ db }, p) => db.selectFrom('volumes').selectAll().where('id', '=', p.id))` */
-export function statement<Params extends object = NoParams>(): <Row>(
-  build: (tools: Tools, p: Params) => Compilable<Row>,
-) => Statement<Params, Row> {
-  return (build) => new Statement(build);
+export function statement<Params extends object = NoParams>(
+  options?: StatementOptions,
+): <Row>(build: (tools: Tools, p: Params) => Compilable<Row>) => Statement<Params, Row> {
+  return (build) => new Statement(build, options);
 }
 
 class Placeholder {

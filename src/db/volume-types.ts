@@ -129,8 +129,8 @@ const demanded = ({ db, dialect }: Tools, id: string) => {
   return dialect === 'postgres' ? live.forKeyShare() : live;
 };
 
-const demand = statement<{ id: string }>()((tools, p) => demanded(tools, p.id));
+const demand = statement<{ id: string }>({ isSingle: true })((tools, p) => demanded(tools, p.id));
 
-const demandUsable = statement<{ id: string; projectId: string }>()((tools, p) =>
+const demandUsable = statement<{ id: string; projectId: string }>({ isSingle: true })((tools, p) =>
   demanded(tools, p.id).where(usableBy(p.projectId)),
 );

@@ -154,7 +154,7 @@ interface RecordParams {
   useQuota: number;
 }
 
-const insertRecord = statement<RecordParams>()(({ db, now }, p) =>
+const insertRecord = statement<RecordParams>({ isSingle: true })(({ db, now }, p) =>
   db
     .insertInto('volumes')
     .values({
@@ -202,7 +202,7 @@ const liveVolumes = ({ db, dialect }: Tools) =>
     .select(metadataColumn(dialect).as('metadata'))
     .where('deleted_at', 'is', null);
 
-const findById = statement<{ id: string }>()((tools, p) => liveVolumes(tools).where('id', '=', p.id));
+const findById = statement<{ id: string }>({ isSingle: true })((tools, p) => liveVolumes(tools).where('id', '=', p.id));
 
 const findByIds = statement<{ ids: string }>()((tools, p) =>
   liveVolumes(tools).where('id', 'in', listIn(tools.dialect, p.ids)),

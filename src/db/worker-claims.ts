@@ -109,7 +109,7 @@ function held(hold: WorkerHold): Held {
 
 const claimReady = statement<
   Held & { last_epoch: number; binary: string; target: string; service_id: string | null; late_after: number }
->()(({ db, now }, p) =>
+>({ isSingle: true })(({ db, now }, p) =>
   db
     .updateTable('workers')
     .set({
@@ -129,7 +129,7 @@ const claimReady = statement<
     .returning(['epoch', 'claims', since(now, 'created_at').as('age_ms')]),
 );
 
-const count = statement<Held>()(({ db }, p) =>
+const count = statement<Held>({ isSingle: true })(({ db }, p) =>
   db
     .updateTable('workers')
     .set({ claims: oneMore('claims') })
@@ -187,7 +187,7 @@ const giveBack = statement<Held & { delay: number; counted: number }>()(({ db, n
     .where('owner', '=', p.owner),
 );
 
-const takeOver = statement<Held & { service_id: string | null }>()(({ db, now }, p) =>
+const takeOver = statement<Held & { service_id: string | null }>({ isSingle: true })(({ db, now }, p) =>
   db
     .updateTable('workers')
     .set({

@@ -144,6 +144,32 @@ storesFor('texts are sorted by code point', async (t, store) => {
   t.deepEqual(await kept(store), ['B', 'Z', '_', 'a', 'b', 'ä']);
 });
 
+storesFor('a statement of one row answers it, or none, and stands in the way of nothing after it', async (t, store) => {
+  const addOne = statement<{ name: string }>({ isSingle: true })(({ db, now }, p) =>
+    db.insertInto('secrets').values({ name: p.name, value: 'v', created_at: now }).returning('name'),
+  );
+  const findOne = statement<{ name: string }>({ isSingle: true })(({ db }, p) =>
+    db.selectFrom('secrets').select(['name', 'value']).where('name', '=', p.name),
+  );
+  const one = (name: string): Step => ({ statement: addOne.with({ name }), rows: 1 });
+  const [done] = await store.apply([one('a')]);
+  t.deepEqual(done, { rows: 1, returned: [{ name: 'a' }] });
+  t.deepEqual(await store.read(findOne.with({ name: 'a' })), [{ name: 'a', value: 'v' }]);
+  t.deepEqual(await store.read(findOne.with({ name: 'b' })), []);
+  // one that fails has all done over, each in its own savepoint
+  const outcomes = await Promise.allSettled([
+    store.apply([one('b')]),
+    store.apply([one('a')]),
+    store.apply([one('c')]),
+  ]);
+  t.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  );
+  t.true((outcomes[1] as PromiseRejectedResult).reason instanceof UniqueViolation);
+  t.deepEqual(await kept(store), ['a', 'b', 'c']);
+});
+
 storesFor('a closed store answers DatabaseUnavailable', async (t, store) => {
   const last = store.apply([add('a')]);
   await store.close();
