@@ -8,9 +8,9 @@ import { workCheck } from '../doctor/work.js';
 import type { RequestContext } from '../objects/request-context.js';
 import { orUnavailable } from '../quota/or-unavailable.js';
 import { deadlineIn } from '../redis/deadline.js';
+import { claimsOf } from './claims.js';
 import type { Foundation } from './foundation.js';
 import type { QuotaEngine } from './quota.js';
-import { claimsOf } from './scheduler.js';
 
 /** What a diagnosis of this installation compares, for a caller. */
 export function checksOf(
