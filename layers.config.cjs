@@ -11,7 +11,7 @@ const LAYERS = [
   ['quota', 'casts', 'events', 'drivers', 'auth'],
   ['rpc'],
   ['flow', 'db', 'redis', 'objects'],
-  ['errors', 'config', 'log', 'telemetry'],
+  ['errors', 'config', 'log', 'telemetry', 'time'],
   ['gen'],
 ];
 
@@ -53,7 +53,7 @@ module.exports = {
       name: 'no-grpc-below-rpc',
       comment: 'Flows, records and domain types know no gRPC.',
       severity: 'error',
-      from: { path: path(['flow', 'db', 'redis', 'objects', 'errors', 'config', 'log']) },
+      from: { path: path(['flow', 'db', 'redis', 'objects', 'errors', 'config', 'log', 'time']) },
       to: { path: '(@grpc/grpc-js|^src/gen/)' },
     },
     {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { pause } from '#src/redis/deadline.js';
 import { type Amounts, volumeAmounts } from '#src/quota/resources.js';
 import { keysOf } from '#src/quota/scripts.js';
+import { pause } from '#src/time/deadline.js';
 import type { Bench } from './bench.js';
 import { type Figure, figure, show } from './support/figures.js';
 import { QuotaLoad } from './support/quota-load.js';

@@ -7,9 +7,9 @@ import type { Amounts } from '#src/quota/resources.js';
 import { fieldOf, keysOf, loadQuotaScripts } from '#src/quota/scripts.js';
 import { shortId } from '#src/quota/short-id.js';
 import { connectRedis } from '#src/redis/connect.js';
-import { deadlineIn } from '#src/redis/deadline.js';
 import { startPrivateServer } from '#src/redis/private-server.js';
 import type { ServerConnection } from '#src/redis/server-connection.js';
+import { deadlineIn } from '#src/time/deadline.js';
 import { closedLoop } from './load.js';
 
 /** Commands that any ledger needs: the least that a reservation could cost. */

@@ -5,7 +5,7 @@ import { type QuotaDifference, QuotaFigure } from '../gen/cinder/api/v3/quotas.j
 import type { QuotaCheck } from '../quota/check.js';
 import type { Difference } from '../quota/differences.js';
 import { toPublicName } from '../quota/resources.js';
-import type { Deadline } from '../redis/deadline.js';
+import type { Deadline } from '../time/deadline.js';
 import type { NamePages } from './name-pages.js';
 import { Violations } from './validation.js';
 

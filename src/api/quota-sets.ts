@@ -4,7 +4,7 @@ import type { QuotaClassSet, QuotaSet } from '../gen/cinder/api/v3/quotas.js';
 import type { LimitOf, Limits } from '../quota/limits.js';
 import type { Quota } from '../quota/quota.js';
 import { LIMIT_ONLY, PER_TYPE, RESOURCES, typeKey } from '../quota/resources.js';
-import type { Deadline } from '../redis/deadline.js';
+import type { Deadline } from '../time/deadline.js';
 
 export interface QuotaSetParts {
   readonly store: Store;

@@ -2,8 +2,8 @@ import { listQuotaProjects } from '../db/quota-projects.js';
 import type { Store } from '../db/store.js';
 import type { QuotaCheck } from '../quota/check.js';
 import type { Difference } from '../quota/differences.js';
-import { deadlineIn } from '../redis/deadline.js';
 import { LAST_ID } from '../db/diagnosis.js';
+import { deadlineIn } from '../time/deadline.js';
 import type { Check, Suspect } from './check.js';
 
 export interface QuotaDoctorParts {

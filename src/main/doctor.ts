@@ -7,7 +7,7 @@ import { volumeCheck } from '../doctor/volumes.js';
 import { workCheck } from '../doctor/work.js';
 import type { RequestContext } from '../objects/request-context.js';
 import { orUnavailable } from '../quota/or-unavailable.js';
-import { deadlineIn } from '../redis/deadline.js';
+import { deadlineIn } from '../time/deadline.js';
 import { claimsOf } from './claims.js';
 import type { Foundation } from './foundation.js';
 import type { QuotaEngine } from './quota.js';

@@ -8,7 +8,7 @@ import { Rebuild } from '../quota/rebuild.js';
 import { loadQuotaScripts } from '../quota/scripts.js';
 import { Settlements } from '../quota/settlements.js';
 import type { RedisConnection } from '../redis/connection.js';
-import { deadlineIn } from '../redis/deadline.js';
+import { deadlineIn } from '../time/deadline.js';
 import type { Foundation } from './foundation.js';
 import { quotaObservers } from './observers.js';
 import { openRedis } from './redis.js';

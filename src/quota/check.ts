@@ -1,5 +1,5 @@
 import type { Log } from '../log/log.js';
-import type { Deadline } from '../redis/deadline.js';
+import type { Deadline } from '../time/deadline.js';
 import { audit, type AuditParts, type Books } from './audit.js';
 import { differencesIn, type Difference } from './differences.js';
 import { orUnavailable } from './or-unavailable.js';

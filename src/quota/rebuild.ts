@@ -3,9 +3,9 @@ import { type Counted, disownAndCount, type ProjectRecords } from '../db/quota-s
 import { CommitUnknown, type Store } from '../db/store.js';
 import type { Log } from '../log/log.js';
 import { NoAnswer, type RedisConnection, TryAgain } from '../redis/connection.js';
-import { type Deadline, deadlineIn, isOver, pause, within } from '../redis/deadline.js';
 import { Gate } from '../redis/gate.js';
 import type { Incarnation } from '../redis/incarnation.js';
+import { type Deadline, deadlineIn, isOver, pause, within } from '../time/deadline.js';
 import { encodeAmounts } from './amounts-text.js';
 import type { SnapshotOptions } from './deltas/snapshot.js';
 import { keysOf, type QuotaScripts } from './scripts.js';

@@ -1,7 +1,7 @@
 import { putBackUnchecked, takeUnchecked } from '../db/quota-projects.js';
 import type { Store } from '../db/store.js';
 import type { Log } from '../log/log.js';
-import { type Deadline, deadlineIn, isOver, pause } from '../redis/deadline.js';
+import { type Deadline, deadlineIn, isOver, pause } from '../time/deadline.js';
 import type { QuotaCheck } from './check.js';
 
 /** What the reconciler works with. */

@@ -8,7 +8,7 @@ import {
 } from '../db/quota-settlements.js';
 import { RowCountMismatch, type Step, type Store } from '../db/store.js';
 import type { Log } from '../log/log.js';
-import { type Deadline, deadlineIn, isOver, pause } from '../redis/deadline.js';
+import { type Deadline, deadlineIn, isOver, pause } from '../time/deadline.js';
 import type { Rebuild } from './rebuild.js';
 import type { Settlements } from './settlements.js';
 

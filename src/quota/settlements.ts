@@ -3,7 +3,7 @@ import { CommitUnknown, type Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 import { InDoubt } from '../flow/in-doubt.js';
 import { NoAnswer } from '../redis/connection.js';
-import type { Deadline } from '../redis/deadline.js';
+import type { Deadline } from '../time/deadline.js';
 import { orUnavailable } from './or-unavailable.js';
 import type { Look, Quota, ReservationRef } from './quota.js';
 import type { Rebuild } from './rebuild.js';

@@ -1,7 +1,7 @@
 import { connect as openSocket, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as openTlsSocket } from 'node:tls';
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
-import { type Deadline, deadlineIn, pause, within } from './deadline.js';
+import { type Deadline, deadlineIn, pause, within } from '../time/deadline.js';
 import type { Access, Address, Endpoint } from './endpoint.js';
 
 const DISCONNECT_TIMEOUT_MS = 2_000;

@@ -1,6 +1,6 @@
+import { type Deadline, deadlineIn, isOver, pause, within } from '../time/deadline.js';
 import { askOnce } from './client.js';
 import { anyKeyOf, attemptUntilAnswered, NoAnswer, type RedisConnection, TryAgain } from './connection.js';
-import { type Deadline, deadlineIn, isOver, pause, within } from './deadline.js';
 import { type Access, type Address, addressOf, nameOf } from './endpoint.js';
 import type { Incarnation } from './incarnation.js';
 import type { Script, ScriptArgs } from './script.js';

@@ -1,5 +1,5 @@
+import { deadlineIn, isOver, pause } from '../time/deadline.js';
 import { ClusterConnection } from './cluster-connection.js';
-import { deadlineIn, isOver, pause } from './deadline.js';
 import { type Access, type Address, type Endpoint, endpointOf } from './endpoint.js';
 import { type ConnectionOptions, ServerConnection } from './server-connection.js';
 

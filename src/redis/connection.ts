@@ -1,5 +1,4 @@
-import type { Deadline } from './deadline.js';
-import { pause } from './deadline.js';
+import { type Deadline, pause } from '../time/deadline.js';
 import type { Incarnation } from './incarnation.js';
 import type { Script, ScriptArgs } from './script.js';
 

@@ -1,5 +1,5 @@
+import { type Deadline, within } from '../time/deadline.js';
 import { NoAnswer } from './connection.js';
-import { type Deadline, within } from './deadline.js';
 
 /** How many get through. */
 export interface GateOptions {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Log } from '../log/log.js';
-import { type Deadline, deadlineIn, isOver, pause } from './deadline.js';
+import { type Deadline, deadlineIn, isOver, pause } from '../time/deadline.js';
 
 /** How a private Redis is run. */
 export interface PrivateServerOptions {

@@ -1,8 +1,8 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Log } from '../log/log.js';
+import { type Deadline, deadlineIn, isOver, pause, within } from '../time/deadline.js';
 import { clientOf } from './client.js';
 import { attemptUntilAnswered, type CallOutcome, NoAnswer, type RedisConnection, TryAgain } from './connection.js';
-import { type Deadline, deadlineIn, isOver, pause, within } from './deadline.js';
 import { type Access, type Endpoint, nameOf } from './endpoint.js';
 import { Gate } from './gate.js';
 import { Incarnation, inspect, type ServerMode } from './incarnation.js';

@@ -1,6 +1,6 @@
 import { backendOf, poolOf } from '../objects/backend-name.js';
 import type { RedisConnection } from '../redis/connection.js';
-import { deadlineIn } from '../redis/deadline.js';
+import { deadlineIn } from '../time/deadline.js';
 import { listedPools } from './changed-pools.js';
 import { type ClaimBook, claimKeysOf, type ClaimReply, type ClaimScripts } from './claim-scripts.js';
 import type { Pool } from './pool-state.js';

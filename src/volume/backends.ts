@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 import type { Log } from '../log/log.js';
-import { deadlineIn, within } from '../redis/deadline.js';
+import { deadlineIn, within } from '../time/deadline.js';
 import type { Backend } from './backend.js';
 import type { Findings } from './inspection.js';
 

@@ -16,7 +16,7 @@ import type { FlowListener } from '#src/flow/listeners.js';
 import { CreateVolumeRequest } from '#src/gen/cinder/api/v3/volumes.js';
 import type { RequestContext } from '#src/objects/request-context.js';
 import type { ServerConnection } from '#src/redis/server-connection.js';
-import { deadlineIn } from '#src/redis/deadline.js';
+import { deadlineIn } from '#src/time/deadline.js';
 import { type Engine, engineOf, figures, projectWith } from '../support/quota.js';
 import { redisFor } from '../support/redis.js';
 

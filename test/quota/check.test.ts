@@ -6,7 +6,7 @@ import { audit } from '#src/quota/audit.js';
 import { type Difference } from '#src/quota/differences.js';
 import { keysOf } from '#src/quota/scripts.js';
 import { shortId } from '#src/quota/short-id.js';
-import { deadlineIn } from '#src/redis/deadline.js';
+import { deadlineIn } from '#src/time/deadline.js';
 import { CHARGED_VOLUMES, Creation, type Engine, engineOf, figures, projectWith, soon } from '../support/quota.js';
 import { connect, recordingLog, redisFor, redisServerFor } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';

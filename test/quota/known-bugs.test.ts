@@ -7,7 +7,7 @@ import { snapshotAmounts } from '#src/quota/deltas/snapshot.js';
 import { extendAmounts, retypeAmounts } from '#src/quota/deltas/volume.js';
 import { volumeAmounts } from '#src/quota/resources.js';
 import { keysOf } from '#src/quota/scripts.js';
-import { deadlineIn } from '#src/redis/deadline.js';
+import { deadlineIn } from '#src/time/deadline.js';
 import { charged, held, recordedUse, released, used } from '../support/quota-changes.js';
 import { Creation, type Engine, engineOf, figures, projectWith, soon } from '../support/quota.js';
 import { backup, removed, resized, retyped, snapshot, volume } from '../support/quota-records.js';

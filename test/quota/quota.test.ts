@@ -4,7 +4,7 @@ import { Fault } from '#src/errors/fault.js';
 import type { Store } from '#src/db/store.js';
 import { PER_TYPE, typeKey } from '#src/quota/resources.js';
 import { loadQuotaScripts } from '#src/quota/scripts.js';
-import { deadlineIn } from '#src/redis/deadline.js';
+import { deadlineIn } from '#src/time/deadline.js';
 import { Creation, engineOf, figures, projectWith, soon } from '../support/quota.js';
 import { volume } from '../support/quota-records.js';
 import { connect, eventually, newProject, recordingLog, redisFor, redisServerFor } from '../support/redis.js';

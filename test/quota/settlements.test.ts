@@ -12,7 +12,7 @@ import {
 import { RowCountMismatch, UniqueViolation } from '#src/db/store.js';
 import { findVolume } from '#src/db/volumes.js';
 import { InDoubt } from '#src/flow/in-doubt.js';
-import { deadlineIn } from '#src/redis/deadline.js';
+import { deadlineIn } from '#src/time/deadline.js';
 import { CHARGED_VOLUMES, Creation, engineOf, figures, projectWith, soon } from '../support/quota.js';
 import { connect, eventually, redisFor, redisServerFor } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';

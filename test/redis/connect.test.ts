@@ -1,8 +1,8 @@
 import test from 'ava';
 import { connectRedis } from '#src/redis/connect.js';
 import { NoAnswer } from '#src/redis/connection.js';
-import { deadlineIn } from '#src/redis/deadline.js';
 import { inspect } from '#src/redis/incarnation.js';
+import { deadlineIn } from '#src/time/deadline.js';
 import { connect, eventually, recordingLog, redisServerFor, SILENT } from '../support/redis.js';
 
 test('a server that may evict keys is refused at the start', async (t) => {

@@ -3,7 +3,7 @@ import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { Store } from '#src/db/store.js';
-import { deadlineIn, pause } from '#src/redis/deadline.js';
+import { deadlineIn, pause } from '#src/time/deadline.js';
 import { Creation, engineOf, figures, projectWith, soon } from '../support/quota.js';
 import { Load } from '../support/quota-load.js';
 import { redisProcessFor, type RedisProcess } from '../support/redis-processes.js';

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { NoAnswer } from '#src/redis/connection.js';
-import { deadlineIn } from '#src/redis/deadline.js';
 import { Gate } from '#src/redis/gate.js';
+import { deadlineIn } from '#src/time/deadline.js';
 
 test('no more get through at a time than may, and the others in their order', async (t) => {
   const gate = new Gate({ atOnce: 2, waiting: 10, what: 'a turn' });

@@ -4,8 +4,8 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import test from 'ava';
 import { connectRedis } from '#src/redis/connect.js';
-import { deadlineIn } from '#src/redis/deadline.js';
 import { startPrivateServer } from '#src/redis/private-server.js';
+import { deadlineIn } from '#src/time/deadline.js';
 import { connect, eventually, folderFor, REDIS_SERVER, redisServerFor, SILENT } from '../support/redis.js';
 
 test('a private server is reached by its own user through a socket only, is durable and does not evict', async (t) => {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { TryAgain } from '#src/redis/connection.js';
-import { deadlineIn } from '#src/redis/deadline.js';
 import { loadScript } from '#src/redis/script.js';
+import { deadlineIn } from '#src/time/deadline.js';
 import { connect, folderFor, redisFor, redisServerFor } from '../support/redis.js';
 
 const HEADER = `-- add.lua: add to a counter.

@@ -1,8 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
 import { connectRedis } from '#src/redis/connect.js';
-import { deadlineIn } from '#src/redis/deadline.js';
 import { SentinelWatch } from '#src/redis/sentinel-watch.js';
 import type { ServerConnection } from '#src/redis/server-connection.js';
+import { deadlineIn } from '#src/time/deadline.js';
 import { Creation, engineOf, figures, projectWith, soon } from '../support/quota.js';
 import { Load } from '../support/quota-load.js';
 import { redisProcessFor, type RedisProcess, sentinelFor } from '../support/redis-processes.js';

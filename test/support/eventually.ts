@@ -1,4 +1,4 @@
-import { deadlineIn, isOver, pause } from '#src/redis/deadline.js';
+import { deadlineIn, isOver, pause } from '#src/time/deadline.js';
 
 /** Waits until something is true, at most `timeoutMs`. */
 export async function eventually(

@@ -18,8 +18,8 @@ import { volumeAmounts } from '#src/quota/resources.js';
 import { loadQuotaScripts } from '#src/quota/scripts.js';
 import { Settlements } from '#src/quota/settlements.js';
 import type { RedisConnection } from '#src/redis/connection.js';
-import { type Deadline, deadlineIn } from '#src/redis/deadline.js';
 import type { ServerConnection } from '#src/redis/server-connection.js';
+import { type Deadline, deadlineIn } from '#src/time/deadline.js';
 import { newProject, SILENT } from './redis.js';
 
 export interface EngineOptions {

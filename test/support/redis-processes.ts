@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { ExecutionContext } from 'ava';
 import { Redis } from 'ioredis';
-import { deadlineIn, within } from '#src/redis/deadline.js';
+import { deadlineIn, within } from '#src/time/deadline.js';
 import { eventually } from './eventually.js';
 import { folderFor } from './folder.js';
 import { freePort } from './free-port.js';

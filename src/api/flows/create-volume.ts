@@ -1,6 +1,6 @@
 import { Flow } from '../../flow/flow.js';
 import type { RequestContext } from '../../objects/request-context.js';
-import type { Deadline } from '../../redis/deadline.js';
+import type { Deadline } from '../../time/deadline.js';
 import type { CreateVolume } from '../requests.js';
 import { entryCreate, type EntryCreateParts } from '../tasks/entry-create.js';
 import { extractVolumeRequest, type ExtractVolumeRequestParts } from '../tasks/extract-volume-request.js';

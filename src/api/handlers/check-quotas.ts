@@ -1,6 +1,6 @@
 import type { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
-import { deadlineIn } from '../../redis/deadline.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
+import { deadlineIn } from '../../time/deadline.js';
 import { checkProjects, type CheckProjectsParts } from '../check-projects.js';
 
 /** `Quotas/CheckQuotas`. Throws InvalidInput, QuotaUnavailable. Rule: cinder/cmd/manage.py, `quota check`. */

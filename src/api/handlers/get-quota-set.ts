@@ -1,6 +1,6 @@
 import type { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
-import { deadlineIn } from '../../redis/deadline.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
+import { deadlineIn } from '../../time/deadline.js';
 import { projectToShow } from '../project-to-show.js';
 import { limitsOf, type QuotaSetParts, usageOf } from '../quota-sets.js';
 

@@ -1,8 +1,8 @@
 import { upsertLimit } from '../../db/quota-limits.js';
 import { UpdateQuotaSetRequest, type QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import { LIMIT_ONLY } from '../../quota/resources.js';
-import { deadlineIn, type Deadline } from '../../redis/deadline.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
+import { deadlineIn, type Deadline } from '../../time/deadline.js';
 import { setOnce } from '../idempotent.js';
 import { limitsOf, type QuotaSetParts, resourceKeys, usageOf } from '../quota-sets.js';
 import { limitsByKey, readLimits } from '../read-limits.js';

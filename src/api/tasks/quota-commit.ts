@@ -4,7 +4,7 @@ import { Fault } from '../../errors/fault.js';
 import type { Task } from '../../flow/flow.js';
 import type { Reservation } from '../../quota/quota.js';
 import type { Settlements } from '../../quota/settlements.js';
-import { deadlineIn, type Deadline } from '../../redis/deadline.js';
+import { deadlineIn, type Deadline } from '../../time/deadline.js';
 import type { Entry } from './entry-create.js';
 
 export interface QuotaCommitParts {

@@ -6,7 +6,7 @@ import { checkVolumeSize, overflow, overQuota } from '../../quota/over-quota.js'
 import type { Quota, Reservation } from '../../quota/quota.js';
 import { volumeAmounts } from '../../quota/resources.js';
 import type { Settlements } from '../../quota/settlements.js';
-import { deadlineIn, type Deadline } from '../../redis/deadline.js';
+import { deadlineIn, type Deadline } from '../../time/deadline.js';
 import type { VolumeSpec } from './extract-volume-request.js';
 
 export interface QuotaReserveParts {

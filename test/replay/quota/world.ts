@@ -19,7 +19,7 @@ import { Rebuild } from '#src/quota/rebuild.js';
 import { LIMIT_ONLY, PER_TYPE, RESOURCES, typeKey } from '#src/quota/resources.js';
 import { fieldOf, keysOf, loadQuotaScripts, type Word } from '#src/quota/scripts.js';
 import { sumsOf } from '#src/quota/sums.js';
-import { type Deadline, deadlineIn } from '#src/redis/deadline.js';
+import { type Deadline, deadlineIn } from '#src/time/deadline.js';
 import {
   backup,
   group,
