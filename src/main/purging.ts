@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.js';
 import { MOST_PURGED, purge, type Purged, type Retention } from '../db/purge.js';
 import type { Store } from '../db/store.js';
 import type { Log } from '../log/log.js';
+import { rounds } from '../time/rounds.js';
 
 export interface PurgingOptions {
   readonly store: Store;
@@ -33,29 +34,19 @@ export function retentionOf({
 export function purging(options: PurgingOptions): () => Promise<void> {
   const { store, retention, log, intervalMs = 600_000, moreMs = 1_000, round = purge } = options;
   const stopping = new AbortController();
-  let timer: NodeJS.Timeout;
-  let running: Promise<void> = Promise.resolve();
-  const schedule = (afterMs: number): void => {
-    if (stopping.signal.aborted) return;
-    timer = setTimeout(() => {
-      running = once().then(schedule);
-    }, afterMs);
-  };
-  const once = async (): Promise<number> => {
-    try {
+  const purges = rounds({
+    ...{ intervalMs, moreMs },
+    async round() {
       const purged = await round(store, retention, stopping.signal);
       log.info('purged', { ...purged });
-      return isAll(purged) ? intervalMs : moreMs;
-    } catch (error) {
-      log.warn('nothing could be purged', { error });
-      return intervalMs;
-    }
-  };
-  schedule(intervalMs);
+      return !isAll(purged);
+    },
+    onError: (error) => log.warn('nothing could be purged', { error }),
+  });
+  purges.start();
   return async () => {
     stopping.abort();
-    clearTimeout(timer);
-    await running;
+    await purges.stop();
   };
 }
 

@@ -1,10 +1,10 @@
 import { knowsAs } from '../casts/as-version.js';
-import type { Rounds } from '../casts/rounds.js';
 import type { Log } from '../log/log.js';
 import { sweepClaims } from '../scheduler/claim-sweep.js';
 import type { Claims } from '../scheduler/claims.js';
 import { parkForsaken } from '../scheduler/forsaken-deletions.js';
 import { takeBackStranded } from '../scheduler/stranded.js';
+import type { Rounds } from '../time/rounds.js';
 import type { Foundation } from './foundation.js';
 
 /** What a scheduler does unasked, again and again: it goes after work and claims that nobody is at any more. */

@@ -1,6 +1,7 @@
 import { beatProcess, type ProcessRecord, putProcess, stopProcess } from '../db/processes.js';
 import { beatServices, putService, stopService, stopServices } from '../db/services.js';
 import { type Done, RowCountMismatch, type Step, type Store } from '../db/store.js';
+import { type Rounds, rounds } from '../time/rounds.js';
 
 export interface PresenceOptions {
   readonly store: Store;
@@ -39,21 +40,25 @@ export class Presence {
   /** Services come and go one after the other: what is said last holds, however long the records take. Never rejects. */
   #changing: Promise<unknown> = Promise.resolve();
   #writtenAt = -Infinity;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #beats: Rounds;
   #beating: Promise<void> | undefined;
   #replaced = false;
-  #stopped = false;
 
   constructor(options: PresenceOptions) {
     this.#options = options;
     this.#services = [...options.services];
     this.#clock = options.clock ?? (() => performance.now());
+    this.#beats = rounds({
+      intervalMs: this.#intervalMs,
+      round: () => this.beat(),
+      onError: (error) => options.onTrouble?.(error),
+    });
   }
 
   /** Registers, and reports for duty from now on. Throws what the store throws: without a row there is no service. */
   async start(): Promise<void> {
     await this.#register();
-    this.#schedule();
+    this.#beats.start();
   }
 
   /** Registers one more service, e.g. a backend that has come up late or again. Throws what the store throws. */
@@ -99,8 +104,7 @@ export class Presence {
 
   /** Ends the heartbeat and says goodbye in the records. Throws what the store throws; then the rows age by themselves. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
+    await this.#beats.stop();
     await this.#changing;
     await this.#beating;
     const { incarnation } = this.#options.process;
@@ -165,11 +169,6 @@ export class Presence {
     const { process, newId } = this.#options;
     const { binary, rpcVersion, objectVersion, incarnation } = process;
     return putService({ ...service, id: newId(), binary, rpcVersion, objectVersion, incarnation });
-  }
-
-  #schedule(): void {
-    if (this.#stopped) return;
-    this.#timer = setTimeout(() => void this.beat().then(() => this.#schedule()), this.#intervalMs);
   }
 
   get #intervalMs(): number {

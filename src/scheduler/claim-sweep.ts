@@ -1,8 +1,8 @@
-import { type Rounds, rounds } from '../casts/rounds.js';
 import type { Store } from '../db/store.js';
 import { backendsToLookAt } from '../doctor/backends.js';
 import { claimsWithoutWork } from '../doctor/claims.js';
 import type { Log } from '../log/log.js';
+import { type Rounds, rounds } from '../time/rounds.js';
 import type { Claims } from './claims.js';
 
 /** Report periods after which no report will say any more what has become of a claim. */

@@ -1,11 +1,11 @@
 import { type Failure, failVolume, type MessageParts } from '../casts/fail-volume.js';
-import { type Rounds, rounds } from '../casts/rounds.js';
 import { findForsakenDeletions, parkWorker } from '../db/parked-work.js';
 import { RowCountMismatch, type Store } from '../db/store.js';
 import { takeOverWorker } from '../db/worker-claims.js';
 import type { OrphanedWorker } from '../db/worker-search.js';
 import { isFault } from '../errors/fault.js';
 import type { Log } from '../log/log.js';
+import { type Rounds, rounds } from '../time/rounds.js';
 
 /** Rows parked in one round. */
 const ROUND = 64;

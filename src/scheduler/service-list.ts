@@ -1,5 +1,6 @@
-import type { Pools } from './pools.js';
+import { type Rounds, rounds } from '../time/rounds.js';
 import type { AwayBackend } from './expected-backends.js';
+import type { Pools } from './pools.js';
 import { backendKeyOf, type VolumeService } from './volume-service.js';
 
 /** A service, and how long it has been silent. */
@@ -26,24 +27,27 @@ export interface ServiceListOptions {
  */
 export class ServiceList {
   readonly #options: ServiceListOptions;
+  readonly #readings: Rounds;
   #services: readonly ListedService[] = [];
-  #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | undefined;
-  #stopped = false;
 
   constructor(options: ServiceListOptions) {
     this.#options = options;
+    this.#readings = rounds({
+      intervalMs: options.intervalMs ?? 1_000,
+      round: () => this.refresh(),
+      onError: options.onError,
+    });
   }
 
   /** Reads once, then again and again. Throws when the first reading fails. */
   async start(): Promise<void> {
     this.#take(await this.#options.read());
-    this.#schedule();
+    this.#readings.start();
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
+    await this.#readings.stop();
     await this.#reading;
   }
 
@@ -83,13 +87,5 @@ export class ServiceList {
     this.#services = services;
     this.#options.pools.setServices(services);
     this.#options.onRead();
-  }
-
-  #schedule(): void {
-    if (this.#stopped) return;
-    this.#timer = setTimeout(
-      () => void this.refresh().finally(() => this.#schedule()),
-      this.#options.intervalMs ?? 1_000,
-    );
   }
 }

@@ -1,7 +1,6 @@
 import { createVolumeOnScheduler, type OwnWords, readCreateVolumeOnVolume, worded } from '../casts/cast-messages.js';
 import { type Failure, failVolume, type MessageParts } from '../casts/fail-volume.js';
 import { causeInLog } from '../casts/reason-for-owner.js';
-import { type Rounds, rounds } from '../casts/rounds.js';
 import { appendVolumeEvent } from '../db/events.js';
 import { isFault } from '../errors/fault.js';
 import { RowCountMismatch, type Step, type Store } from '../db/store.js';
@@ -10,6 +9,7 @@ import { deleteWorker, handOverWorker, takeOverWorker } from '../db/worker-claim
 import type { CastMessage, ReadyWorker } from '../db/worker-row.js';
 import { findStranded, type OrphanedWorker } from '../db/worker-search.js';
 import type { Log } from '../log/log.js';
+import { type Rounds, rounds } from '../time/rounds.js';
 
 /** Rows looked at in one round. */
 const ROUND = 64;

@@ -3,6 +3,7 @@ import type { Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 import type { Log } from '../log/log.js';
 import { deadlineIn, within } from '../time/deadline.js';
+import { type Rounds, rounds } from '../time/rounds.js';
 import type { Backend } from './backend.js';
 import type { Findings } from './inspection.js';
 
@@ -45,8 +46,8 @@ export class Backends {
   readonly #findings = new Map<string, Findings>();
   readonly #stopping = new AbortController();
   #starting: Promise<unknown> = Promise.resolve();
-  /** Of each backend the look under way, or when the next one is. */
-  readonly #checks = new Map<Backend, { readonly timer?: NodeJS.Timeout; readonly running?: Promise<void> }>();
+  /** One a backend: a file system that hangs is asked once, and keeps no other from being looked at. */
+  #checks: readonly Rounds[] = [];
 
   constructor(options: BackendsOptions) {
     this.#options = options;
@@ -93,14 +94,15 @@ export class Backends {
     enough.abort();
     for (const { name } of late)
       log.warn('a backend takes long to start: the others do not wait for it', { backend: name });
-    for (const backend of this.all) this.#checkSoon(backend);
+    if (this.#stopping.signal.aborted) return;
+    this.#checks = this.all.map((backend) => this.#checksOf(backend));
+    for (const checks of this.#checks) checks.start();
   }
 
   /** To be called when no work is under way. What does not answer is left to the end of the process. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    for (const { timer } of this.#checks.values()) clearTimeout(timer);
-    await Promise.all([...this.#checks.values()].map(async ({ running }) => running));
+    await Promise.all(this.#checks.map((checks) => checks.stop()));
     await within(this.#starting, deadlineIn(this.#patienceMs));
     await within(Promise.all(this.all.map((backend) => backend.stop())), deadlineIn(this.#patienceMs));
   }
@@ -109,14 +111,13 @@ export class Backends {
     return this.#options.answerPatienceMs ?? ANSWER_PATIENCE_MS;
   }
 
-  /** A look begins when the one before it has ended: a file system that hangs is asked once, and keeps no other backend from being looked at. */
-  #checkSoon(backend: Backend): void {
-    if (this.#stopping.signal.aborted) return;
-    const timer = setTimeout(() => {
-      const running = this.#check(backend).then(() => this.#checkSoon(backend));
-      this.#checks.set(backend, { running });
-    }, this.#options.checkEveryMs ?? 1_000);
-    this.#checks.set(backend, { timer });
+  #checksOf(backend: Backend): Rounds {
+    const { log, checkEveryMs = 1_000 } = this.#options;
+    return rounds({
+      intervalMs: checkEveryMs,
+      round: () => this.#check(backend),
+      onError: (error) => log.error('a backend could not be looked at', { backend: backend.name, error }),
+    });
   }
 
   async #check(backend: Backend): Promise<void> {

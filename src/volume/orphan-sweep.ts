@@ -3,6 +3,7 @@ import type { Store } from '../db/store.js';
 import type { QuarantinedVolume } from '../drivers/inventory.js';
 import { Fault } from '../errors/fault.js';
 import type { Log } from '../log/log.js';
+import { type Rounds, rounds } from '../time/rounds.js';
 import type { Backend } from './backend.js';
 import { isOfOtherDatabase, lookAtStorage, type StorageProblem } from './storage-look.js';
 import { repairStorage } from './storage-repair.js';
@@ -73,27 +74,27 @@ export class OrphanSweep {
   /** By backend, then by file: what the last look at the quarantine saw. */
   readonly #seen = new Map<string, ReadonlyMap<string, Seen>>();
   readonly #begun: { readonly now: number; readonly uptime: number };
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #sweeps: Rounds;
 
   constructor(options: OrphanSweepOptions) {
     this.#options = options;
     this.#begun = { now: options.now(), uptime: options.uptime() };
+    this.#sweeps = rounds({
+      intervalMs: options.intervalMs,
+      round: () => this.sweep(),
+      onError: (error) => options.log.warn('backends could not be swept', { error }),
+    });
   }
 
   /** Begins to sweep, after the first interval. */
   start(): void {
-    if (this.#stopping.signal.aborted) return;
-    this.#timer = setTimeout(() => {
-      this.#running = this.sweep().then(() => this.start());
-    }, this.#options.intervalMs);
+    this.#sweeps.start();
   }
 
   /** Ends with the file at hand. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    clearTimeout(this.#timer);
-    await this.#running;
+    await this.#sweeps.stop();
   }
 
   get seen(): Swept {

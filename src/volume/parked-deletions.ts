@@ -1,10 +1,10 @@
-import { type Rounds, rounds } from '../casts/rounds.js';
 import { appendVolumeEvent } from '../db/events.js';
 import { findParked, removeParked, resumeWorker } from '../db/parked-work.js';
 import { RowCountMismatch, type Store } from '../db/store.js';
 import { transition } from '../db/volume-transitions.js';
 import type { OrphanedWorker } from '../db/worker-search.js';
 import type { Log } from '../log/log.js';
+import { type Rounds, rounds } from '../time/rounds.js';
 
 /** Rows resumed in one round. */
 const ROUND = 64;

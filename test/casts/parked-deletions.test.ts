@@ -1,5 +1,4 @@
 import type { ExecutionContext } from 'ava';
-import type { Rounds } from '#src/casts/rounds.js';
 import { CastSender } from '#src/casts/sender.js';
 import { findWorkerState, takeForSending } from '#src/db/worker-search.js';
 import { deleteAnyWorker } from '#src/db/workers.js';
@@ -8,6 +7,7 @@ import type { Store } from '#src/db/store.js';
 import { claimWorker } from '#src/db/worker-claims.js';
 import type { ReadyWorker } from '#src/db/worker-row.js';
 import { parkForsaken } from '#src/scheduler/forsaken-deletions.js';
+import type { Rounds } from '#src/time/rounds.js';
 import { resumeParked } from '#src/volume/parked-deletions.js';
 import { diagnosed } from '../doctor/diagnosed.js';
 import { eventually, SILENT } from '../support/redis.js';
