@@ -17,8 +17,6 @@ export interface RecordChange {
   /** That the caller knows; absent: any. */
   readonly revision?: number | undefined;
   readonly idempotency: IdempotencyKey | undefined;
-  /** Full method name. */
-  readonly rpc: string;
   /** Of the event, e.g. `volume.update.end`. */
   readonly event: string;
   /** Statuses in which it is refused. */
@@ -43,7 +41,7 @@ const ATTEMPTS = 3;
  * RevisionMismatch, IdempotencyKeyReused, and what the metadata's steps say.
  */
 export async function changeVolume(store: Store, context: RequestContext, change: RecordChange): Promise<Volume> {
-  const { volumeId, revision, idempotency, rpc, notIn, event: type, values, metadata = [] } = change;
+  const { volumeId, revision, idempotency, notIn, event: type, values, metadata = [] } = change;
   const record = {
     ...{ id: volumeId, notIn },
     ...(!isAdmin(context) && { projectId: context.projectId }),
@@ -52,7 +50,7 @@ export async function changeVolume(store: Store, context: RequestContext, change
   const steps = [changeRecord(record, values), ...metadata.map(({ step }) => step)];
   const event = appendVolumeEvent({ volumeId, type, requestId: context.requestId });
   return idempotent(
-    { store, context, rpc, idempotency },
+    { store, context, idempotency },
     async (take) => {
       for (let attempt = 1; ; attempt += 1) {
         try {

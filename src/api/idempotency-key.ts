@@ -4,28 +4,28 @@ import type { Violations } from './validation.js';
 
 const PRINTABLE = /^[\x20-\x7e]{1,255}$/;
 
+/** A method as the compiler of the protos describes it, e.g. `VolumesService.deleteVolume`. */
+export interface KeyedMethod<R = never> {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly requestSerialize: (request: R) => Uint8Array;
+}
+
 /** The caller's key and the hash of what it stands for; undefined when there is none. Notes a malformed one. */
 export function idempotencyKeyOf(
+  method: Pick<KeyedMethod, 'path'>,
   key: string | undefined,
   request: string | Uint8Array,
   bad: Violations,
 ): IdempotencyKey | undefined {
-  return key === undefined ? undefined : keyFor(key, request, bad);
-}
-
-function keyFor(key: string, request: string | Uint8Array, bad: Violations): IdempotencyKey {
+  if (key === undefined) return undefined;
   if (!PRINTABLE.test(key)) bad.add('idempotency_key', 'must be 1 to 255 printable ASCII characters');
-  return { key, requestHash: createHash('sha256').update(request).digest('hex') };
+  return { rpc: method.path.slice(1), key, requestHash: createHash('sha256').update(request).digest('hex') };
 }
 
 /** A request that may have a key. */
 export interface Keyed {
   readonly idempotencyKey?: string | undefined;
-}
-
-/** What the compiler of the protos made of a request. */
-export interface RequestType<T> {
-  encode(request: T): { finish(): Uint8Array };
 }
 
 /**
@@ -34,15 +34,15 @@ export interface RequestType<T> {
  * Notes a malformed key.
  */
 export function keyOfRequest<T extends Keyed>(
-  type: RequestType<T>,
+  method: KeyedMethod<T>,
   request: T,
   bad: Violations,
 ): IdempotencyKey | undefined {
   const { idempotencyKey, ...parameters } = request;
   if (idempotencyKey === undefined) return undefined;
   const fields = Object.entries(parameters).map(([name, value]) => [name, inOrder(value)] as const);
-  const plain = type.encode({ ...request, ...Object.fromEntries(fields), idempotencyKey: undefined }).finish();
-  return keyFor(idempotencyKey, plain, bad);
+  const plain = method.requestSerialize({ ...request, ...Object.fromEntries(fields), idempotencyKey: undefined });
+  return idempotencyKeyOf(method, idempotencyKey, plain, bad);
 }
 
 /** Maps have no order on the wire; the hash needs one. */

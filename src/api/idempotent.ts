@@ -2,7 +2,7 @@ import { findIdempotency, insertIdempotency } from '../db/idempotency.js';
 import type { Step, Store } from '../db/store.js';
 import { Fault } from '../errors/fault.js';
 import type { RequestContext } from '../objects/request-context.js';
-import { type Keyed, keyOfRequest, type RequestType } from './idempotency-key.js';
+import { type Keyed, type KeyedMethod, keyOfRequest } from './idempotency-key.js';
 import type { IdempotencyKey } from './requests.js';
 import type { Violations } from './validation.js';
 
@@ -10,8 +10,6 @@ import type { Violations } from './validation.js';
 export interface RetryableRequest {
   readonly store: Store;
   readonly context: RequestContext;
-  /** Full method name, e.g. `cinder.api.v3.Volumes/DeleteVolume`. */
-  readonly rpc: string;
   /** Undefined: the caller gave no key, so no request is a repeat of another. */
   readonly idempotency: IdempotencyKey | undefined;
 }
@@ -20,8 +18,7 @@ export interface RetryableRequest {
 export interface KeyedRequest<R extends Keyed> {
   readonly store: Store;
   readonly context: RequestContext;
-  readonly rpc: string;
-  readonly type: RequestType<R>;
+  readonly method: KeyedMethod<R>;
   readonly request: R;
   readonly bad: Violations;
 }
@@ -31,13 +28,13 @@ export interface KeyedRequest<R extends Keyed> {
  * IdempotencyKeyReused.
  */
 export async function setOnce<R extends Keyed, T>(
-  { store, context, rpc, type, request, bad }: KeyedRequest<R>,
+  { store, context, method, request, bad }: KeyedRequest<R>,
   write: (taken: readonly Step[]) => Promise<T>,
   now: () => Promise<T>,
 ): Promise<T> {
-  const idempotency = keyOfRequest(type, request, bad);
+  const idempotency = keyOfRequest(method, request, bad);
   bad.check();
-  return idempotent({ store, context, rpc, idempotency }, (take) => write(take('')), now);
+  return idempotent({ store, context, idempotency }, (take) => write(take('')), now);
 }
 
 /** The steps that take the caller's key for a resource: none without a key. They belong at the end of the request's unit. */
@@ -49,13 +46,13 @@ export type TakeKey = (resourceId: string) => readonly Step[];
  * refused leaves its key free. Throws IdempotencyKeyReused for a key that stands for other parameters.
  */
 export async function idempotent<T>(
-  { store, context, rpc, idempotency }: RetryableRequest,
+  { store, context, idempotency }: RetryableRequest,
   write: (take: TakeKey) => Promise<T>,
   repeat: (resourceId: string) => Promise<T>,
 ): Promise<T> {
   if (!idempotency) return write(() => []);
   const { requestHash } = idempotency;
-  const key = { projectId: context.projectId, userId: context.userId, rpc, key: idempotency.key };
+  const key = { projectId: context.projectId, userId: context.userId, rpc: idempotency.rpc, key: idempotency.key };
   const before = await accepted();
   if (before !== undefined) return repeat(before);
   try {

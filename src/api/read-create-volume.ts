@@ -1,4 +1,4 @@
-import { CreateVolumeRequest } from '../gen/cinder/api/v3/volumes.js';
+import { CreateVolumeRequest, VolumesService } from '../gen/cinder/api/v3/volumes.js';
 import { Fault } from '../errors/fault.js';
 import { idempotencyKeyOf } from './idempotency-key.js';
 import type { CreateVolume, IdempotencyKey } from './requests.js';
@@ -89,7 +89,7 @@ function readIdempotencyKey(request: CreateVolumeRequest, bad: Violations): Idem
   if (request.idempotencyKey === undefined) return undefined;
   const { idempotencyKey, ...rest } = request;
   const plain = CreateVolumeRequest.encode({ ...rest, metadata: sorted(request.metadata) }).finish();
-  return idempotencyKeyOf(idempotencyKey, plain, bad);
+  return idempotencyKeyOf(VolumesService.createVolume, idempotencyKey, plain, bad);
 }
 
 /** Maps have no order on the wire; the hash needs one. */

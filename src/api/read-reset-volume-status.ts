@@ -1,4 +1,8 @@
-import { ResetVolumeStatusRequest, VolumeStatus as WireStatus } from '../gen/cinder/api/v3/volumes.js';
+import {
+  type ResetVolumeStatusRequest,
+  VolumesService,
+  VolumeStatus as WireStatus,
+} from '../gen/cinder/api/v3/volumes.js';
 import { SETTLED, type VolumeStatus } from '../objects/volume-status.js';
 import { keyOfRequest } from './idempotency-key.js';
 import type { IdempotencyKey } from './requests.js';
@@ -40,7 +44,7 @@ export function readResetVolumeStatus(request: ResetVolumeStatusRequest): ResetV
     bad.add('status', 'must be given, or attach_status, or migration_status');
   }
   bad.text('reason', reason, 1, 255);
-  const idempotency = keyOfRequest(ResetVolumeStatusRequest, request, bad);
+  const idempotency = keyOfRequest(VolumesService.resetVolumeStatus, request, bad);
   bad.check();
   return {
     ...{ volumeId, status, reason, idempotency },

@@ -1,5 +1,5 @@
 import type { VolumeChange } from '../db/volume-updates.js';
-import type { UpdateVolumeRequest } from '../gen/cinder/api/v3/volumes.js';
+import { type UpdateVolumeRequest, VolumesService } from '../gen/cinder/api/v3/volumes.js';
 import { checkRevision } from './change-volume.js';
 import { idempotencyKeyOf } from './idempotency-key.js';
 import { MAX_METADATA_PAIRS } from './read-create-volume.js';
@@ -32,7 +32,12 @@ export function readUpdateVolume(request: UpdateVolumeRequest): UpdateVolume {
   if (description !== undefined) bad.text('description', description, 0, 255, true);
   bad.metadata('metadata', metadata, MAX_METADATA_PAIRS);
   checkRevision(revision, bad);
-  const idempotency = idempotencyKeyOf(request.idempotencyKey, parametersOf(request, changed), bad);
+  const idempotency = idempotencyKeyOf(
+    VolumesService.updateVolume,
+    request.idempotencyKey,
+    parametersOf(request, changed),
+    bad,
+  );
   bad.check();
   return {
     ...{ volumeId, revision, idempotency },

@@ -17,6 +17,8 @@ export interface CreateVolume {
 
 /** A caller's key and what it stands for. */
 export interface IdempotencyKey {
+  /** Full name of the method it is for, e.g. `cinder.api.v3.Volumes/DeleteVolume`: each has keys of its own. */
+  readonly rpc: string;
   readonly key: string;
   /** SHA-256 of the request without the key, hex. */
   readonly requestHash: string;

@@ -11,13 +11,13 @@ import { serviceView } from './views/service-view.js';
 const BINARIES: readonly string[] = ['cinder-scheduler', 'cinder-volume'];
 
 /**
- * Enables or disables a service, and shows it as it is now; `rpc` is its name. Safe to repeat. Throws InvalidInput, ServiceNotFound.
+ * Enables or disables a service, and shows it as it is now. Safe to repeat. Throws InvalidInput, ServiceNotFound.
  * Rule: cinder/api/v3/services.py, `_enable`, `_disable_log_reason`.
  */
 export async function switchedService<R extends Keyed>(
   { store, downAfterMs }: ServicesParts,
   change: ServiceSwitch,
-  { context, type, request, rpc }: Pick<KeyedRequest<R>, 'context' | 'type' | 'request' | 'rpc'>,
+  { context, method, request }: Pick<KeyedRequest<R>, 'context' | 'method' | 'request'>,
 ): Promise<Service> {
   const { binary, host, disabledReason } = change;
   const bad = new Violations();
@@ -29,7 +29,7 @@ export async function switchedService<R extends Keyed>(
     return serviceView(record, downAfterMs);
   };
   return setOnce(
-    { store, context, rpc: `cinder.api.v3.Services/${rpc}`, type, request, bad },
+    { store, context, method, request, bad },
     async (taken) => shown(await switchService(store, change, taken)),
     async () => shown((await servicesOf(store, binary)).find((record) => record.host === host)),
   );

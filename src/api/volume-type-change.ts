@@ -3,7 +3,7 @@ import type { VolumeTypeRecord } from '../db/volume-type-rows.js';
 import type { VolumeType as WireVolumeType } from '../gen/cinder/api/v3/volume_types.js';
 import type { RequestContext } from '../objects/request-context.js';
 import type { DefaultTypes } from './default-types.js';
-import { type Keyed, keyOfRequest, type RequestType } from './idempotency-key.js';
+import { type Keyed, type KeyedMethod, keyOfRequest } from './idempotency-key.js';
 import { idempotent } from './idempotent.js';
 import type { Violations } from './validation.js';
 import { volumeTypeView } from './views/volume-type-view.js';
@@ -31,15 +31,12 @@ export async function changeVolumeType<R extends ChangeRequest, T>(
   { store, defaults }: VolumeTypeChangeParts,
   {
     context,
-    rpc,
-    type: requestType,
+    method,
     request,
     bad,
   }: {
     readonly context: RequestContext;
-    /** Name of the RPC, e.g. `UpdateVolumeType`. */
-    readonly rpc: string;
-    readonly type: RequestType<R>;
+    readonly method: KeyedMethod<R>;
     readonly request: R;
     readonly bad: Violations;
   },
@@ -47,10 +44,10 @@ export async function changeVolumeType<R extends ChangeRequest, T>(
   answer: (id: string) => Promise<T>,
 ): Promise<T> {
   typeReference(bad, request.volumeType);
-  const idempotency = keyOfRequest(requestType, request, bad);
+  const idempotency = keyOfRequest(method, request, bad);
   bad.check();
   return idempotent(
-    { store, context, rpc: `${SERVICE}/${rpc}`, idempotency },
+    { store, context, idempotency },
     async (take) => {
       const type = await visibleVolumeType(store, context, request.volumeType);
       await write(type, take(type.id));
@@ -60,9 +57,6 @@ export async function changeVolumeType<R extends ChangeRequest, T>(
     answer,
   );
 }
-
-/** Full name of the service, for idempotency rows. */
-export const SERVICE = 'cinder.api.v3.VolumeTypes';
 
 /** Answers a type as it is now. Throws VolumeTypeNotFound when it has been deleted since. */
 export function showing(

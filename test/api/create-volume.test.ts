@@ -13,7 +13,7 @@ import { sqliteStore, storesFor } from '../support/sql.js';
 import { around, Creations, NOTHING } from './creations.js';
 
 const TASKS = ['ExtractVolumeRequest', 'QuotaReserve', 'EntryCreate', 'QuotaCommit', 'VolumeCast'] as const;
-const KEY = { key: 'once', requestHash: '0'.repeat(64) };
+const KEY = { rpc: 'cinder.api.v3.Volumes/CreateVolume', key: 'once', requestHash: '0'.repeat(64) };
 
 storesFor('a volume that is accepted is recorded, charged and on its way; nothing is undecided', async (t, store) => {
   const creations = await Creations.over(t, store);

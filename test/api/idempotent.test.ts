@@ -8,7 +8,7 @@ import { sqliteStore, storesFor } from '../support/sql.js';
 import { recorded } from '../support/volumes.js';
 
 const RPC = 'cinder.api.v3.Volumes/UpdateVolume';
-const ONCE = { key: 'once', requestHash: 'a' };
+const ONCE = { rpc: RPC, key: 'once', requestHash: 'a' };
 
 storesFor('a request that is sent several times at once, and once more, has one effect', async (t, store) => {
   const { id } = await recorded(store);
@@ -43,7 +43,7 @@ test('a key belongs to its user and to its method', async (t) => {
   const { ask } = requests(store, id);
   t.is(await ask(ONCE), 'done');
   t.is(await ask(ONCE, { context: { ...CONTEXT, userId: 'another' } }), 'done');
-  t.is(await ask(ONCE, { rpc: 'cinder.api.v3.Volumes/DeleteVolume' }), 'done');
+  t.is(await ask({ ...ONCE, rpc: 'cinder.api.v3.Volumes/DeleteVolume' }), 'done');
 });
 
 test('a refusal leaves the key free, and is the answer', async (t) => {
@@ -90,7 +90,7 @@ function requests(store: Store, volumeId: string) {
   };
   const ask = (
     idempotency: typeof ONCE | undefined,
-    { write = append, ...more }: { context?: typeof CONTEXT; rpc?: string; write?: Write } = {},
-  ) => idempotent({ store, context: CONTEXT, rpc: RPC, ...more, idempotency }, write, async (id) => `again ${id}`);
+    { write = append, ...more }: { context?: typeof CONTEXT; write?: Write } = {},
+  ) => idempotent({ store, context: CONTEXT, ...more, idempotency }, write, async (id) => `again ${id}`);
   return { ask };
 }

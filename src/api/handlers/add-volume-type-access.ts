@@ -1,7 +1,7 @@
 import { UniqueViolation } from '../../db/store.js';
 import { demandPrivateVolumeType, insertVolumeTypeAccess } from '../../db/volume-type-access.js';
 import { Fault } from '../../errors/fault.js';
-import { AddVolumeTypeAccessRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { onlyPrivate } from '../private-volume-type.js';
 import { Violations } from '../validation.js';
@@ -20,7 +20,7 @@ export function addVolumeTypeAccess(
     bad.projectId('project_id', projectId);
     return changeVolumeType(
       parts,
-      { context, rpc: 'AddVolumeTypeAccess', type: AddVolumeTypeAccessRequest, request, bad },
+      { context, method: VolumeTypesService.addVolumeTypeAccess, request, bad },
       async (type, taken) => {
         onlyPrivate(type);
         const access = insertVolumeTypeAccess({ volumeTypeId: type.id, projectId });

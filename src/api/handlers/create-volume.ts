@@ -16,7 +16,6 @@ import { createVolumeFlow, type CreateVolumeFlowParts } from '../flows/create-vo
 import { readCreateVolume } from '../read-create-volume.js';
 import { projectOf } from '../project-scope.js';
 import type { CreateVolume, IdempotencyKey } from '../requests.js';
-import { CREATE_VOLUME_RPC } from '../tasks/entry-create.js';
 import { volumeView } from '../views/volume-view.js';
 
 export interface CreateVolumeParts extends CreateVolumeFlowParts {
@@ -109,9 +108,9 @@ async function answerOfTwin(
 async function answerBefore(
   store: Store,
   { projectId, userId }: RequestContext,
-  { key, requestHash }: IdempotencyKey,
+  { rpc, key, requestHash }: IdempotencyKey,
 ): Promise<Volume | undefined> {
-  const first = await findIdempotency(store, { projectId, userId, rpc: CREATE_VOLUME_RPC, key });
+  const first = await findIdempotency(store, { projectId, userId, rpc, key });
   if (!first) return undefined;
   if (first.requestHash !== requestHash) throw new Fault('IdempotencyKeyReused', { key });
   const state = await findWorkerState(store, { resourceType: 'Volume', resourceId: first.resourceId });

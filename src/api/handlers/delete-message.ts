@@ -1,14 +1,12 @@
 import { deleteMessage as remove } from '../../db/messages.js';
 import { RowCountMismatch, type Store } from '../../db/store.js';
 import { Fault } from '../../errors/fault.js';
-import { DeleteMessageRequest, type MessagesService } from '../../gen/cinder/api/v3/messages.js';
+import { MessagesService } from '../../gen/cinder/api/v3/messages.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { keyOfRequest } from '../idempotency-key.js';
 import { idempotent } from '../idempotent.js';
 import { Violations } from '../validation.js';
 import { visibleMessage } from '../visible-message.js';
-
-const DELETE_MESSAGE_RPC = 'cinder.api.v3.Messages/DeleteMessage';
 
 /** `Messages/DeleteMessage`. Throws InvalidInput, MessageNotFound. Rule: cinder/api/v3/messages.py, `delete`. */
 export function deleteMessage({
@@ -18,11 +16,11 @@ export function deleteMessage({
 }): PublicHandler<typeof MessagesService.deleteMessage> {
   return async (request, { context }) => {
     const bad = new Violations();
-    const idempotency = keyOfRequest(DeleteMessageRequest, request, bad);
+    const idempotency = keyOfRequest(MessagesService.deleteMessage, request, bad);
     bad.uuid('message_id', request.messageId);
     bad.check();
     return idempotent(
-      { store, context, rpc: DELETE_MESSAGE_RPC, idempotency },
+      { store, context, idempotency },
       async (take) => {
         const { id } = await visibleMessage(store, context, request.messageId);
         try {

@@ -1,5 +1,5 @@
 import { deleteLimits } from '../../db/quota-limits.js';
-import { DeleteQuotaSetRequest, type QuotasService } from '../../gen/cinder/api/v3/quotas.js';
+import { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { setOnce } from '../idempotent.js';
 import type { QuotaSetParts } from '../quota-sets.js';
@@ -17,8 +17,7 @@ export function deleteQuotaSet(parts: QuotaSetParts): PublicHandler<typeof Quota
       {
         store: parts.store,
         context,
-        rpc: 'cinder.api.v3.Quotas/DeleteQuotaSet',
-        type: DeleteQuotaSetRequest,
+        method: QuotasService.deleteQuotaSet,
         request,
         bad,
       },

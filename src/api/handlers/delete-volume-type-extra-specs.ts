@@ -1,6 +1,6 @@
 import { deleteExtraSpecs } from '../../db/volume-type-changes.js';
 import { Fault } from '../../errors/fault.js';
-import { DeleteVolumeTypeExtraSpecsRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { Violations } from '../validation.js';
 import { visibleVolumeType } from '../visible-volume-type.js';
@@ -20,7 +20,7 @@ export function deleteVolumeTypeExtraSpecs(
     const keys = extraSpecKeys(bad, request.keys);
     return changeVolumeType(
       parts,
-      { context, rpc: 'DeleteVolumeTypeExtraSpecs', type: DeleteVolumeTypeExtraSpecsRequest, request, bad },
+      { context, method: VolumeTypesService.deleteVolumeTypeExtraSpecs, request, bad },
       async ({ id, name }, taken) => {
         try {
           await store.apply([...deleteExtraSpecs(id, keys), ...taken]);

@@ -2,7 +2,7 @@ import type { Store } from '../../db/store.js';
 import { deleteVolumeType as remove, whyTypeStays } from '../../db/volume-type-changes.js';
 import type { VolumeTypeRecord } from '../../db/volume-type-rows.js';
 import { Fault } from '../../errors/fault.js';
-import { DeleteVolumeTypeRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import { PER_TYPE, typeKey } from '../../quota/resources.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { Violations } from '../validation.js';
@@ -24,7 +24,7 @@ export function deleteVolumeType(
   return async (request, { context }) =>
     changeVolumeType(
       parts,
-      { context, rpc: 'DeleteVolumeType', type: DeleteVolumeTypeRequest, request, bad: new Violations() },
+      { context, method: VolumeTypesService.deleteVolumeType, request, bad: new Violations() },
       async (type, taken) => {
         const limitKeys = PER_TYPE.map((resource) => typeKey(resource, type.id));
         try {

@@ -8,7 +8,7 @@ import { destroyUnplaced, transition } from '../../db/volume-transitions.js';
 import type { ReadyWorker } from '../../db/worker-row.js';
 import { deleteAnyWorker, putReadyWorker } from '../../db/workers.js';
 import { Fault } from '../../errors/fault.js';
-import { type DeleteVolumeRequest, type VolumesService } from '../../gen/cinder/api/v3/volumes.js';
+import { type DeleteVolumeRequest, VolumesService } from '../../gen/cinder/api/v3/volumes.js';
 import { backendOf } from '../../objects/backend-name.js';
 import type { RequestContext } from '../../objects/request-context.js';
 import type { Volume } from '../../objects/volume.js';
@@ -33,16 +33,14 @@ export interface DeleteVolumeParts extends OwnWords {
   readonly onReleaseLeft: (release: NewSettlement, error: unknown) => void;
 }
 
-const DELETE_VOLUME_RPC = 'cinder.api.v3.Volumes/DeleteVolume';
-
 /** `Volumes/DeleteVolume`. Throws InvalidInput, VolumeNotFound, InvalidVolume. Rule: cinder/volume/api.py, `delete`. */
 export function deleteVolume(parts: DeleteVolumeParts): PublicHandler<typeof VolumesService.deleteVolume> {
   return async (request, { context }) => {
     const bad = new Violations();
-    const idempotency = idempotencyKeyOf(request.idempotencyKey, hashed(request), bad);
+    const idempotency = idempotencyKeyOf(VolumesService.deleteVolume, request.idempotencyKey, hashed(request), bad);
     bad.check();
     return idempotent(
-      { store: parts.store, context, rpc: DELETE_VOLUME_RPC, idempotency },
+      { store: parts.store, context, idempotency },
       async (take) => {
         if (request.force) demand('volume:force_delete', context);
         const volume = await visibleVolume(parts.store, context, request.volumeId);

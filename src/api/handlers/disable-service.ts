@@ -1,4 +1,4 @@
-import { DisableServiceRequest, type ServicesService } from '../../gen/cinder/api/v3/services.js';
+import { ServicesService } from '../../gen/cinder/api/v3/services.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { switchedService } from '../switched-service.js';
 import type { ServicesParts } from './list-services.js';
@@ -11,9 +11,8 @@ export function disableService(parts: ServicesParts): PublicHandler<typeof Servi
     return {
       service: await switchedService(parts, change, {
         context,
-        type: DisableServiceRequest,
+        method: ServicesService.disableService,
         request,
-        rpc: 'DisableService',
       }),
     };
   };

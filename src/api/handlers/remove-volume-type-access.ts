@@ -1,6 +1,6 @@
 import { deleteVolumeTypeAccess } from '../../db/volume-type-access.js';
 import { Fault } from '../../errors/fault.js';
-import { RemoveVolumeTypeAccessRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { onlyPrivate } from '../private-volume-type.js';
 import { Violations } from '../validation.js';
@@ -19,7 +19,7 @@ export function removeVolumeTypeAccess(
     bad.projectId('project_id', projectId);
     return changeVolumeType(
       parts,
-      { context, rpc: 'RemoveVolumeTypeAccess', type: RemoveVolumeTypeAccessRequest, request, bad },
+      { context, method: VolumeTypesService.removeVolumeTypeAccess, request, bad },
       async (type, taken) => {
         onlyPrivate(type);
         try {

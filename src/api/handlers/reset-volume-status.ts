@@ -44,7 +44,7 @@ export function resetVolumeStatus({
     const { volumeId: id, idempotency, reason } = request;
     const { requestId, userId } = context;
     const volume = await idempotent(
-      { store, context, rpc: 'cinder.api.v3.Volumes/ResetVolumeStatus', idempotency },
+      { store, context, idempotency },
       async (take) => {
         const before = await visibleVolume(store, context, id);
         const after = await refusing(before, request, async () => {

@@ -1,12 +1,12 @@
 import { putDefaultVolumeType } from '../../db/default-volume-types.js';
 import { demandUsableVolumeType, findVolumeType } from '../../db/volume-types.js';
 import { Fault } from '../../errors/fault.js';
-import { SetDefaultVolumeTypeRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { setOnce } from '../idempotent.js';
 import { Violations } from '../validation.js';
 import { volumeTypeView } from '../views/volume-type-view.js';
-import { missedStep, SERVICE, type VolumeTypeChangeParts } from '../volume-type-change.js';
+import { missedStep, type VolumeTypeChangeParts } from '../volume-type-change.js';
 import { typeReference } from '../volume-type-fields.js';
 
 /**
@@ -28,7 +28,7 @@ export function setDefaultVolumeType({
       return type;
     };
     return setOnce(
-      { store, context, rpc: `${SERVICE}/SetDefaultVolumeType`, type: SetDefaultVolumeTypeRequest, request, bad },
+      { store, context, method: VolumeTypesService.setDefaultVolumeType, request, bad },
       async (taken) => {
         const type = await find();
         const { id } = type;

@@ -1,6 +1,6 @@
 import { setExtraSpecs } from '../../db/volume-type-changes.js';
 import { Fault } from '../../errors/fault.js';
-import { SetVolumeTypeExtraSpecsRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { Violations } from '../validation.js';
 import { changeVolumeType, missedStep, showing, type VolumeTypeChangeParts } from '../volume-type-change.js';
@@ -19,7 +19,7 @@ export function setVolumeTypeExtraSpecs(
     extraSpecs(bad, request.extraSpecs);
     return changeVolumeType(
       parts,
-      { context, rpc: 'SetVolumeTypeExtraSpecs', type: SetVolumeTypeExtraSpecsRequest, request, bad },
+      { context, method: VolumeTypesService.setVolumeTypeExtraSpecs, request, bad },
       async ({ id }, taken) => {
         try {
           await parts.store.apply([...setExtraSpecs(id, request.extraSpecs, MAX_EXTRA_SPECS), ...taken]);

@@ -1,9 +1,9 @@
 import { deleteDefaultVolumeType } from '../../db/default-volume-types.js';
-import { UnsetDefaultVolumeTypeRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { setOnce } from '../idempotent.js';
 import { Violations } from '../validation.js';
-import { SERVICE, type VolumeTypeChangeParts } from '../volume-type-change.js';
+import type { VolumeTypeChangeParts } from '../volume-type-change.js';
 
 /** `VolumeTypes/UnsetDefaultVolumeType`. Throws InvalidInput. Rule: cinder/api/v3/default_types.py, `delete`. */
 export function unsetDefaultVolumeType({
@@ -15,7 +15,7 @@ export function unsetDefaultVolumeType({
     const bad = new Violations();
     bad.projectId('project_id', projectId);
     return setOnce(
-      { store, context, rpc: `${SERVICE}/UnsetDefaultVolumeType`, type: UnsetDefaultVolumeTypeRequest, request, bad },
+      { store, context, method: VolumeTypesService.unsetDefaultVolumeType, request, bad },
       async (taken) => {
         await store.apply([deleteDefaultVolumeType(projectId), ...taken]);
         defaults.forget();

@@ -1,5 +1,5 @@
 import { upsertClassLimit } from '../../db/quota-limits.js';
-import { UpdateQuotaClassSetRequest, type QuotasService } from '../../gen/cinder/api/v3/quotas.js';
+import { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { setOnce } from '../idempotent.js';
 import { classLimits, type QuotaSetParts, resourceKeys } from '../quota-sets.js';
@@ -22,8 +22,7 @@ export function updateQuotaClassSet(parts: QuotaSetParts): PublicHandler<typeof 
       {
         store: parts.store,
         context,
-        rpc: 'cinder.api.v3.Quotas/UpdateQuotaClassSet',
-        type: UpdateQuotaClassSetRequest,
+        method: QuotasService.updateQuotaClassSet,
         request,
         bad,
       },

@@ -1,5 +1,5 @@
 import { upsertLimit } from '../../db/quota-limits.js';
-import { UpdateQuotaSetRequest, type QuotasService } from '../../gen/cinder/api/v3/quotas.js';
+import { QuotasService } from '../../gen/cinder/api/v3/quotas.js';
 import { LIMIT_ONLY } from '../../quota/resources.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { deadlineIn, type Deadline } from '../../time/deadline.js';
@@ -21,8 +21,7 @@ export function updateQuotaSet(parts: QuotaSetParts): PublicHandler<typeof Quota
       {
         store: parts.store,
         context,
-        rpc: 'cinder.api.v3.Quotas/UpdateQuotaSet',
-        type: UpdateQuotaSetRequest,
+        method: QuotasService.updateQuotaSet,
         request,
         bad,
       },

@@ -1,7 +1,7 @@
 import { UniqueViolation } from '../../db/store.js';
 import { updateVolumeType as update, type VolumeTypeChange } from '../../db/volume-type-changes.js';
 import { Fault } from '../../errors/fault.js';
-import { UpdateVolumeTypeRequest, type VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
+import { type UpdateVolumeTypeRequest, VolumeTypesService } from '../../gen/cinder/api/v3/volume_types.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { fieldsToChange } from '../update-mask.js';
 import { Violations } from '../validation.js';
@@ -20,7 +20,7 @@ export function updateVolumeType(
     const change = readChange(request, bad);
     return changeVolumeType(
       parts,
-      { context, rpc: 'UpdateVolumeType', type: UpdateVolumeTypeRequest, request, bad },
+      { context, method: VolumeTypesService.updateVolumeType, request, bad },
       async ({ id }, taken) => {
         try {
           await parts.store.apply([update(id, change), ...taken]);

@@ -15,7 +15,6 @@ export function updateVolume({ store }: { readonly store: Store }): PublicHandle
     const { volumeId, revision, idempotency, values, metadata } = readUpdateVolume(message);
     const volume = await changeVolume(store, context, {
       ...{ volumeId, revision, idempotency, values, notIn: ['maintenance'] },
-      rpc: 'cinder.api.v3.Volumes/UpdateVolume',
       event: 'volume.update.end',
       metadata: metadata
         ? [{ step: clearMetadata(volumeId) }, ...(metadata.size > 0 ? [{ step: putMetadata(volumeId, metadata) }] : [])]

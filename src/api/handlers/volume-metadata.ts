@@ -1,7 +1,7 @@
 import type { Store } from '../../db/store.js';
 import { demandMetadataWithin, putMetadata, removeMetadata } from '../../db/volume-updates.js';
 import { Fault } from '../../errors/fault.js';
-import type { VolumesService } from '../../gen/cinder/api/v3/volumes.js';
+import { VolumesService } from '../../gen/cinder/api/v3/volumes.js';
 import type { VolumeStatus } from '../../objects/volume-status.js';
 import type { PublicHandler } from '../../rpc/public-server.js';
 import { changeVolume, checkRevision } from '../change-volume.js';
@@ -29,11 +29,10 @@ export function setVolumeMetadata({ store }: Parts): PublicHandler<typeof Volume
     bad.metadata('metadata', metadata, MAX_METADATA_PAIRS);
     checkRevision(revision, bad);
     const parameters = JSON.stringify([volumeId, [...metadata].sort(), revision ?? null]);
-    const idempotency = idempotencyKeyOf(idempotencyKey, parameters, bad);
+    const idempotency = idempotencyKeyOf(VolumesService.setVolumeMetadata, idempotencyKey, parameters, bad);
     bad.check();
     const volume = await changeVolume(store, context, {
       ...{ volumeId, revision, idempotency, notIn: NOT_IN },
-      rpc: 'cinder.api.v3.Volumes/SetVolumeMetadata',
       event: 'volume.metadata.update.end',
       metadata: [
         { step: putMetadata(volumeId, metadata) },
@@ -64,11 +63,11 @@ export function deleteVolumeMetadata({ store }: Parts): PublicHandler<typeof Vol
     if (given.length > MAX_METADATA_PAIRS) bad.add('keys', `must have at most ${MAX_METADATA_PAIRS} keys`);
     else given.forEach((key, index) => bad.text(`keys[${index}]`, key, 1, 255));
     checkRevision(revision, bad);
-    const idempotency = idempotencyKeyOf(idempotencyKey, JSON.stringify([volumeId, keys, revision ?? null]), bad);
+    const parameters = JSON.stringify([volumeId, keys, revision ?? null]);
+    const idempotency = idempotencyKeyOf(VolumesService.deleteVolumeMetadata, idempotencyKey, parameters, bad);
     bad.check();
     const volume = await changeVolume(store, context, {
       ...{ volumeId, revision, idempotency, notIn: NOT_IN },
-      rpc: 'cinder.api.v3.Volumes/DeleteVolumeMetadata',
       event: 'volume.metadata.delete.end',
       metadata: [
         {

@@ -40,9 +40,6 @@ export interface Entry {
   readonly message: CastMessage;
 }
 
-/** Name of the RPC in idempotency rows. */
-export const CREATE_VOLUME_RPC = 'cinder.api.v3.Volumes/CreateVolume';
-
 /**
  * Writes the record, the staged row of work, the open charge, the idempotency key and the event, in one transaction.
  * A clone demands that its source may still be cloned, and every volume that its type is still there; both stay so until
@@ -71,7 +68,7 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
       ...(request.idempotency
         ? [
             insertIdempotency(
-              { ...context, rpc: CREATE_VOLUME_RPC, key: request.idempotency.key },
+              { ...context, rpc: request.idempotency.rpc, key: request.idempotency.key },
               { requestHash: request.idempotency.requestHash, resourceId: record.id },
             ),
           ]
