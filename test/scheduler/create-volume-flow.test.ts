@@ -6,18 +6,19 @@ import type { ReadyWorker } from '#src/db/worker-row.js';
 import type { FilterProperties, Retry } from '#src/objects/request-spec.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { type AwayBackend, expectedBackends } from '#src/scheduler/expected-backends.js';
-import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
+import { filtersByName } from '#src/scheduler/filters/index.js';
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
 import { schedulerCasts } from '#src/scheduler/manager.js';
 import { Pools } from '#src/scheduler/pools.js';
 import { Readiness } from '#src/scheduler/readiness.js';
-import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
-import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
+import { weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { weighersByName } from '#src/scheduler/weighers/index.js';
 import { aged, CONTEXT, everything, incoming, readyRow, rowOf } from '../casts/rows.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
 import { NO_SURROUNDINGS } from '#src/scheduler/placement-request.js';
 import { weigherParts } from '../replay/scheduler/weighers.js';
+import { DEFAULT_FILTERS, DEFAULT_WEIGHERS, DEFAULT_WEIGHT_HANDLER } from '../support/cinder-defaults.js';
 
 const HOUR_MS = 3_600_000;
 

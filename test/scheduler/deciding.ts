@@ -15,7 +15,7 @@ import { internalServer } from '#src/rpc/versioned-server.js';
 import { BackupServices } from '#src/scheduler/backup-services.js';
 import type { Claims } from '#src/scheduler/claims.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
-import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
+import { filtersByName } from '#src/scheduler/filters/index.js';
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
 import { releaseGivenUp } from '#src/scheduler/given-up.js';
 import { schedulerCalls, schedulerCasts } from '#src/scheduler/manager.js';
@@ -25,10 +25,11 @@ import { Pools } from '#src/scheduler/pools.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
 import { Readiness } from '#src/scheduler/readiness.js';
 import { ReportParts } from '#src/scheduler/report-parts.js';
-import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
-import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
+import { weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { weighersByName } from '#src/scheduler/weighers/index.js';
 import { CONTEXT } from '../casts/rows.js';
 import { weigherParts } from '../replay/scheduler/weighers.js';
+import { DEFAULT_FILTERS, DEFAULT_WEIGHERS, DEFAULT_WEIGHT_HANDLER } from '../support/cinder-defaults.js';
 import {
   clientOptions,
   descriptors,

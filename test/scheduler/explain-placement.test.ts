@@ -3,15 +3,16 @@ import { PlacementOutcome } from '#src/gen/cinder/scheduler/v3/scheduler_manager
 import type { RequestSpec } from '#src/objects/request-spec.js';
 import { requestSpecToWire } from '#src/rpc/objects-on-the-wire.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
-import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
+import { filtersByName } from '#src/scheduler/filters/index.js';
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
 import { explainPlacement } from '#src/scheduler/handlers/explain-placement.js';
 import { NO_SURROUNDINGS } from '#src/scheduler/placement-request.js';
 import { Pools } from '#src/scheduler/pools.js';
-import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
 import { weighersByName } from '#src/scheduler/weighers/index.js';
 import { CONTEXT } from '../casts/rows.js';
 import { weigherParts } from '../replay/scheduler/weighers.js';
+import { DEFAULT_FILTERS, DEFAULT_WEIGHT_HANDLER } from '../support/cinder-defaults.js';
 
 test('each pool is told its rank and weights, or the filter that rejected it and why', async (t) => {
   const { explain, choose } = explaining({ 'h1@b': { p: 10, q: 30, r: 20, s: 1 } });

@@ -2,14 +2,15 @@ import test from 'ava';
 import type { FilterProperties, RequestSpec } from '#src/objects/request-spec.js';
 import { FilterScheduler, type Choice, type Placement } from '#src/scheduler/filter-scheduler.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
-import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
+import { filtersByName } from '#src/scheduler/filters/index.js';
 import { placementRequest } from '#src/scheduler/placement-request.js';
 import { Pools } from '#src/scheduler/pools.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
 import { describeToOperator, describeToOwner } from '#src/scheduler/refusal.js';
-import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
-import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
+import { weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { weighersByName } from '#src/scheduler/weighers/index.js';
 import { weigherParts } from '../replay/scheduler/weighers.js';
+import { DEFAULT_FILTERS, DEFAULT_WEIGHERS, DEFAULT_WEIGHT_HANDLER } from '../support/cinder-defaults.js';
 
 test('the room of each placement is gone for the next one', (t) => {
   const { scheduler } = schedulerOver({ 'h1@b': [pool('p', 10)], 'h2@b': [pool('p', 9)] });

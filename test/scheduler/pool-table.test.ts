@@ -7,9 +7,10 @@ import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
 import { NO, UNKNOWN, YES } from '#src/scheduler/pool-table.js';
 import { Pools } from '#src/scheduler/pools.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
-import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
 import { type Weigher, weighersByName } from '#src/scheduler/weighers/index.js';
 import { weigherParts } from '../replay/scheduler/weighers.js';
+import { DEFAULT_WEIGHT_HANDLER } from '../support/cinder-defaults.js';
 import { decisionMaker } from './deciding.js';
 
 const HOSTS = ['h0@b', 'h1@b', 'h2@b'];

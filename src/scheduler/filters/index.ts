@@ -18,9 +18,6 @@ export interface FilterParts {
   readonly functions: Functions;
 }
 
-/** Cinder's default for `scheduler_default_filters`. */
-export const DEFAULT_FILTERS = ['AvailabilityZoneFilter', 'CapacityFilter', 'CapabilitiesFilter'] as const;
-
 /** The named filters, in that order. Throws SchedulerHostFilterNotFound with every name that is none. */
 export function filtersByName(names: readonly string[], { functions }: FilterParts): readonly Filter[] {
   const all: readonly Filter[] = [

@@ -17,9 +17,6 @@ const WEIGHERS: ReadonlyMap<string, (parts: WeigherParts) => Weigher> = new Map(
   ['VolumeNumberWeigher', volumeNumberWeigher],
 ]);
 
-/** Cinder's default for `scheduler_default_weighers`. */
-export const DEFAULT_WEIGHERS = ['CapacityWeigher'] as const;
-
 /** The named weighers, in that order. Throws SchedulerHostWeigherNotFound with every name that is none. */
 export function weighersByName(names: readonly string[], parts: WeigherParts): readonly Weigher[] {
   const unknown = names.filter((name) => !WEIGHERS.has(name));

@@ -5,9 +5,6 @@ import type { WeightHandler } from './weight-handler.js';
 
 export type { WeightHandler } from './weight-handler.js';
 
-/** Cinder's default for `scheduler_weight_handler`. */
-export const DEFAULT_WEIGHT_HANDLER = 'OrderedHostWeightHandler';
-
 /**
  * The handler of a name; Cinder's dotted path to the class will do too. `random` gives 0 or more, less than 1.
  * Throws SchedulerHostWeigherNotFound.

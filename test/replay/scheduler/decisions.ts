@@ -1,8 +1,8 @@
 import { FilterScheduler } from '#src/scheduler/filter-scheduler.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
-import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
+import { filtersByName } from '#src/scheduler/filters/index.js';
 import { Pools } from '#src/scheduler/pools.js';
-import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
+import { weighersByName } from '#src/scheduler/weighers/index.js';
 import type { FilterProperties, RequestSpec } from '#src/objects/request-spec.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
 import {
@@ -14,6 +14,7 @@ import {
   type RecordedType,
 } from './recorded.js';
 import { weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { DEFAULT_FILTERS, DEFAULT_WEIGHERS } from '../../support/cinder-defaults.js';
 import { replay } from '../replay.js';
 import { type WeigherConfig, weigherParts } from './weighers.js';
 

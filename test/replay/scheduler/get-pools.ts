@@ -1,9 +1,10 @@
 import { Fault } from '#src/errors/fault.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
-import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
+import { filtersByName } from '#src/scheduler/filters/index.js';
 import { listed } from '#src/scheduler/pool-listing.js';
 import { Pools } from '#src/scheduler/pools.js';
 import type { Value } from '#src/scheduler/python/value.js';
+import { DEFAULT_FILTERS } from '../../support/cinder-defaults.js';
 import { replay } from '../replay.js';
 import { globalRatio, type RecordedReport, type RecordedService, type RecordedType, services } from './recorded.js';
 

@@ -1,13 +1,14 @@
 import { Fault } from '#src/errors/fault.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
 import { type Candidate, FilterScheduler } from '#src/scheduler/filter-scheduler.js';
-import { DEFAULT_FILTERS, filtersByName } from '#src/scheduler/filters/index.js';
+import { filtersByName } from '#src/scheduler/filters/index.js';
 import { type MigrationPolicy, poolAt, poolForGroup, poolForRetype } from '#src/scheduler/placements.js';
 import type { Pool } from '#src/scheduler/pool-state.js';
 import { Pools } from '#src/scheduler/pools.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
-import { DEFAULT_WEIGHERS, weighersByName } from '#src/scheduler/weighers/index.js';
-import { DEFAULT_WEIGHT_HANDLER, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { weighersByName } from '#src/scheduler/weighers/index.js';
+import { weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { DEFAULT_FILTERS, DEFAULT_WEIGHERS, DEFAULT_WEIGHT_HANDLER } from '../../support/cinder-defaults.js';
 import { replay } from '../replay.js';
 import {
   globalRatio,

@@ -1,9 +1,10 @@
 import { PoolSieve } from '#src/scheduler/pool-sieve.js';
 import { PoolTable } from '#src/scheduler/pool-table.js';
 import { Functions } from '#src/scheduler/evaluator/functions.js';
-import { DEFAULT_WEIGHERS, weighersByName, type WeigherParts } from '#src/scheduler/weighers/index.js';
+import { weighersByName, type WeigherParts } from '#src/scheduler/weighers/index.js';
 import { goodnessRating } from '#src/scheduler/weighers/goodness.js';
 import { type WeightHandler, weightHandlerByName } from '#src/scheduler/weight-handlers/index.js';
+import { DEFAULT_WEIGHERS } from '../../support/cinder-defaults.js';
 import { replay } from '../replay.js';
 import { poolOf, requestOf, type BackendPool, type Overrides, type RecordedProperties } from './recorded.js';
 
