@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import type { Command } from 'commander';
 
-import { cliReference, FILE } from '#scripts/cli-reference.mjs';
 import { commandTree } from '#src/cli/program.js';
+import { cliReference, FILE } from '../../scripts/cli-reference.js';
 import { cli, cliParts } from '../support/cli.js';
 import { folderFor } from '../support/folder.js';
 import { findTool } from '../support/process.js';

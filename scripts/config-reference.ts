@@ -1,8 +1,18 @@
-import { BACKEND_OPTIONS } from './backends.js';
-import { environmentName, type Option } from './option.js';
-import { GROUPS, type OptionField, SCHEMA } from './schema.js';
+// usage: npm run gen:config    writes docs/config.md from the schema
 
-/** The reference of every option, in Markdown: what `docs/config.md` has to be. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { ROOT } from '#scripts/prepare.mjs';
+import { BACKEND_OPTIONS } from '#src/config/backends.js';
+import { environmentName, type Option } from '#src/config/option.js';
+import { GROUPS, type OptionField, SCHEMA } from '#src/config/schema.js';
+
+/** The page. */
+export const FILE = join(ROOT, 'docs/config.md');
+
+/** The reference of every option, in Markdown. */
 export function configReference(): string {
   const options = Object.entries<Option<unknown>>(SCHEMA);
   const starts = new Map<string, string>(GROUPS.map(({ title, from }) => [from satisfies OptionField, title]));
@@ -56,3 +66,5 @@ function rowOf({ name, domain, defaultText, help, isSecret }: Option<unknown>): 
 function row(name: string, ...words: readonly string[]): string {
   return `| ${[name, ...words.map((each) => each.replaceAll(/[|<*]/g, '\\$&'))].join(' | ')} |`;
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(FILE, configReference());

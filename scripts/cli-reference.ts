@@ -1,9 +1,30 @@
+// usage: npm run gen:cli    writes docs/cli.md from the command line
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { format } from 'prettier';
 
-import { GLOBAL_HEADING } from './globals.js';
+import { ROOT } from '#scripts/prepare.mjs';
+import { GLOBAL_HEADING } from '#src/cli/globals.js';
+import type { CliParts } from '#src/cli/parts.js';
+import { commandTree } from '#src/cli/program.js';
 
-/** The page `docs/cli.md`, made from the commands as they are. */
-export function manual(root: Command): string {
+/** The page. */
+export const FILE = join(ROOT, 'docs/cli.md');
+
+/** The page as it should be, in Markdown. */
+export async function cliReference(): Promise<string> {
+  const nowhere = { write: () => true };
+  // commands that are only described work with nothing else
+  const parts = { environment: {}, stdout: nowhere, stderr: nowhere } as unknown as CliParts;
+  const root = await commandTree(parts, () => true);
+  return format(manual(root), { parser: 'markdown', printWidth: 160 });
+}
+
+/** Made from the commands as they are. */
+function manual(root: Command): string {
   const groups = visible(root);
   return [
     '# Command line',
@@ -86,3 +107,5 @@ function fence(language: string, text: string): string {
 function escaped(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('<', '\\<');
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(FILE, await cliReference());
