@@ -5,7 +5,7 @@ import { disownWorker, hastenWorkers } from '../db/workers.js';
 import { findOlderThan, findOrphans, type OrphanedWorker } from '../db/worker-search.js';
 import { RowCountMismatch, type Store } from '../db/store.js';
 import { Fault, isFault } from '../errors/fault.js';
-import { deadlineIn, pause } from '../redis/deadline.js';
+import { deadlineIn, pause } from '../time/deadline.js';
 import { BUSY, type CastDispatcher, type CastOutcome, CLAIMED, type IncomingCast, SUPERSEDED } from '../rpc/casts.js';
 import { refusal } from '../rpc/casts-on-the-wire.js';
 import { Attempts, isLate, type WorkEnd } from './attempts.js';
