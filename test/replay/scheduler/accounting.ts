@@ -3,7 +3,7 @@ import { Pools } from '#src/scheduler/pools.js';
 import type { PoolState } from '#src/scheduler/pool-state.js';
 import type { ValueMap } from '#src/scheduler/python/value.js';
 import { globalRatio, services, type Overrides, type RecordedReport, type RecordedService } from './recorded.js';
-import { replay } from '../replay.js';
+import { outcome, replay } from '../replay.js';
 
 type Step = { readonly now?: number } & (
   | ({ readonly op: 'report'; readonly service?: string } & RecordedReport)
@@ -29,7 +29,8 @@ function play({ config, services: first, steps }: Input): object {
   pools.list();
   const results = steps.map((step) => {
     now = step.now ?? now;
-    return take(pools, step);
+    // a step that raises is a result like the others, and the next one follows
+    return outcome(() => take(pools, step));
   });
   return { steps: results, final: pools.list().map((pool) => ({ ...stateOf(pool), capabilities: pool.capabilities })) };
 }

@@ -24,8 +24,8 @@ export const getPools = replay('get_pools', ({ services: rows, reports, filters,
   const { name, volume_type, ...others } = filters ?? {};
   const query = {
     capabilities: new Map(Object.entries(others)),
-    ...(typeof name === 'string' && { name }),
-    ...(typeof volume_type === 'string' && { volumeType: typeNamed(volume_types, volume_type) }),
+    ...(typeof name === 'string' && name !== '' && { name }),
+    ...(typeof volume_type === 'string' && volume_type !== '' && { volumeType: typeNamed(volume_types, volume_type) }),
   };
   const found = listed(pools.list(), query, filtersByName(DEFAULT_FILTERS, { functions: new Functions() }));
   return { pools: found.map(({ backendId }) => backendId) };

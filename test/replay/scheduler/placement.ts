@@ -73,9 +73,14 @@ export const placement = replay('placement', (input: Input) => {
       return figures(place?.pool);
     }
     case 'schedule_generic_group': {
-      const ofTypes = input.request_spec_list.map((request) => candidates(withZone(request)));
       const { group_type, ...group } = input.group_spec;
       const ofGroup = candidates(withZone(group), { resource_type: group_type });
+      const ofTypes: (readonly Candidate[])[] = [];
+      for (const request of input.request_spec_list) {
+        ofTypes.push(candidates(withZone(request)));
+        // Cinder does not ask what follows a type that leaves no place
+        if (!poolForGroup(ofTypes, ofTypes[0] ?? [])) return { backend_id: null };
+      }
       const pool = poolForGroup(ofTypes, ofGroup);
       return pool ? figures(pool) : { backend_id: null };
     }

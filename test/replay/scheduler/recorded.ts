@@ -91,14 +91,14 @@ export function poolOf({ host, cluster_name, backend, service, pool }: BackendPo
   return only;
 }
 
-/** A pool of which only `backendId` (the cluster's name, or else the host's; with `#pool`), zone and capabilities matter. */
+/** A pool of which only host and cluster (both as given, with `#pool`), zone and capabilities matter. */
 export function poolAt(
   host: string,
   capabilities: ValueMap = {},
   cluster: string | null = null,
   zone?: string | null,
 ): Pool {
-  const [backend = '', name = ''] = (cluster ?? host).split('#');
+  const [backend = '', name = ''] = host.split('#');
   const service = { host: backend, clusterName: null, up: true, disabled: false, frozen: false };
   const pool = new PoolState(
     backend,
@@ -107,7 +107,7 @@ export function poolAt(
     zone === undefined ? service : { ...service, availabilityZone: zone },
   );
   pool.capabilities = capabilities;
-  return pool;
+  return Object.assign(pool, { host, clusterName: cluster, backendId: cluster ?? host });
 }
 
 /** The request that Cinder's filter properties stand for. */
