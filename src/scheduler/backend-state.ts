@@ -76,7 +76,9 @@ function poolEntries({ capabilities: backend, timestamp }: CapabilityReport): Ma
   const pools = get(backend, 'pools') ?? null;
   if (pools === null) {
     const name = get(backend, 'volume_backend_name');
-    return new Map([[typeof name === 'string' ? name : DEFAULT_POOL_NAME, inherit(backend, backend, timestamp)]]);
+    // its age is that of the report, whatever it says itself
+    const pool = inherit({ ...backend, timestamp }, backend, timestamp);
+    return new Map([[typeof name === 'string' ? name : DEFAULT_POOL_NAME, pool]]);
   }
   if (!isList(pools)) return new Map();
   return new Map(pools.filter(isMap).map((pool) => [poolName(pool), inherit(pool, backend, timestamp)]));

@@ -26,8 +26,8 @@ export interface CapacityNotice {
 }
 
 /**
- * The usage of each changed pool, then the backend's sum over all its pools. Rule: cinder/scheduler/host_manager.py,
- * `_get_usage`. Cinder raises KeyError where this stops.
+ * The usage of each changed pool, then the backend's sum over all its pools; of a report without a list of pools nothing.
+ * Rule: cinder/scheduler/host_manager.py, `_get_usage`. Cinder raises KeyError where this stops.
  */
 export function capacityNotice(
   backend: string,
@@ -35,10 +35,12 @@ export function capacityNotice(
   changed: readonly ValueMap[],
   globalRatio: string,
 ): CapacityNotice {
+  const pools = listedPools(report.capabilities);
+  if (pools === undefined) return { usages: [] };
   const usages: CapacityUsage[] = [];
   let stoppedAt: string | undefined;
   let sum = { total: 0, free: 0, allocated: 0, provisioned: 0, virtualFree: 0 };
-  for (const pool of listedPools(report.capabilities) ?? []) {
+  for (const pool of pools) {
     const nameToId = `${backend}#${poolName(pool)}`;
     const usage = poolUsage(pool, globalRatio);
     if (usage !== undefined) sum = add(sum, usage);

@@ -238,8 +238,9 @@ export class Pools {
       active.add(key);
       const backend = this.#backend(key, service);
       const change = backend.apply(report, service);
-      if (change !== 'none') this.#renewed.add(backend);
       if (change === 'pools') this.#isIndexed = false;
+      if (change === 'none') continue;
+      this.#renewed.add(backend);
       this.#applied.add(report);
     }
     for (const key of this.#backends.keys()) {

@@ -139,6 +139,28 @@ test('a change of a pool is announced once, with the sum of its backend', (t) =>
   t.is(pools.notify(report({ timestamp: 2, pools: [COMPLETE] })), undefined);
 });
 
+test('of a backend that no longer lists pools nothing is announced', (t) => {
+  const { pools } = poolsOf();
+  pools.report(report({ timestamp: 1, pools: [COMPLETE] }));
+  t.deepEqual(pools.notify({ host: 'h@b', clusterName: null, timestamp: 2, capabilities: {} }), { usages: [] });
+});
+
+test('the pools of a report that came too late to count are announced', (t) => {
+  const { pools } = poolsOf();
+  const clustered = (timestamp: number) => ({ ...report({ timestamp, pools: [COMPLETE] }), clusterName: 'c@b' });
+  pools.setServices([{ ...SERVICE, clusterName: 'c@b' }]);
+  pools.report(report({ timestamp: 9, pools: [COMPLETE] }));
+  pools.report(clustered(1));
+  pools.list();
+  t.is(pools.notify(clustered(10))?.usages.length, 2);
+});
+
+test('a backend that is its own only pool is as old as its report, whatever it says of its age', (t) => {
+  const { pools } = poolsOf();
+  pools.report({ host: 'h@b', clusterName: null, timestamp: 5, capabilities: { ...POOL, timestamp: 7 } });
+  t.like(pools.list()[0], { updatedAt: 5, capabilities: { timestamp: 5 } });
+});
+
 const SERVICE: VolumeService = {
   ...{ host: 'h@b', clusterName: null, availabilityZone: 'nova' },
   ...{ up: true, disabled: false, frozen: false },
