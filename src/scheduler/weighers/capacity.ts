@@ -1,5 +1,6 @@
 import { capacityFactors, isUnmeasured } from '../capacity.js';
 import { PythonError } from '../python/python-error.js';
+import { isTruthy } from '../python/value.js';
 import type { Weigher, WeigherParts } from './weigher.js';
 
 /** A pool without a measured capacity, when much room is what counts: it is the last choice. */
@@ -15,8 +16,10 @@ export const capacityWeigher = ({ capacityWeightMultiplier: multiplier }: Weighe
   multiplier,
 
   weigh(pool, request) {
-    const { totalCapacityGb, freeCapacityGb } = pool;
-    if (isUnmeasured(totalCapacityGb) || isUnmeasured(freeCapacityGb) || freeCapacityGb === null) {
+    const { totalCapacityGb, freeCapacityGb, thinProvisioningSupport } = pool;
+    const isThin = request.isThin && isTruthy(thinProvisioningSupport); // then what is free counts for nothing
+    const isUnsaid = freeCapacityGb === null && !isThin;
+    if (isUnmeasured(totalCapacityGb) || isUnmeasured(freeCapacityGb) || isUnsaid) {
       return multiplier > 0 ? LAST_CHOICE : Infinity;
     }
     return capacityFactors(pool, request.isThin).virtualFreeCapacity;
