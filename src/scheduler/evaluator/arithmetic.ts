@@ -3,11 +3,11 @@ import { PythonError } from '../python/python-error.js';
 import { isLess, isNumeric, kindOf, number, type Operand } from './operand.js';
 
 /**
- * Largest int that is computed, bits; longest text, letters; largest list, elements with those of its elements: lists are
- * compared element by element. Python has no such bounds, and hangs instead.
+ * Largest int that is computed, bits: more than Python writes in decimal; longest text, letters; largest list, elements
+ * with those of its elements: lists are compared element by element. Python has no such bounds, and hangs instead.
  */
-const MAX_BITS = 4_096;
-const MAX_LENGTH = 4_096;
+const MAX_BITS = 20_000;
+const MAX_LENGTH = 65_536;
 const MAX_ELEMENTS = 1_024;
 
 /** Python's `a += b`: sums, joins texts, and adds the elements of a list or the letters of a text to a list. */

@@ -22,6 +22,9 @@ test(gives, '(1, 2) + (3, 4)', [1n, 2n, 3n, 4n]);
 test(gives, 'abs(0 - 0.5)', 0.5);
 test(gives, "max 'abc'", 'c');
 
+test(gives, '10 ^ 4299 > 10 ^ 4298', true); // the longest that Python writes in decimal
+test(gives, "'gold' * 5000 == 'gold' * 4999", false);
+
 const raises = test.macro({
   exec(t, text: string, kind: PythonErrorKind) {
     const error = t.throws(() => value(text), { instanceOf: PythonError });
