@@ -46,7 +46,7 @@ async function withoutSource(
     .get('RESKEY:availability_zones')
     ?.split(',')
     .map((zone) => zone.trim());
-  const safe = ofType ? ofType.filter((zone) => known.has(zone)) : [...known];
+  const safe = ofType ? [...new Set(ofType)].filter((zone) => known.has(zone)) : [...known];
   if (ofType && safe.length === 0) {
     throw new Fault('InvalidTypeAvailabilityZones', { volumeType: type.name, availabilityZones: ofType.join(', ') });
   }

@@ -75,6 +75,7 @@ const ZONES: readonly ZoneCase[] = [
   ['az2', 'az3', true, 'nova'],
   ['mars', undefined, true, 'refused: all of mars'],
   ['mars,venus', 'nova', false, 'refused: all of mars, venus'],
+  ['nova, nova', undefined, false, 'nova'],
 ];
 
 for (const [ofType, asked, zoneFallback, expected] of ZONES) {
