@@ -34,9 +34,11 @@ export function listed(pools: readonly Pool[], query: PoolQuery, filters: readon
   return filters.reduce((left, filter) => left.filter((pool) => passes(filter, pool, request)), found);
 }
 
-/** Of one kind: as they are; a boolean with a word for one; else as text. Rule: `_equal_after_convert`. */
+/** Of one kind, or a number with a boolean: as they are; a boolean with a word for one; else as text. Rule: `_equal_after_convert`. */
 function isEqualConverted(capability: Value, wanted: Value): boolean {
-  if (capability === null || kind(capability) === kind(wanted)) return equals(capability, wanted);
+  const isOneKind =
+    kind(capability) === kind(wanted) || (typeof capability === 'number' && typeof wanted === 'boolean');
+  if (capability === null || isOneKind) return equals(capability, wanted);
   if (typeof capability === 'boolean') return capability === isTrueWord(str(wanted));
   return str(capability) === str(wanted);
 }
