@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises';
+import test from 'ava';
+import { type Installation, installationFor } from '../support/installation.js';
+
+const LISTEN = '0A';
+
+test('services of one process make and delete volumes without a connection to themselves', async (t) => {
+  const installation = await installationFor(t);
+  const ports = await Promise.all(['scheduler', 'volume'].map((service) => portOf(installation, service)));
+  const client = installation.client();
+  const { id } = await client.create();
+  await client.available(id);
+  await client.delete(id);
+  await client.gone(id);
+  const sockets = await socketsAt(ports);
+  t.deepEqual(
+    sockets.map(({ state }) => state),
+    [LISTEN, LISTEN],
+    'both still listen, for whoever is elsewhere',
+  );
+});
+
+async function portOf({ process }: Installation, service: string): Promise<number> {
+  const [, port] = await process.wrote(new RegExp(`"service":"${service}","address":"127\\.0\\.0\\.1:(\\d+)"`));
+  return Number(port);
+}
+
+/** Every TCP socket that has one of the ports on either side, also one that was closed in the last minute. Rule: proc_net_tcp(5). */
+async function socketsAt(ports: readonly number[]): Promise<{ readonly state: string }[]> {
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).trim().split('\n').slice(1);
+  return lines.flatMap((line) => {
+    const [, local = '', remote = '', state = ''] = line.trim().split(/\s+/);
+    const isOurs = [local, remote].some((address) => ports.includes(parseInt(address.split(':')[1] ?? '', 16)));
+    return isOurs ? [{ state }] : [];
+  });
+}
