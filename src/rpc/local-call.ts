@@ -53,7 +53,8 @@ class LocalCall extends EventEmitter implements RawUnaryCall {
     this.metadata = metadata;
     this.#deadline = deadline;
     this.#answer = answer;
-    this.#timer = setTimeout(() => this.#end(Code.DEADLINE_EXCEEDED, 'Deadline exceeded'), deadline - Date.now());
+    const leftMs = deadline - Date.now() + 1; // a timer may come a little before the clock's time
+    this.#timer = setTimeout(() => this.#end(Code.DEADLINE_EXCEEDED, 'Deadline exceeded'), leftMs);
   }
 
   /** Whether nobody waits for an answer any more. */
