@@ -245,7 +245,7 @@ function settle({ waiting, outcome }: Settling): void {
 }
 
 const NOTHING: readonly Record<string, unknown>[] = [];
-const NOBODY: Done = { rows: 0, returned: NOTHING };
+const NO_ROW: Done = { rows: 0, returned: NOTHING };
 
 class Prepared {
   readonly #statement: Database.Statement;
@@ -265,7 +265,7 @@ class Prepared {
     if (!this.#isReader) return { rows: this.#statement.run(values).changes, returned: NOTHING };
     if (this.#isSingle) {
       const row = this.#statement.get(values) as unknown[] | undefined; // less than half the work of `all`
-      return row ? { rows: 1, returned: [this.#named(row)] } : NOBODY;
+      return row ? { rows: 1, returned: [this.#named(row)] } : NO_ROW;
     }
     // to the last row: a statement that was left half-way keeps every savepoint from being opened
     const returned = (this.#statement.all(values) as unknown[][]).map((row) => this.#named(row));

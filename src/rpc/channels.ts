@@ -11,7 +11,7 @@ import { first } from './context.js';
 import { REQUEST_ID } from './headers.js';
 import { type CallObserver, observed } from './interceptors/observe.js';
 import { traced, type TraceCall } from './interceptors/trace.js';
-import { callLocally } from './local-call.js';
+import { type Answered, callLocally } from './local-call.js';
 import type { LocalPeers } from './local-peers.js';
 import type { Peer } from './peers.js';
 
@@ -84,7 +84,7 @@ export class Channels {
     method: WireMethod<Req, Res>,
     request: Req,
     call: WireCall,
-    answer: (error: ServiceError | null, response?: Res) => void,
+    answer: Answered<Res>,
   ): { cancel(): void } {
     const { local, maxMessageBytes } = this.#options;
     const peer = local?.find(incarnation);

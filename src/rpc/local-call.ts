@@ -1,13 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { Metadata, type sendUnaryData, type ServiceError, status as Code } from '@grpc/grpc-js';
 import type { WireCall, WireMethod } from './channels.js';
-import type { LocalPeer } from './local-peers.js';
+import type { LocalPeer, UnaryHandler } from './local-peers.js';
 import type { RawUnaryCall } from './server-call.js';
 
 /** Told once what became of a call. */
 export type Answered<Res = Buffer> = (error: ServiceError | null, response?: Res) => void;
 
-/** Calls a server of this process as grpc-js's `Client.makeUnaryRequest` calls another: the same bytes, metadata, limit and errors. */
+/** Calls a server of this process as grpc-js's `Client.makeUnaryRequest` calls another: the same bytes, metadata, limits and errors. */
 export function callLocally<Req, Res>(
   peer: LocalPeer,
   { path, serialize, deserialize }: WireMethod<Req, Res>,
@@ -15,41 +15,43 @@ export function callLocally<Req, Res>(
   { maxMessageBytes, ...call }: WireCall & { readonly maxMessageBytes: number },
   answer: Answered<Res>,
 ): { cancel(): void } {
-  const running = new LocalCall(serialize(request), call, (error, response) => {
+  const running = new LocalCall(call, (error, response = NO_BYTES) => {
     if (error) answer(error);
-    else answer(null, deserialize(response ?? Buffer.alloc(0)));
+    else if (response.length > maxMessageBytes)
+      answer(tooLarge(`Received message larger than max (${response.length} vs ${maxMessageBytes})`));
+    else {
+      const read = attempt(() => deserialize(response));
+      if ('failed' in read) answer(internal('Response message parsing error', read.failed));
+      else answer(null, read.value);
+    }
   });
   queueMicrotask(() => {
-    const { request: bytes, respond } = running;
     if (running.cancelled || call.deadline <= Date.now()) return; // its timer answers
-    if (bytes.length <= maxMessageBytes) peer.handlerOf(path)(running, respond);
-    else respond(serviceError(Code.RESOURCE_EXHAUSTED, `${TOO_LARGE} ${maxMessageBytes}`));
+    const written = attempt(() => serialize(request));
+    if ('failed' in written) running.respond(internal('Request message serialization failure', written.failed));
+    else if (written.value.length > maxMessageBytes)
+      running.respond(tooLarge(`Attempted to send message with a size larger than ${maxMessageBytes}`));
+    else running.begin(written.value, peer.handlerOf(path));
   });
   return running;
 }
 
-/** In grpc-js's words. */
-const TOO_LARGE = 'Attempted to send message with a size larger than';
+const NO_BYTES = Buffer.alloc(0);
 
 /**
  * A call from one part of this process to another: to its server it is one that came by HTTP/2, to its caller one that went
  * there. It is answered once, after whoever made it went on, and at its deadline at the latest.
  */
 class LocalCall extends EventEmitter implements RawUnaryCall {
-  readonly request: Buffer;
+  request: Buffer = NO_BYTES;
   readonly metadata: Metadata;
   readonly #deadline: number;
   readonly #timer: NodeJS.Timeout;
   #answer: Answered | undefined;
 
   /** `deadline`: ms since 1970. */
-  constructor(
-    request: Buffer,
-    { metadata, deadline }: { readonly metadata: Metadata; readonly deadline: number },
-    answer: Answered,
-  ) {
+  constructor({ metadata, deadline }: Pick<WireCall, 'metadata' | 'deadline'>, answer: Answered) {
     super();
-    this.request = request;
     this.metadata = metadata;
     this.#deadline = deadline;
     this.#answer = answer;
@@ -69,6 +71,12 @@ class LocalCall extends EventEmitter implements RawUnaryCall {
   /** Headers of an answer, which its trailers repeat where a caller of ours reads them. */
   sendMetadata(): void {
     // nobody here waits for headers
+  }
+
+  /** The server has it from here on. */
+  begin(request: Buffer, handle: UnaryHandler): void {
+    this.request = request;
+    handle(this, this.respond);
   }
 
   /** What the server answers with; the caller hears of it when the server is done. */
@@ -99,6 +107,23 @@ class LocalCall extends EventEmitter implements RawUnaryCall {
     clearTimeout(this.#timer);
     return answer;
   }
+}
+
+/** A failed call must end as one, and not the process. */
+function attempt<T>(work: () => T): { readonly value: T } | { readonly failed: unknown } {
+  try {
+    return { value: work() };
+  } catch (failed) {
+    return { failed };
+  }
+}
+
+function tooLarge(details: string): ServiceError {
+  return serviceError(Code.RESOURCE_EXHAUSTED, details);
+}
+
+function internal(what: string, error: unknown): ServiceError {
+  return serviceError(Code.INTERNAL, `${what}: ${error instanceof Error ? error.message : String(error)}`);
 }
 
 /** An error as grpc-js gives it to a caller. */

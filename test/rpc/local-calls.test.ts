@@ -1,9 +1,13 @@
+import { Metadata, type sendUnaryData } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
 import { Fault, isFault } from '#src/errors/fault.js';
-import { SchedulerManagerService } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
+import { Pool, SchedulerManagerService } from '#src/gen/cinder/scheduler/v3/scheduler_manager.js';
 import { CLAIMED } from '#src/rpc/casts.js';
 import type { SchedulerClient } from '#src/rpc/clients/scheduler-client.js';
+import type { WireMethod } from '#src/rpc/channels.js';
+import { callLocally } from '#src/rpc/local-call.js';
 import { LocalPeers } from '#src/rpc/local-peers.js';
+import type { RawUnaryCall } from '#src/rpc/server-call.js';
 import type { VersionedClientOptions } from '#src/rpc/versioned-client.js';
 import type { InternalCall, InternalServerOptions } from '#src/rpc/versioned-server.js';
 import { row } from '../support/casts.js';
@@ -160,6 +164,32 @@ test('a message beyond the limit is refused, and of several casts only the one t
     outcomes.map(({ reason }) => reason),
     ['', 'RESOURCE_EXHAUSTED', ''],
   );
+});
+
+test('an answer beyond the limit fails the call alone', async (t) => {
+  const pools = [Pool.fromPartial({ name: 'x'.repeat(5_000), capabilities: {} })];
+  const ways = await bothWays(t, () => ({ handlers: { getPools: async () => ({ pools }) } }), {
+    maxMessageBytes: 4_096,
+  });
+  const ask = (client: SchedulerClient) => client.getPools(context, new Map());
+  t.regex(String(await alike(t, ways, ask)), /Received message larger than max/);
+  t.regex(String(await alike(t, ways, ask)), /Received message larger than max/, 'and so does the next');
+});
+
+test('a message that cannot be written or read ends its call, not the process', async (t) => {
+  const echo = { handlerOf: () => (call: RawUnaryCall, respond: sendUnaryData<Buffer>) => respond(null, call.request) };
+  const ended = (way: Partial<WireMethod<string, string>>): Promise<string> =>
+    new Promise((resolve) => {
+      const method = { path: '/s/M', serialize: (text: string) => Buffer.from(text), deserialize: String, ...way };
+      const call = { metadata: new Metadata(), deadline: Date.now() + 5_000, maxMessageBytes: 4_096 };
+      callLocally(echo, method, 'text', call, (error, response) => resolve(error?.message ?? response ?? ''));
+    });
+  const broken = (): never => {
+    throw new Error('not today');
+  };
+  t.is(await ended({}), 'text');
+  t.is(await ended({ serialize: broken }), '13 INTERNAL: Request message serialization failure: not today');
+  t.is(await ended({ deserialize: broken }), '13 INTERNAL: Response message parsing error: not today');
 });
 
 test('at the deadline the caller goes on, and the handler learns of it', async (t) => {
