@@ -5,6 +5,7 @@ import { createTables } from './migrations/0001-first.js';
 import { indexVolumeLists } from './migrations/0002-volume-lists.js';
 import { createQuotaRecords } from './migrations/0003-quota-records.js';
 import { indexNamesOnStorage } from './migrations/0004-names-on-storage.js';
+import { createLeftovers } from './migrations/0005-leftovers.js';
 import type { Schema } from './schema.js';
 import { closeSqliteFile, openSqliteFile, type SqliteFile } from './sqlite-file.js';
 import { type DialectName, statement } from './statement.js';
@@ -23,12 +24,13 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 2, compatibleFrom: 1, up: indexVolumeLists },
   { version: 3, compatibleFrom: 1, up: createQuotaRecords },
   { version: 4, compatibleFrom: 1, up: indexNamesOnStorage },
+  { version: 5, compatibleFrom: 1, up: createLeftovers },
 ];
 
 /** The schema this program was written for. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
-/** The oldest schema it still works with. */
-const OLDEST_SCHEMA = 1;
+/** The oldest schema it still works with: the last one that brought a table which it writes. */
+const OLDEST_SCHEMA = 5;
 
 export interface Migrated {
   /** 0: there was nothing. */

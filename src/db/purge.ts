@@ -14,6 +14,8 @@ export interface Retention {
   readonly idempotencyMs?: number;
   /** Processes that ended, or were not heard of any more. @default 1 day */
   readonly processesMs?: number;
+  /** Notes of what may be left on a backend, should it never come back to look. @default 90 days */
+  readonly leftoversMs?: number;
 }
 
 export interface Purged {
@@ -22,6 +24,7 @@ export interface Purged {
   readonly messages: number;
   readonly idempotencyKeys: number;
   readonly processes: number;
+  readonly leftovers: number;
 }
 
 const HOUR_MS = 3_600_000;
@@ -41,6 +44,7 @@ export async function purge(store: Store, retention: Retention = {}, signal?: Ab
     eventsMs = 7 * DAY_MS,
     idempotencyMs = DAY_MS,
     processesMs = DAY_MS,
+    leftoversMs = 90 * DAY_MS,
   } = retention;
   return {
     volumes: await inBatches(() => purgeVolumes(store, deletedVolumesMs), signal),
@@ -52,6 +56,10 @@ export async function purge(store: Store, retention: Retention = {}, signal?: Ab
     ),
     processes: await inBatches(
       () => remove(store, { statement: processes.with({ ageMs: processesMs, limit: BATCH }) }),
+      signal,
+    ),
+    leftovers: await inBatches(
+      () => remove(store, { statement: leftovers.with({ ageMs: leftoversMs, limit: BATCH }) }),
       signal,
     ),
   };
@@ -159,6 +167,23 @@ const idempotencyKeys = statement<Aged>()((tools, p) =>
           .where('old.created_at', '<', longAgo(tools, p.ageMs))
           .limit(p.limit)
           .$asTuple('project_id', 'user_id', 'rpc', 'key'),
+      ),
+    ),
+);
+
+const leftovers = statement<Aged>()((tools, p) =>
+  tools.db
+    .deleteFrom('leftovers')
+    .where((eb) =>
+      eb(
+        eb.refTuple('host', 'volume_id'),
+        'in',
+        eb
+          .selectFrom('leftovers as old')
+          .select(['old.host', 'old.volume_id'])
+          .where('old.created_at', '<', longAgo(tools, p.ageMs))
+          .limit(p.limit)
+          .$asTuple('host', 'volume_id'),
       ),
     ),
 );

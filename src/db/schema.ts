@@ -22,6 +22,8 @@ export interface Schema {
   snapshots: SnapshotsTable;
   backups: BackupsTable;
   groups: GroupsTable;
+  /** Where volumes were to be made before they were placed anew; `host`: `host@backend#pool`. */
+  leftovers: { host: string; volume_id: string; created_at: number };
   events: EventsTable;
   idempotency: IdempotencyTable;
   messages: MessagesTable;

@@ -1,5 +1,6 @@
 import { type ExpressionBuilder, sql, type UpdateObject } from 'kysely';
 import { type TransitionName, TRANSITIONS } from '../objects/volume-status.js';
+import { noteLeftover } from './leftovers.js';
 import type { Schema } from './schema.js';
 import { type Statement, statement, type Tools } from './statement.js';
 import type { Step } from './store.js';
@@ -49,9 +50,12 @@ export function placeVolume({ id, host, clusterName, availabilityZone }: Placeme
   return { statement: place.with({ id, host, clusterName, availabilityZone }), rows: 1 };
 }
 
-/** Takes a placement back, so that another backend can be chosen. Only for a volume that is being made. */
-export function unplaceVolume(id: string): Step {
-  return { statement: unplace.with({ id }), rows: 1 };
+/**
+ * Takes a placement back, so that another backend can be chosen, and notes where it was: what was made there is to be put
+ * away. Only for a volume that is being made.
+ */
+export function unplaceVolume(id: string): readonly Step[] {
+  return [noteLeftover(id), { statement: unplace.with({ id }), rows: 1 }];
 }
 
 /**

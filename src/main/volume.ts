@@ -17,6 +17,7 @@ import { CapabilityReporter } from '../volume/capability-reporter.js';
 import { volumeCalls } from '../volume/calls.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { volumeManager } from '../volume/manager.js';
+import { putAwayLeftovers } from '../volume/leftovers.js';
 import { OrphanSweep } from '../volume/orphan-sweep.js';
 import { resumeParked } from '../volume/parked-deletions.js';
 import { cleanupLog } from './cleanup-log.js';
@@ -95,8 +96,10 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     onError: (error) => log.warn('orphaned work cannot be taken over', { error }),
   });
 
+  const working = () => backends.all.filter(({ isUp }) => isUp);
+  const { onSwept } = orphanMetrics(metrics, () => orphans.seen);
   const orphans: OrphanSweep = new OrphanSweep({
-    backends: () => backends.all.filter(({ isUp }) => isUp),
+    backends: working,
     store,
     log,
     intervalMs: config.orphanSweepIntervalMs,
@@ -105,12 +108,17 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     uptime: () => performance.now(),
     now: () => Date.now(),
     databaseNow: () => databaseNow(store),
-    ...orphanMetrics(metrics, () => orphans.seen),
+    onSwept,
+  });
+  const leftovers = putAwayLeftovers({
+    ...{ store, backends: working, log },
+    intervalMs: config.reportIntervalMs,
+    onPutAway: () => onSwept('quarantined'),
   });
 
   metrics.work.castsInFlight.from(() => [[casts.inFlight, 'cinder-volume']]);
   metrics.storage.backends.from(() => {
-    const upCount = backends.all.filter(({ isUp }) => isUp).length;
+    const upCount = working().length;
     return [
       [upCount, 'up'],
       [backends.all.length - upCount, 'down'],
@@ -163,6 +171,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   await reporter.reportAll();
   reporter.start();
   orphans.start();
+  leftovers.start();
   await casts.start();
   const parked = resumeParked({
     store,
@@ -230,6 +239,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     async stop(graceMs) {
       drain();
       await orphans.stop();
+      await leftovers.stop();
       await parked.stop();
       await casts.stop(graceMs);
       await reporter.stop();

@@ -104,7 +104,7 @@ async function takeBack(options: StrandedOptions, row: OrphanedWorker): Promise<
   }
   await store.apply([
     taken,
-    unplaceVolume(resourceId),
+    ...unplaceVolume(resourceId),
     appendVolumeEvent({ volumeId: resourceId, type: 'volume.create.reschedule', requestId: context.requestId }),
     handOverWorker(ours, { status: 'creating', target: null, message }),
   ]);

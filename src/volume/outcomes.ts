@@ -49,7 +49,7 @@ export function creationGoesOn(claim: Claim, percent: number): readonly Step[] {
 /** Rule: docs/protocols.md §W RESCHEDULE. */
 export function creationRescheduled(claim: Claim, message: CastMessage): readonly Step[] {
   return [
-    unplaceVolume(claim.resourceId),
+    ...unplaceVolume(claim.resourceId),
     forgetProgress(claim),
     event(claim, 'create.reschedule'),
     handOver(claim, { status: 'creating', target: null, message }),

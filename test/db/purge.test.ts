@@ -6,11 +6,12 @@ import { purge } from '#src/db/purge.js';
 import { statement } from '#src/db/statement.js';
 import type { Store } from '#src/db/store.js';
 import { findVolume } from '#src/db/volumes.js';
-import { transition } from '#src/db/volume-transitions.js';
+import { leftoversOf } from '#src/db/leftovers.js';
+import { placeVolume, transition, unplaceVolume } from '#src/db/volume-transitions.js';
 import { storesFor } from '../support/sql.js';
 import { finalEvents, recorded } from '../support/volumes.js';
 
-const NOTHING = { volumes: 0, events: 0, messages: 0, idempotencyKeys: 0, processes: 0 };
+const NOTHING = { volumes: 0, events: 0, messages: 0, idempotencyKeys: 0, processes: 0, leftovers: 0 };
 const START = { tx: 0, seq: 0 };
 /** Everything that ended before now. */
 const AT_ONCE = { deletedVolumesMs: -1, eventsMs: -1, idempotencyMs: -1, processesMs: -1 };
@@ -55,6 +56,15 @@ storesFor('deleted volumes go with their metadata, live ones stay', async (t, st
   t.is(await count(store, 'volumes'), 1);
   t.is(await count(store, 'volume_metadata'), 1);
   t.deepEqual((await findVolume(store, { id: live.id }))?.metadata, metadata);
+});
+
+storesFor('notes of what may be left on a backend go when nobody came for so long', async (t, store) => {
+  const { id } = await recorded(store);
+  const place = { clusterName: null, availabilityZone: 'nova' };
+  await store.apply([placeVolume({ id, host: 'h@b#p', ...place }), ...unplaceVolume(id)]);
+  t.is((await purge(store)).leftovers, 0);
+  t.is((await purge(store, { leftoversMs: -1 })).leftovers, 1);
+  t.deepEqual(await leftoversOf(store, { backend: 'h@b', after: undefined, limit: 1 }), []);
 });
 
 storesFor('more than one batch of events goes, and the horizon says how far', async (t, store) => {

@@ -13,6 +13,7 @@ import {
 import { claimantFacts } from '#src/db/claimants.js';
 import { settlementFacts, statusesInUse, transientFacts, workFacts } from '#src/db/diagnosis.js';
 import { findIdempotency } from '#src/db/idempotency.js';
+import { leftoversOf } from '#src/db/leftovers.js';
 import { listMessages } from '#src/db/messages.js';
 import { migrate } from '#src/db/migrate.js';
 import { purge } from '#src/db/purge.js';
@@ -130,9 +131,16 @@ test('statuses in use are found', isIndexed, (s) => statusesInUse(s, 2), /volume
 test('settlements are diagnosed', isIndexed, (s) => settlementFacts(s, RANGE), /SEARCH q .*id>\?/);
 
 const BETWEEN = { backend: 'b', after: '["b#p",1,"i"]', until: '', limit: 1 };
+const LEFTOVERS = { backend: 'b', after: undefined, limit: 1 };
 test("a backend's records are gone through", isIndexed, (s) => recordsBetween(s, BETWEEN), /volumes_in_all_by_host/);
 test('records of files are found', isIndexed, (s) => recordsNamed(s, 'b', ['i']), /volumes_by_name_on_storage/);
 test('names that are on record are found', isIndexed, (s) => namesOnRecord(s, ['i']), /volumes_by_name_on_storage/);
+test(
+  "a backend's leftovers are found",
+  isIndexed,
+  (s) => leftoversOf(s, LEFTOVERS),
+  /leftovers_by_host|SEARCH leftovers/,
+);
 test('records of no backend are found', isIndexed, (s) => recordsOfNoBackend(s, 1), /volumes_in_all_by_host.*host=\?/);
 test('work on files is found', isIndexed, (s) => workAt(s, 'b', ['i']), /resource_type=\? AND resource_id=\?/);
 test('backends with records are found', isIndexed, (s) => backendsWithRecords(s), /volumes_in_all_by_host.*host>\?/);

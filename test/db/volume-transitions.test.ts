@@ -4,6 +4,7 @@ import { TRANSITIONS, type TransitionName, VOLUME_STATUSES, type VolumeStatus } 
 import { statement } from '#src/db/statement.js';
 import { RowCountMismatch, type Step, type Store } from '#src/db/store.js';
 import { findVolume } from '#src/db/volumes.js';
+import { forgetLeftover, type Leftover, leftoversOf } from '#src/db/leftovers.js';
 import { destroyUnplaced, placeVolume, transition, unplaceVolume } from '#src/db/volume-transitions.js';
 import { sqliteStore, storesFor } from '../support/sql.js';
 import { recorded } from '../support/volumes.js';
@@ -52,11 +53,26 @@ storesFor('what the backend does not say stays as it was', async (t, store) => {
   t.like(await findVolume(store, { id }), { serviceId: null, sharedTargets: true, providerLocation: null });
 });
 
-storesFor('a reschedule takes the placement back', async (t, store) => {
+storesFor('a reschedule takes the placement back, and notes where it was', async (t, store) => {
   const { id } = await recorded(store);
-  await store.apply([placeVolume({ id, ...PLACEMENT })]);
-  await store.apply([unplaceVolume(id)]);
-  t.like(await findVolume(store, { id }), { status: 'creating', host: null, revision: 3 });
+  await store.apply(unplaceVolume(id));
+  await store.apply([placeVolume({ id, ...PLACEMENT }), ...unplaceVolume(id)]);
+  await store.apply([placeVolume({ id, ...PLACEMENT }), ...unplaceVolume(id)]);
+  t.like(await findVolume(store, { id }), { status: 'creating', host: null, revision: 6 });
+  const noted = (backend: string, after?: Leftover) => leftoversOf(store, { backend, after, limit: 10 });
+  const leftover = { host: 'h@b#p', volumeId: id };
+  t.deepEqual(await noted('h@b'), [leftover]);
+  t.deepEqual(await noted('h@b', leftover), []);
+  t.deepEqual([await noted('h@a'), await noted('h@bb'), await noted('h@')], [[], [], []]);
+  await store.apply([forgetLeftover(leftover)]);
+  t.deepEqual(await noted('h@b'), []);
+});
+
+storesFor('a volume that is not being made keeps its place, and nothing is noted', async (t, store) => {
+  const { id } = await recorded(store);
+  await store.apply([placeVolume({ id, ...PLACEMENT }), transition('finishCreate', { id })]);
+  await t.throwsAsync(store.apply(unplaceVolume(id)), { name: 'RowCountMismatch' });
+  t.deepEqual(await leftoversOf(store, { backend: 'h@b', after: undefined, limit: 10 }), []);
 });
 
 storesFor('a failure keeps its reason, and the next success removes it', async (t, store) => {

@@ -4,7 +4,7 @@ import { purging, type PurgingOptions, retentionOf } from '#src/main/purging.js'
 import { Gate } from '../support/gate.js';
 import { sqliteStore } from '../support/sql.js';
 
-const NONE: Purged = { volumes: 0, events: 0, messages: 0, idempotencyKeys: 0, processes: 0 };
+const NONE: Purged = { volumes: 0, events: 0, messages: 0, idempotencyKeys: 0, processes: 0, leftovers: 0 };
 const RETENTION: Retention = { deletedVolumesMs: 1, eventsMs: 2, idempotencyMs: 3 };
 const LONG_MS = 60_000;
 

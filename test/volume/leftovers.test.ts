@@ -1,0 +1,153 @@
+import test, { type ExecutionContext } from 'ava';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Leftover, leftoversOf } from '#src/db/leftovers.js';
+import { placeVolume, unplaceVolume } from '#src/db/volume-transitions.js';
+import { deleteAnyWorker } from '#src/db/workers.js';
+import { putAwayLeftovers } from '#src/volume/leftovers.js';
+import { eventually } from '../support/eventually.js';
+import { Gate } from '../support/gate.js';
+
+import {
+  BACKEND,
+  destroyRecord,
+  hookedDriver,
+  type Placed,
+  POOL,
+  stealRow,
+  successor,
+  type VolumeService,
+  volumeService,
+} from './volume-service.js';
+
+const PLACE = { clusterName: null, availabilityZone: 'nova' } as const;
+
+test('what a backend that died has made is put away when it is back, however much of it there is', async (t) => {
+  const dead = await volumeService(t);
+  const volumes = await Promise.all(Array.from({ length: 70 }, () => dead.placed()));
+  for (const volume of volumes) await placedAnew(dead, volume, `beta@file#${POOL}`);
+  for (const { id } of volumes.slice(0, 3)) await dead.store.apply([destroyRecord(id)]); // also of those deleted since
+
+  const back = await successor(t, dead);
+  const { putAway } = leftovers(t, back);
+  await nothingIsLeft(back);
+
+  t.deepEqual(await volumesIn(back), []);
+  t.is((await readdir(quarantineOf(back))).length, 70, 'their data stay');
+  t.is(putAway.length, 70);
+});
+
+test('a volume that was placed here again keeps its file', async (t) => {
+  const service = await volumeService(t);
+  const volume = await service.placed();
+  await placedAnew(service, volume, `${BACKEND}#${POOL}`);
+  const { putAway } = leftovers(t, service);
+  await nothingIsLeft(service);
+  t.deepEqual(await volumesIn(service), [`volume-${volume.id}`]);
+  t.deepEqual(putAway, []);
+});
+
+test('work that is on its way here is awaited, whatever the record says', async (t) => {
+  const service = await volumeService(t);
+  const [volume, other] = [await service.placed(), await service.placed()];
+  await fileOf(service, volume);
+  await service.store.apply(unplaceVolume(volume.id)); // its row of work is still there
+  await placedAnew(service, other, null);
+  leftovers(t, service);
+  await eventually('one left', async () => (await noted(service)).length === 1);
+  t.deepEqual(await volumesIn(service), [`volume-${volume.id}`]);
+
+  await endWork(service, volume);
+  await nothingIsLeft(service);
+  t.deepEqual(await volumesIn(service), []);
+});
+
+test('an attempt that lost its work while it went on leaves nothing either', async (t) => {
+  const gate = new Gate();
+  const service = await volumeService(t, { driver: hookedDriver({ before: () => gate.enter() }) });
+  const volume = await service.placed();
+  await service.deliver([volume]);
+  await gate.inside(1);
+  await service.store.apply([stealRow(volume.id), ...unplaceVolume(volume.id)]);
+  await endWork(service, volume);
+  leftovers(t, service);
+
+  gate.open();
+  t.is((await service.next()).ended, 'fenced');
+  await nothingIsLeft(service);
+  t.deepEqual(await volumesIn(service), []);
+});
+
+test('one in a pool that is gone does not keep the others', async (t) => {
+  const service = await volumeService(t);
+  const [lost, volume] = [await service.placed(), await service.placed()];
+  await service.store.apply([
+    placeVolume({ id: lost.id, host: `${BACKEND}#gone`, ...PLACE }),
+    ...unplaceVolume(lost.id),
+  ]);
+  await endWork(service, lost);
+  await placedAnew(service, volume, null);
+  leftovers(t, service);
+  await eventually('no file', async () => (await volumesIn(service)).length === 0);
+  t.deepEqual(await noted(service), [{ host: `${BACKEND}#gone`, volumeId: lost.id }]);
+});
+
+test('a look that fails is said, and the next one comes all the same', async (t) => {
+  const service = await volumeService(t);
+  await placedAnew(service, await service.placed(), null);
+  const { warnings } = leftovers(t, service, { failsFirst: true });
+  await eventually('a warning', async () => warnings.length > 0);
+  await nothingIsLeft(service);
+  t.deepEqual(warnings, ['leftovers cannot be put away']);
+});
+
+/** What it says and does until the test is over. */
+function leftovers(t: ExecutionContext, service: VolumeService, { failsFirst = false } = {}) {
+  const putAway: string[] = [];
+  const warnings: string[] = [];
+  let looks = 0;
+  const looking = putAwayLeftovers({
+    store: service.store,
+    backends: () => {
+      looks += 1;
+      if (failsFirst && looks === 1) throw new Error('no database');
+      return [service.backend];
+    },
+    log: { info: () => undefined, warn: (message) => void warnings.push(message) },
+    onPutAway: () => putAway.push('one'),
+    intervalMs: 10,
+  });
+  looking.start();
+  t.teardown(() => looking.stop());
+  return { putAway, warnings };
+}
+
+/** Its file was made here, then it went elsewhere: to `host`, or back to the schedulers. */
+async function placedAnew(service: VolumeService, volume: Placed, host: string | null): Promise<void> {
+  await fileOf(service, volume);
+  await service.store.apply(unplaceVolume(volume.id));
+  if (host !== null) await service.store.apply([placeVolume({ id: volume.id, host, ...PLACE })]);
+  await endWork(service, volume);
+}
+
+async function fileOf(service: VolumeService, { id, epoch }: Placed): Promise<void> {
+  await service.backend.driver.createVolume(
+    { id, pool: POOL, sizeGib: 1, epoch, resumed: false },
+    { signal: new AbortController().signal, onProgress: () => undefined },
+  );
+}
+
+const endWork = ({ store }: VolumeService, { id }: Placed) =>
+  store.apply([deleteAnyWorker({ resourceType: 'Volume', resourceId: id })]);
+
+const nothingIsLeft = (service: VolumeService) =>
+  eventually('nothing left', async () => (await noted(service)).length === 0);
+
+const noted = ({ store }: VolumeService): Promise<readonly Leftover[]> =>
+  leftoversOf(store, { backend: BACKEND, after: undefined, limit: 1_000 });
+
+async function volumesIn(service: VolumeService): Promise<readonly string[]> {
+  return (await service.files()).filter((name) => name.startsWith('volume-'));
+}
+
+const quarantineOf = ({ folder }: VolumeService) => join(folder, POOL, '.quarantine');
