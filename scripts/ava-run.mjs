@@ -16,7 +16,7 @@ const KILL_AFTER_MS = 5_000;
  */
 export async function runAva({ args, cwd, env, endsAt, say }) {
   const startedAt = Date.now();
-  const ava = spawn(process.execPath, [join(cwd, 'node_modules/ava/entrypoints/cli.mjs'), '--tap', ...args], {
+  const ava = spawn(process.execPath, [join(import.meta.dirname, 'ava-tap.mjs'), '--tap', ...args], {
     cwd,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
