@@ -59,6 +59,19 @@ postgresTest('PostgreSQL that was not migrated is refused, and the command is na
   await t.notThrowsAsync(async () => (await openStore(url)).close());
 });
 
+postgresTest('PostgreSQL without a table that this program writes is refused, and the command is named', async (t) => {
+  const url = await postgresUrl(t);
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query('update schema_version set version = 4');
+  await client.query('drop table leftovers');
+  await client.end();
+  const error = await t.throwsAsync(openStore(url), { name: 'DatabaseSchemaUnsupported' });
+  t.regex(error.message, /schema 4.*cinder-grpc db migrate/);
+  t.deepEqual(await migrate(url), { from: 4, to: SCHEMA_VERSION });
+  await t.notThrowsAsync(async () => (await openStore(url)).close());
+});
+
 postgresTest('PostgreSQL of a newer program is refused, unless that program says it is compatible', async (t) => {
   const url = await postgresUrl(t);
   const change = async (text: string) => {

@@ -12,7 +12,8 @@ import { claimsOver, newBackend, poolAs, reportFrom } from '../support/claims.js
 import { ROOT } from '../support/process.js';
 import { Creation, engineOf, figures, projectWith, soon } from '../support/quota.js';
 import { clusterFor, hasTls, redisProcessFor, type RedisProcess, sentinelFor } from '../support/redis-processes.js';
-import { eventually, folderFor, freePort, recordingLog, REDIS_SERVER } from '../support/redis.js';
+import { eventually, freePort, recordingLog, REDIS_SERVER } from '../support/redis.js';
+import { folderFor } from '../support/folder.js';
 import { sqliteStore } from '../support/sql.js';
 
 const tlsTest = hasTls ? test : test.skip; // some builds of Redis have no TLS

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { Client } from '../support/installation.js';
-import { folderFor } from '../support/folder.js';
+import { folderFor, removeFolder } from '../support/folder.js';
 import { processFor, ROOT, type TestProcess } from '../support/process.js';
 import { REDIS_SERVER, redisUrlFor } from '../support/redis.js';
 
@@ -35,7 +35,7 @@ test.before('the package is made and installed in an empty folder', async (t) =>
 
 test.after.always('the folder is gone', async () => {
   execFileSync('chmod', ['-R', 'u+w', folder]);
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 test('the package has what it runs on, and nothing else', (t) => {

@@ -6,7 +6,8 @@ import test from 'ava';
 import { connectRedis } from '#src/redis/connect.js';
 import { startPrivateServer } from '#src/redis/private-server.js';
 import { deadlineIn } from '#src/time/deadline.js';
-import { connect, eventually, folderFor, REDIS_SERVER, redisServerFor, SILENT } from '../support/redis.js';
+import { connect, eventually, REDIS_SERVER, redisServerFor, SILENT } from '../support/redis.js';
+import { folderFor } from '../support/folder.js';
 
 test('a private server is reached by its own user through a socket only, is durable and does not evict', async (t) => {
   const server = await redisServerFor(t);

@@ -5,7 +5,8 @@ import test, { type ExecutionContext } from 'ava';
 import { TryAgain } from '#src/redis/connection.js';
 import { loadScript } from '#src/redis/script.js';
 import { deadlineIn } from '#src/time/deadline.js';
-import { connect, folderFor, redisFor, redisServerFor } from '../support/redis.js';
+import { connect, redisFor, redisServerFor } from '../support/redis.js';
+import { folderFor } from '../support/folder.js';
 
 const HEADER = `-- add.lua: add to a counter.
 --

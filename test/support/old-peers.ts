@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   type GrpcObject,
   loadPackageDefinition,
@@ -18,6 +15,7 @@ import { compatible, parseVersion, type Version } from '#src/rpc/version-number.
 import { protoView, writeView } from '../../scripts/proto-view.js';
 import { levelsFrom } from '../../scripts/versions/levels.js';
 import { readSources, type Sources } from '../../scripts/versions/sources.js';
+import { folderFor } from './folder.js';
 
 type Owner = Pick<ExecutionContext, 'teardown'>;
 
@@ -25,8 +23,7 @@ let sources: Promise<Sources> | undefined;
 
 /** A folder with the protos of an older version, e.g. `cinder-scheduler=3.9`, gone with the test. */
 export async function viewFolder(t: Owner, versions: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'cinder-view-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderFor(t);
   await writeView(folder, protoView(await (sources ??= readSources()), levelsFrom(versions)));
   return folder;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -11,6 +11,7 @@ import type { ServerConnection } from '#src/redis/server-connection.js';
 import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
 import { REDIS_SERVER } from './redis-program.js';
+import { folderFor, removeFolder } from './folder.js';
 
 export { eventually, freePort, REDIS_SERVER };
 
@@ -45,13 +46,6 @@ export async function connect(t: ExecutionContext, url: string): Promise<ServerC
   return redis;
 }
 
-/** A folder of this test's own, gone by `t.teardown`. */
-export async function folderFor(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'cinder-redis-test-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 /** An own key space: all keys of a project carry its id. */
 export const newProject = (): string => `project-${randomUUID()}`;
 
@@ -83,5 +77,5 @@ test.after.always('the shared Redis is stopped', async () => {
   if (!shared) return;
   const { server, dir } = await shared;
   await server.stop();
-  await rm(dir, { recursive: true, force: true });
+  await removeFolder(dir);
 });

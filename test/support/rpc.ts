@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { type ClientHttp2Stream, connect, type Settings } from 'node:http2';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -34,6 +33,7 @@ import type { ServiceVersions } from '#src/rpc/version-cap.js';
 import type { VersionedClientOptions } from '#src/rpc/versioned-client.js';
 import { internalServer, type InternalServerOptions } from '#src/rpc/versioned-server.js';
 import { readRules } from '#src/rpc/versions.js';
+import { folderFor } from './folder.js';
 
 const REPOSITORY = new URL('../../../', import.meta.url);
 
@@ -78,12 +78,6 @@ export async function loadedService(
   let found: unknown = loadPackageDefinition(loadSync(file, options));
   for (const part of name.split('.')) found = (found as GrpcObject)[part];
   return found as ServiceClientConstructor;
-}
-
-async function folderFor(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'cinder-rpc-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 /** A bare gRPC client, closed by `t.teardown`. */

@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { run } from '#scripts/run.mjs';
 import { viewFolder } from './old-peers.js';
 import { ROOT } from './process.js';
+import { removeFolder } from './folder.js';
 
 /**
  * Compiles a program against the code that ts-proto makes of an older version's protos, below `./gen/` for it, as it was done in
@@ -14,7 +15,7 @@ export async function typedPeer(t: ExecutionContext, versions: string, program: 
   // below the package, whose dependencies it needs
   await mkdir(join(ROOT, 'build'), { recursive: true });
   const folder = await mkdtemp(join(ROOT, 'build/typed-peer-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  t.teardown(() => removeFolder(folder));
 
   const ours = await readFile(join(ROOT, 'buf.gen.yaml'), 'utf8');
   const template = ours

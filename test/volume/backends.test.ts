@@ -1,7 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileDriver, type FileDriverOptions } from '#src/drivers/file/file-driver.js';
 import type { LogFields } from '#src/log/fields.js';
@@ -10,6 +9,7 @@ import { Backends, type BackendsOptions } from '#src/volume/backends.js';
 import { Gate } from '../support/gate.js';
 import { eventually } from '../support/redis.js';
 import { sqliteStore } from '../support/sql.js';
+import { folderFor } from '../support/folder.js';
 
 test('a backend that does not start looks down and is tried again, while the others serve', async (t) => {
   const folder = await folderFor(t);
@@ -224,12 +224,6 @@ function hangingAt(gate: Gate) {
     }
   }
   return { driverOf: (options: FileDriverOptions): FileDriver => new Hanging(options), hang: () => (isHung = true) };
-}
-
-async function folderFor(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'backends-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 /** Backends below a folder, each with a pool, and what they log. */

@@ -1,13 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { FileDriver, type PoolOptions } from '#src/drivers/file/file-driver.js';
 import type { Log } from '#src/log/log.js';
 import { Backend } from '#src/volume/backend.js';
 import { type CapabilityReport, POOLS_A_REPORT, reportOf } from '#src/volume/capabilities.js';
 import { CapabilityReporter } from '#src/volume/capability-reporter.js';
 import { sqliteStore } from '../support/sql.js';
+import { folderFor } from '../support/folder.js';
 
 const PARTS = { now: () => 1_700_000_000_000, newId: () => 'report-1' };
 const ID = '33333333-3333-4333-8333-333333333333';
@@ -200,8 +198,7 @@ test("reports keep coming when the host's clock is set back", async (t) => {
 });
 
 async function backendWith(t: ExecutionContext, pools: readonly PoolOptions[]): Promise<Backend> {
-  const folder = await mkdtemp(join(tmpdir(), 'capabilities-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderFor(t);
   const driver = new FileDriver({ backend: 'host@file', path: folder, pools });
   const backend = new Backend({ name: 'host@file', volumeBackendName: 'file-name', driver, concurrency: 1 });
   t.teardown(() => backend.stop());

@@ -1,8 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createVolumeOnVolume, deleteVolumeOnVolume, type DeleteVolumeOnVolume } from '#src/casts/cast-messages.js';
 import type { Claim } from '#src/casts/claim.js';
@@ -26,6 +25,7 @@ import { volumeManager } from '#src/volume/manager.js';
 import type { Release } from '#src/volume/outcomes.js';
 import { sqliteStore } from '../support/sql.js';
 import { newVolume } from '../support/volumes.js';
+import { folderFor } from '../support/folder.js';
 
 export const BACKEND = 'alpha@file';
 export const POOL = 'pool';
@@ -62,8 +62,7 @@ export interface Between {
 
 /** A volume service on a real database, real files and the real casts' engine. */
 export async function volumeService(t: ExecutionContext, between: Between = {}): Promise<VolumeService> {
-  const folder = await mkdtemp(join(tmpdir(), 'volume-service-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderFor(t);
   return started(t, new VolumeService(await sqliteStore(t), folder, between));
 }
 

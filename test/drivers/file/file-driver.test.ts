@@ -1,13 +1,13 @@
 import test, { type ExecutionContext } from 'ava';
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, open, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileDriver, type PoolOptions } from '#src/drivers/file/file-driver.js';
 import { Fault } from '#src/errors/fault.js';
 import type { NewVolume, Work } from '#src/drivers/driver.js';
 import { boundAt, mountTest, smallDeviceAt } from '../../support/mounts.js';
 import { driverSuite } from '../driver-suite.js';
+import { folderFor } from '../../support/folder.js';
 
 const QUIET: Work = { signal: new AbortController().signal, onProgress: () => undefined };
 const paths = new WeakMap<object, string>();
@@ -232,12 +232,6 @@ test('two pools may not share a name', (t) => {
 
 function volume(more: Partial<NewVolume> = {}): NewVolume {
   return { id: randomUUID(), pool: 'pool', sizeGib: 1, epoch: 3, resumed: false, ...more };
-}
-
-async function folderFor(t: ExecutionContext): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'file-driver-'));
-  t.teardown(() => rm(path, { recursive: true, force: true }));
-  return path;
 }
 
 function driverAt(t: ExecutionContext, path: string, pools: readonly PoolOptions[] = [{ name: 'pool' }]): FileDriver {

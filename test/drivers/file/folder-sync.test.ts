@@ -1,13 +1,11 @@
 import test from 'ava';
 import fs from 'node:fs';
-import { mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { open } from 'node:fs/promises';
 import { FolderSync } from '#src/drivers/file/folder-sync.js';
+import { folderFor } from '../../support/folder.js';
 
 test('callers of one moment share an fsync, and a later one never shares a running one', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'folder-sync-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderFor(t);
   const handle = await open(folder);
   t.teardown(() => handle.close());
   const order: string[] = [];

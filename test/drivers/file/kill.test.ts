@@ -2,13 +2,13 @@ import test, { type ExecutionContext } from 'ava';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GIB, type NewVolume, type Work } from '#src/drivers/driver.js';
 import { FileDriver } from '#src/drivers/file/file-driver.js';
 import { gatedCopy, processGone } from '../../support/programs.js';
+import { folderFor } from '../../support/folder.js';
 
 const QUIET: Work = { signal: new AbortController().signal, onProgress: () => undefined };
 
@@ -157,12 +157,6 @@ async function redone(t: ExecutionContext, folder: string, clone: NewVolume, sou
   await driver.createClonedVolume({ ...clone, epoch: clone.epoch + 1, resumed: true }, source, QUIET);
   t.deepEqual((await readdir(join(folder, 'pool'))).sort(), [`volume-${clone.id}`, `volume-${source.id}`].sort());
   t.is((await driver.capacity())[0]?.provisionedGib, clone.sizeGib + source.sizeGib);
-}
-
-async function folderFor(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'file-driver-kill-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 /** Runs a script of this folder to its end. Answers its exit code, or the signal that killed it. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -9,6 +9,7 @@ import { connectRedis } from '#src/redis/connect.js';
 import { startPrivateServer } from '#src/redis/private-server.js';
 import type { ServerConnection } from '#src/redis/server-connection.js';
 import type { Failure, Vector } from '../replay.js';
+import { removeFolder } from '../../support/folder.js';
 
 /** What quota works on: a Redis and a database of their own, for one case after the other. */
 export interface Parts {
@@ -39,7 +40,7 @@ export function differing(expected: unknown, came: unknown): readonly string[] {
 
 async function withParts<T>(use: (parts: Parts) => Promise<T>): Promise<T> {
   const dir = await mkdtemp(join(tmpdir(), 'cinder-replay-'));
-  const undo: (() => Promise<unknown>)[] = [() => rm(dir, { recursive: true, force: true })];
+  const undo: (() => Promise<unknown>)[] = [() => removeFolder(dir)];
   try {
     const command = process.env['CINDER_REDIS_SERVER'] ?? 'redis-server';
     const server = await startPrivateServer({ dir, command, log: SILENT });
