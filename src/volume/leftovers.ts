@@ -66,12 +66,16 @@ async function putAway(
   try {
     // in the volume's lane: no work on it is under way here while we look and move
     await backend.run(volumeId, signal, async () => {
-      const work = await workAt(store, backend.name, [volumeId]);
-      if (work.size > 0) return; // it was placed here again: how that ends is to be seen first
-      const [unexplained] = await unexplainedIn(store, backend, [name]);
-      if (unexplained && (await backend.driver.inventory.quarantine(name))) {
-        log.info('what was made of a volume that went elsewhere was put away', { volumeId, host });
-        onPutAway();
+      const { inventory } = backend.driver;
+      const isThere = (await inventory.sizeOf(name)) !== undefined; // not in a pool that the backend has no more
+      if (isThere) {
+        const work = await workAt(store, backend.name, [volumeId]);
+        if (work.size > 0) return; // it was placed here again: how that ends is to be seen first
+        const [unexplained] = await unexplainedIn(store, backend, [name]);
+        if (unexplained && (await inventory.quarantine(name))) {
+          log.info('what was made of a volume that went elsewhere was put away', { volumeId, host });
+          onPutAway();
+        }
       }
       await store.apply([forgetLeftover(leftover)]);
     });

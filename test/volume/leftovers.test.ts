@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Leftover, leftoversOf } from '#src/db/leftovers.js';
 import { placeVolume, unplaceVolume } from '#src/db/volume-transitions.js';
@@ -78,18 +78,29 @@ test('an attempt that lost its work while it went on leaves nothing either', asy
   t.deepEqual(await volumesIn(service), []);
 });
 
-test('one in a pool that is gone does not keep the others', async (t) => {
+test('nothing is looked for in a pool that is gone', async (t) => {
   const service = await volumeService(t);
-  const [lost, volume] = [await service.placed(), await service.placed()];
-  await service.store.apply([
-    placeVolume({ id: lost.id, host: `${BACKEND}#gone`, ...PLACE }),
-    ...unplaceVolume(lost.id),
-  ]);
-  await endWork(service, lost);
+  const { id } = await service.placed();
+  await service.store.apply([placeVolume({ id, host: `${BACKEND}#gone`, ...PLACE }), ...unplaceVolume(id)]);
+  const { warnings } = leftovers(t, service);
+  await nothingIsLeft(service);
+  t.deepEqual(warnings, []);
+});
+
+test('what cannot be moved does not keep the others, and is tried again', async (t) => {
+  const service = await volumeService(t);
+  const [odd, volume] = [await service.placed(), await service.placed()];
   await placedAnew(service, volume, null);
+  const path = join(service.folder, POOL, `volume-${odd.id}`);
+  await mkdir(path);
+  await service.store.apply(unplaceVolume(odd.id));
+  await endWork(service, odd);
   leftovers(t, service);
-  await eventually('no file', async () => (await volumesIn(service)).length === 0);
-  t.deepEqual(await noted(service), [{ host: `${BACKEND}#gone`, volumeId: lost.id }]);
+  await eventually('no other', async () => (await noted(service)).length === 1);
+  t.deepEqual(await volumesIn(service), [`volume-${odd.id}`]);
+
+  await rmdir(path);
+  await nothingIsLeft(service);
 });
 
 test('a look that fails is said, and the next one comes all the same', async (t) => {
