@@ -85,7 +85,10 @@ const CHECKS: Readonly<Record<string, (facts: UpgradeFacts) => readonly Finding[
     return [
       {
         result: 'Success',
-        details: `It is ${schema.version}; this program works with it, and has ${ownSchema.version}.`,
+        details:
+          schema.version < ownSchema.version
+            ? `It is ${schema.version}; this program has ${ownSchema.version}, and those of before go on with that.`
+            : `It is ${schema.version}; this program works with it, and has ${ownSchema.version}.`,
       },
     ];
   },

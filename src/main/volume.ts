@@ -110,11 +110,13 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     databaseNow: () => databaseNow(store),
     onSwept,
   });
-  const leftovers = putAwayLeftovers({
-    ...{ store, backends: working, log },
-    intervalMs: config.reportIntervalMs,
-    onPutAway: () => onSwept('quarantined'),
-  });
+  // one a backend: a file system that hangs keeps no other from being looked at
+  const leftovers = backends.all.map((backend) =>
+    putAwayLeftovers({
+      ...{ store, backend, log, intervalMs: config.reportIntervalMs },
+      onPutAway: () => onSwept('quarantined'),
+    }),
+  );
 
   metrics.work.castsInFlight.from(() => [[casts.inFlight, 'cinder-volume']]);
   metrics.storage.backends.from(() => {
@@ -171,7 +173,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
   await reporter.reportAll();
   reporter.start();
   orphans.start();
-  leftovers.start();
+  for (const each of leftovers) each.start();
   await casts.start();
   const parked = resumeParked({
     store,
@@ -239,7 +241,7 @@ export async function volume(parts: Foundation, quota: QuotaEngine, end: (reason
     async stop(graceMs) {
       drain();
       await orphans.stop();
-      await leftovers.stop();
+      await Promise.all(leftovers.map((each) => each.stop()));
       await parked.stop();
       await casts.stop(graceMs);
       await reporter.stop();

@@ -13,8 +13,7 @@ const PAGE = 64;
 
 export interface LeftoversOptions {
   readonly store: Store;
-  /** Those that can work. */
-  readonly backends: () => readonly Backend[];
+  readonly backend: Backend;
   readonly log: Pick<Log, 'info' | 'warn'>;
   /** Told of each file that was put away; never throws. */
   readonly onPutAway: () => void;
@@ -22,17 +21,18 @@ export interface LeftoversOptions {
 }
 
 /**
- * Puts away what a backend of this process has made of volumes that were placed anew meanwhile, because it died, or failed and
- * could not remove it. No grace is needed and no doubt whose it is: a row says that the volume was never finished here.
+ * Puts away what a backend has made of volumes that were placed anew meanwhile, because it died, or failed and could not
+ * remove it. No grace is needed and no doubt whose it is: a row says that the volume was never finished here.
  * Rule: docs/protocols.md §W RESCHEDULE.
  */
 export function putAwayLeftovers(options: LeftoversOptions): Rounds {
   const stopping = new AbortController();
   const looks = rounds({
     intervalMs: options.intervalMs,
-    round: () => lookAtAll(options, stopping.signal),
+    round: () => look(options, stopping.signal),
     onError: (error) => {
-      if (!stopping.signal.aborted) options.log.warn('leftovers cannot be put away', { error });
+      if (!stopping.signal.aborted)
+        options.log.warn('leftovers cannot be put away', { backend: options.backend.name, error });
     },
   });
   return {
@@ -44,20 +44,22 @@ export function putAwayLeftovers(options: LeftoversOptions): Rounds {
   };
 }
 
-async function lookAtAll(options: LeftoversOptions, signal: AbortSignal): Promise<void> {
-  for (const backend of options.backends()) {
-    let after: Leftover | undefined;
-    do {
-      const page = await leftoversOf(options.store, { backend: backend.name, after, limit: PAGE });
-      for (const leftover of page) await putAway(options, backend, leftover, signal);
-      after = page.length === PAGE ? page.at(-1) : undefined;
-    } while (after !== undefined);
-  }
+async function look(options: LeftoversOptions, signal: AbortSignal): Promise<void> {
+  const { store, backend } = options;
+  if (!backend.isUp) return;
+  let after: Leftover | undefined;
+  do {
+    const page = await leftoversOf(store, { backend: backend.name, after, limit: PAGE });
+    for (const leftover of page) {
+      // a copy may go on for hours: neither the others nor the end of the process wait for it
+      if (!backend.isAtWorkOn(leftover.volumeId)) await putAway(options, leftover, signal);
+    }
+    after = page.length === PAGE ? page.at(-1) : undefined;
+  } while (after !== undefined);
 }
 
 async function putAway(
-  { store, log, onPutAway }: LeftoversOptions,
-  backend: Backend,
+  { store, backend, log, onPutAway }: LeftoversOptions,
   leftover: Leftover,
   signal: AbortSignal,
 ): Promise<void> {

@@ -50,6 +50,7 @@ const OLD = [scheduler('s1', '3.9'), scheduler('s2', '3.9'), volume('v1@b', '3.1
 test('an installation in good order may be upgraded: schema, schedulers, volume services, API, and then the pins', async (t) => {
   const { bad, order, checks } = await reportOf(OLD, { ownSchema: { version: 5, compatibleFrom: 1 } });
   t.deepEqual(bad, []);
+  t.is(checks[0]?.details, 'It is 4; this program has 5, and those of before go on with that.');
   t.deepEqual(
     checks.map(({ check }) => check),
     [

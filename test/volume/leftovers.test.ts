@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import { mkdir, readdir, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Leftover, leftoversOf } from '#src/db/leftovers.js';
 import { placeVolume, unplaceVolume } from '#src/db/volume-transitions.js';
@@ -12,6 +12,7 @@ import {
   BACKEND,
   destroyRecord,
   hookedDriver,
+  hookedStore,
   type Placed,
   POOL,
   stealRow,
@@ -78,6 +79,26 @@ test('an attempt that lost its work while it went on leaves nothing either', asy
   t.deepEqual(await volumesIn(service), []);
 });
 
+test('neither the others nor the end wait for work that lasts', async (t) => {
+  const gate = new Gate();
+  const service = await volumeService(t, { driver: hookedDriver({ before: () => gate.enter() }) });
+  const [lasting, other] = [await service.placed(), await service.placed()];
+  await service.store.apply(unplaceVolume(lasting.id));
+  await service.store.apply([placeVolume({ id: lasting.id, host: `${BACKEND}#${POOL}`, ...PLACE })]);
+  await service.deliver([lasting]);
+  await gate.inside(1);
+  await writeFile(join(service.folder, POOL, `volume-${other.id}`), '');
+  await service.store.apply(unplaceVolume(other.id));
+  await endWork(service, other);
+  const { stop } = leftovers(t, service);
+
+  await eventually('the other gone', async () => (await volumesIn(service)).length === 0);
+  await stop();
+  t.is((await noted(service)).length, 1, 'that of the lasting work');
+  gate.open();
+  t.is((await service.next()).ended, 'done');
+});
+
 test('nothing is looked for in a pool that is gone', async (t) => {
   const service = await volumeService(t);
   const { id } = await service.placed();
@@ -106,31 +127,31 @@ test('what cannot be moved does not keep the others, and is tried again', async 
 test('a look that fails is said, and the next one comes all the same', async (t) => {
   const service = await volumeService(t);
   await placedAnew(service, await service.placed(), null);
-  const { warnings } = leftovers(t, service, { failsFirst: true });
+  let reads = 0;
+  const store = hookedStore(() => {
+    reads += 1;
+    if (reads === 1) throw new Error('no database');
+  })(service.store);
+  const { warnings } = leftovers(t, service, store);
   await eventually('a warning', async () => warnings.length > 0);
   await nothingIsLeft(service);
   t.deepEqual(warnings, ['leftovers cannot be put away']);
 });
 
 /** What it says and does until the test is over. */
-function leftovers(t: ExecutionContext, service: VolumeService, { failsFirst = false } = {}) {
+function leftovers(t: ExecutionContext, service: VolumeService, store = service.store) {
   const putAway: string[] = [];
   const warnings: string[] = [];
-  let looks = 0;
   const looking = putAwayLeftovers({
-    store: service.store,
-    backends: () => {
-      looks += 1;
-      if (failsFirst && looks === 1) throw new Error('no database');
-      return [service.backend];
-    },
+    store,
+    backend: service.backend,
     log: { info: () => undefined, warn: (message) => void warnings.push(message) },
     onPutAway: () => putAway.push('one'),
     intervalMs: 10,
   });
   looking.start();
   t.teardown(() => looking.stop());
-  return { putAway, warnings };
+  return { putAway, warnings, stop: () => looking.stop() };
 }
 
 /** Its file was made here, then it went elsewhere: to `host`, or back to the schedulers. */

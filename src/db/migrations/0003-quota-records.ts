@@ -1,12 +1,7 @@
 import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Schema } from '../schema.js';
 import type { DialectName } from '../statement.js';
-
-/** Sorted and compared by code point, whatever the database's locale. */
-const TEXT: Readonly<Record<DialectName, RawBuilder<unknown>>> = {
-  sqlite: sql`text`,
-  postgres: sql`text collate "C"`,
-};
+import { TEXT } from './text-type.js';
 
 /** What every record that quota counts has, and what any of them may lack. */
 const EVERY = ['project_id', 'user_id', 'status'] as const;

@@ -1,12 +1,7 @@
-import { type Kysely, type RawBuilder, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Schema } from '../schema.js';
 import type { DialectName } from '../statement.js';
-
-/** Sorted and compared by code point, whatever the database's locale. */
-const TEXT: Readonly<Record<DialectName, RawBuilder<unknown>>> = {
-  sqlite: sql`text`,
-  postgres: sql`text collate "C"`,
-};
+import { TEXT } from './text-type.js';
 
 /** Where a volume was to be made before it was placed anew. */
 export async function createLeftovers(db: Kysely<Schema>, dialect: DialectName): Promise<void> {

@@ -1,11 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import type { ServiceName } from '../../support/cluster.js';
 import type { Estate } from './estate.js';
 import type { Member } from './member.js';
 
 /** What a process holds. */
 export interface Footprint {
-  readonly service: ServiceName;
   /** Resident memory, MiB, without pages of files, which the kernel takes and gives back as it pleases. */
   readonly rssMib: number;
   /** Open files of all kinds. */
@@ -49,7 +47,7 @@ export async function footprintOf(estate: Estate): Promise<EstateFootprint> {
   };
 }
 
-export function footprintOfMember({ name, service, pid }: Member): Footprint {
+export function footprintOfMember({ name, pid }: Member): Footprint {
   if (pid === undefined) throw new Error(`${name} does not serve`);
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   // what was swapped out is only somewhere else
@@ -62,7 +60,7 @@ export function footprintOfMember({ name, service, pid }: Member): Footprint {
     if (inode !== undefined) sockets.add(inode);
   }
   const listeners = listeningInodes(pid).filter((inode) => sockets.has(inode)).length;
-  return { service, rssMib: kib / 1_024, files: descriptors.length, listeners };
+  return { rssMib: kib / 1_024, files: descriptors.length, listeners };
 }
 
 function kibOf(status: string, field: string): number {

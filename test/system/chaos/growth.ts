@@ -21,16 +21,12 @@ export function overgrown(
       `Redis has ${now.redis.atServer} connections, of the services ${now.redis.ofMembers}, and had ${before.redis.atServer}`,
     );
   }
-  for (const [name, { service, rssMib, files, listeners }] of now.members) {
+  for (const [name, { rssMib, files, listeners }] of now.members) {
     const was = before.members.get(name);
     if (!was) continue;
-    // two of a service do the same work: how much one of them has of its garbage's pages at a moment is chance
-    const wasMib = Math.max(
-      ...[...before.members.values()].map((each) => (each.service === service ? each.rssMib : 0)),
-    );
-    rss = Math.max(rss, rssMib / wasMib);
-    if (rssMib > wasMib * MOST_RSS) {
-      problems.push(`${name} has grown from ${wasMib.toFixed(0)} to ${rssMib.toFixed(0)} MiB`);
+    rss = Math.max(rss, rssMib / was.rssMib);
+    if (rssMib > was.rssMib * MOST_RSS) {
+      problems.push(`${name} has grown from ${was.rssMib.toFixed(0)} to ${rssMib.toFixed(0)} MiB`);
     }
     if (listeners !== was.listeners)
       problems.push(`${name} listens at ${listeners} addresses instead of ${was.listeners}`);
