@@ -46,8 +46,8 @@ export function readCreateVolume(request: CreateVolumeRequest): CreateVolume {
   const unbuilt = NOT_BUILT.find((field) => request[field] !== undefined);
   if (unbuilt) throw new Fault('NotBuilt', { what: snake(unbuilt) });
   return {
-    ...(request.size !== undefined && { sizeGib: request.size }),
     name: name ?? null,
+    ...(request.size !== undefined && { sizeGib: request.size }),
     description: description ?? null,
     ...(request.volumeType && { volumeType: request.volumeType }),
     ...(request.availabilityZone !== undefined && { availabilityZone: request.availabilityZone }),

@@ -56,7 +56,7 @@ export class Attempts {
     const attempt: Attempt = { claim, isCounted: !isLate(claim) };
     const end = (): Promise<Ending> => this.#end(attempt, args, signal);
     const ending = await (isLate(claim) ? this.#parts.late.run(signal, end) : end());
-    return { ...ending, ...attempt };
+    return { claim: attempt.claim, isCounted: attempt.isCounted, ...ending };
   }
 
   async #end(attempt: Attempt, args: Uint8Array, signal: AbortSignal): Promise<Ending> {

@@ -65,7 +65,7 @@ export function createVolumeOnScheduler(cast: CreateVolumeOnScheduler): CastMess
 
 export function readCreateVolumeOnScheduler(args: Uint8Array): CreateVolumeOnScheduler {
   const message = ScheduleCreateVolume.decode(args);
-  return { ...common(message) };
+  return common(message);
 }
 
 export function createVolumeOnVolume(cast: CreateVolumeOnVolume): CastMessage {
@@ -85,7 +85,7 @@ export function createVolumeOnVolume(cast: CreateVolumeOnVolume): CastMessage {
 
 export function readCreateVolumeOnVolume(args: Uint8Array): CreateVolumeOnVolume {
   const message = MakeVolume.decode(args);
-  return { ...common(message), allowReschedule: message.allowReschedule ?? true };
+  return { allowReschedule: message.allowReschedule ?? true, ...common(message) };
 }
 
 export function deleteVolumeOnVolume(cast: DeleteVolumeOnVolume): CastMessage {

@@ -56,15 +56,15 @@ function isEndOfWork(step: Step): step is EndOfWork {
 
 /** The work is done: the row goes, in the transaction that finishes the work. */
 export function finish(claim: Claim): EndOfWork {
-  return { ...deleteWorker(claim), endsWork: true };
+  return { endsWork: true, ...deleteWorker(claim) };
 }
 
 /** The work cannot be done now, and that is nobody's failure: the row is ready again after a rest, and this claim does not count. */
 export function giveBack(claim: Claim, restMs: number): EndOfWork {
-  return { ...giveBackWorker(claim, restMs), endsWork: true };
+  return { endsWork: true, ...giveBackWorker(claim, restMs) };
 }
 
 /** The work goes on elsewhere: the row goes to another binary, in the transaction that says so in the record. */
 export function handOver(claim: Claim, next: HandOver): EndOfWork {
-  return { ...handOverWorker(claim, next), endsWork: true };
+  return { endsWork: true, ...handOverWorker(claim, next) };
 }

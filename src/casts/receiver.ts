@@ -210,8 +210,8 @@ export class CastReceiver implements CastDispatcher {
       .apply(
         claims.map(({ cast, serviceId }) =>
           claimWorker({
-            ...keyOf(cast),
             epoch: cast.epoch ?? null,
+            ...keyOf(cast),
             owner,
             binary,
             target: cast.target || null,
@@ -368,8 +368,8 @@ function keyOf(cast: IncomingCast): WorkerKey {
 
 function claimOf(cast: IncomingCast, owner: string, row: Record<string, unknown>): Claim {
   return {
-    ...keyOf(cast),
     epoch: Number(row['epoch']),
+    ...keyOf(cast),
     owner,
     target: cast.target || null,
     method: cast.method,

@@ -29,17 +29,17 @@ export type NewSettlement = Pick<Settlement, 'id' | 'projectId' | 'deltas' | 're
 
 /** Belongs into the transaction that creates the record. */
 export function insertCharge(charge: NewSettlement): Step {
-  return { statement: insert.with({ ...columns(charge), kind: 'charge' }), rows: 1 };
+  return { statement: insert.with({ kind: 'charge', ...columns(charge) }), rows: 1 };
 }
 
 /** Belongs into the transaction that begins a long change of a resource. */
 export function insertHold(hold: NewSettlement): Step {
-  return { statement: insert.with({ ...columns(hold), kind: 'hold' }), rows: 1 };
+  return { statement: insert.with({ kind: 'hold', ...columns(hold) }), rows: 1 };
 }
 
 /** Belongs into the transaction that destroys the record. The release may be applied within `graceMs`. */
 export function insertRelease(release: NewSettlement, graceMs: number): Step {
-  return { statement: insertWithUntil.with({ ...columns(release), grace: graceMs }), rows: 1 };
+  return { statement: insertWithUntil.with({ grace: graceMs, ...columns(release) }), rows: 1 };
 }
 
 /** Quota is decided and the record stays: first statement of the transaction that makes its work ready. */

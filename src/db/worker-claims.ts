@@ -63,8 +63,8 @@ export function deleteWorker(hold: WorkerHold): Step {
 export function handOverWorker(hold: WorkerHold, next: HandOver): Step {
   return {
     statement: give.with({
-      ...held(hold),
       status: next.status,
+      ...held(hold),
       target: next.target,
       method: next.message.method,
       binary: next.message.binary,

@@ -18,7 +18,7 @@ import {
 
 /** Records work that must not begin before its quota is decided. Rule: docs/protocols.md §W, tx1. */
 export function insertStagedWorker(worker: NewWorker, owner: string): Step {
-  return { statement: insertStaged.with({ ...columns(worker), owner }), rows: 1 };
+  return { statement: insertStaged.with({ owner, ...columns(worker) }), rows: 1 };
 }
 
 /**

@@ -174,7 +174,7 @@ export class VolumeEvents {
           reader.cursor = { tx: event.tx, seq: event.seq };
           if (!changesTheVolume(event) || !wants(reader, event.projectId, event.resourceId)) continue;
           const change = this.#changeIn(event);
-          if (change) yield { ...change, cursor: reader.cursor };
+          if (change) yield { cursor: reader.cursor, ...change };
         }
         if (page.length === CATCH_UP_PAGE) continue;
         // a page that was read after the join to its end has everything that the queue has not
@@ -186,7 +186,7 @@ export class VolumeEvents {
           if (signal.aborted) return;
           if (!isAfter(live.event, reader.cursor)) continue;
           reader.cursor = { tx: live.event.tx, seq: live.event.seq };
-          yield { ...live.change, cursor: reader.cursor };
+          yield { cursor: reader.cursor, ...live.change };
         }
       }
     } finally {

@@ -225,8 +225,10 @@ export class Quota {
     checkNames({ projectId, id });
     const keys = keysOf(projectId);
     const short = shortId(id);
-    const args = { ...own, id: short, ...this.#common(projectId) } as ScriptArgs<A | 'tombstones' | 'keep'>;
-    return this.#ask(projectId, script, { ...keys, tombstone: keys.tombstones + short }, args, deadline, look);
+    const args = { tombstones: keys.tombstones, keep: this.#graceMs, ...own, id: short } as ScriptArgs<
+      A | 'tombstones' | 'keep'
+    >;
+    return this.#ask(projectId, script, { tombstone: keys.tombstones + short, ...keys }, args, deadline, look);
   }
 
   /** As `#decide`, and says how it ended. */

@@ -41,7 +41,16 @@ export function loadScript<const K extends string, const A extends string, R>(
   return {
     name,
     text: (prelude ? readFileSync(prelude, 'utf8') : '') + text,
-    call: (keyOf, argOf) => [keys.length, ...keys.map((key) => keyOf[key]), ...args.flatMap((arg) => argOf[arg])],
+    call(keyOf, argOf) {
+      const call: ReturnType<Script<K, A, R>['call']> = [keys.length];
+      for (const key of keys) call.push(keyOf[key]);
+      for (const arg of args) {
+        const value: string | number | readonly (string | number)[] = argOf[arg];
+        if (typeof value === 'object') call.push(...value);
+        else call.push(value);
+      }
+      return call;
+    },
     decode,
   };
 }

@@ -180,7 +180,7 @@ export class CastClient<S extends AnyService> extends VersionedClient<S> {
   #worded(cast: OutgoingCast, cap: Cap): Worded {
     try {
       this.#check(cast);
-      return { cast: { ...wireCast(cast), ...this.#wordsFor(cast, cap) } };
+      return { cast: wireCast(cast, this.#wordsFor(cast, cap)) };
     } catch (error) {
       return { refused: refusal(isFault(error) ? error : unreadable(error)) };
     }
@@ -242,9 +242,9 @@ function saysTooNew({ outcome, reason }: CastOutcome): boolean {
   return outcome === 'refused' && TOO_NEW.includes(reason);
 }
 
-function wireCast(cast: OutgoingCast): Omit<Cast, 'method' | 'version' | 'args'> {
+function wireCast(cast: OutgoingCast, words: Pick<Cast, 'method' | 'version' | 'args'>): Cast {
   const { resourceType, resourceId, epoch, target } = cast;
-  return { resourceType, resourceId, epoch, target: target ?? '', context: contextToCast(cast.context) };
+  return { resourceType, resourceId, epoch, target: target ?? '', context: contextToCast(cast.context), ...words };
 }
 
 function unreadable(error: unknown): Fault {

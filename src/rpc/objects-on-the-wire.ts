@@ -4,7 +4,7 @@ import type {
 } from '../gen/cinder/objects/v1/request_spec.js';
 import { VolumeProperties as WireVolumeProperties } from '../gen/cinder/objects/v1/request_spec.js';
 import type { Volume as WireVolume, VolumeType as WireVolumeType } from '../gen/cinder/objects/v1/volume.js';
-import type { FilterProperties, RequestSpec, Retry, VolumeProperties } from '../objects/request-spec.js';
+import type { FilterProperties, RequestSpec, VolumeProperties } from '../objects/request-spec.js';
 import type { AttachStatus, Volume } from '../objects/volume.js';
 import type { VolumeStatus } from '../objects/volume-status.js';
 import { TEMPORARY } from './object-forms.js';
@@ -115,17 +115,17 @@ export function requestSpecToWire(spec: RequestSpec): WireRequestSpec {
 
 export function requestSpecFromWire(wire: WireRequestSpec): RequestSpec {
   return {
-    ...given('volumeId', wire.volumeId),
-    ...given('snapshotId', wire.snapshotId),
-    ...given('sourceVolumeId', wire.sourceVolid),
-    ...given('imageId', wire.imageId),
-    ...given('groupId', wire.groupId),
-    ...given('backupId', wire.backupId),
-    ...given('volumeType', wire.volumeType && volumeTypeFromWire(wire.volumeType)),
     volumeProperties: volumePropertiesFromWire(wire.volumeProperties ?? WireVolumeProperties.create()),
-    ...given('resourceBackend', wire.resourceBackend),
-    ...given('operation', wire.operation),
     availabilityZones: wire.availabilityZones,
+    ...(wire.volumeId !== undefined && { volumeId: wire.volumeId }),
+    ...(wire.snapshotId !== undefined && { snapshotId: wire.snapshotId }),
+    ...(wire.sourceVolid !== undefined && { sourceVolumeId: wire.sourceVolid }),
+    ...(wire.imageId !== undefined && { imageId: wire.imageId }),
+    ...(wire.groupId !== undefined && { groupId: wire.groupId }),
+    ...(wire.backupId !== undefined && { backupId: wire.backupId }),
+    ...(wire.volumeType && { volumeType: volumeTypeFromWire(wire.volumeType) }),
+    ...(wire.resourceBackend !== undefined && { resourceBackend: wire.resourceBackend }),
+    ...(wire.operation !== undefined && { operation: wire.operation }),
   };
 }
 
@@ -141,7 +141,7 @@ export function filterPropertiesToWire(properties: FilterProperties): WireFilter
 }
 
 export function filterPropertiesFromWire(wire: WireFilterProperties): FilterProperties {
-  return { schedulerHints: wire.schedulerHints, ...given<'retry', Retry>('retry', wire.retry) };
+  return { schedulerHints: wire.schedulerHints, ...(wire.retry && { retry: wire.retry }) };
 }
 
 function volumeTypeToWire(type: VolumeType): WireVolumeType {
@@ -168,7 +168,7 @@ function volumeTypeFromWire(wire: WireVolumeType): VolumeType {
 }
 
 function volumePropertiesToWire(properties: VolumeProperties): WireVolumeProperties {
-  return WireVolumeProperties.fromPartial({
+  return {
     size: properties.sizeGib,
     projectId: properties.projectId,
     userId: properties.userId,
@@ -181,29 +181,25 @@ function volumePropertiesToWire(properties: VolumeProperties): WireVolumePropert
     metadata: new Map(properties.metadata),
     qosSpecs: new Map(properties.qosSpecs),
     multiattach: properties.multiattach,
-  });
+    reservations: [],
+  };
 }
 
 function volumePropertiesFromWire(wire: WireVolumeProperties): VolumeProperties {
   return {
     sizeGib: wire.size,
-    ...given('projectId', wire.projectId),
-    ...given('userId', wire.userId),
-    ...given('name', wire.displayName),
-    ...given('description', wire.displayDescription),
-    ...given('availabilityZone', wire.availabilityZone),
-    ...given('volumeTypeId', wire.volumeTypeId),
-    ...given('status', wire.status),
-    ...given('attachStatus', wire.attachStatus),
+    ...(wire.projectId !== undefined && { projectId: wire.projectId }),
+    ...(wire.userId !== undefined && { userId: wire.userId }),
+    ...(wire.displayName !== undefined && { name: wire.displayName }),
+    ...(wire.displayDescription !== undefined && { description: wire.displayDescription }),
+    ...(wire.availabilityZone !== undefined && { availabilityZone: wire.availabilityZone }),
+    ...(wire.volumeTypeId !== undefined && { volumeTypeId: wire.volumeTypeId }),
+    ...(wire.status !== undefined && { status: wire.status }),
+    ...(wire.attachStatus !== undefined && { attachStatus: wire.attachStatus }),
     metadata: wire.metadata,
     qosSpecs: wire.qosSpecs,
     multiattach: wire.multiattach,
   };
-}
-
-/** `{ [key]: value }`, or nothing when the value is absent. */
-function given<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]: V });
 }
 
 function date(at: number | null): Date | undefined {

@@ -146,7 +146,7 @@ class PublicApiServer {
       lifetime: this.#lifetime,
     });
     await this.#handled(bound, call, this.#requests, async (context) => {
-      const response = await bound.handle(decoded(bound.decode, raw.request), publicCall(call, context));
+      const response = await bound.handle(decoded(bound.decode, raw.request), new HandlersCall(call, context));
       call.succeed(encoded(bound, response, context));
     });
   }
@@ -154,7 +154,7 @@ class PublicApiServer {
   async #stream(bound: Bound, raw: RawStreamCall): Promise<void> {
     const call = new StreamCall(raw, arrivalOf(raw.metadata, bound.rules.name), this.#lifetime);
     await this.#handled(bound, call, this.#streams, async (context) => {
-      const messages = await bound.handle(decoded(bound.decode, raw.request), publicCall(call, context));
+      const messages = await bound.handle(decoded(bound.decode, raw.request), new HandlersCall(call, context));
       const stream = messages as PublicStream<unknown>;
       whenAborted(stream.cutOff, (reason) => call.cutOff(reason));
       call.begin(stream.headers);
@@ -209,14 +209,21 @@ function encoded({ rules, encode }: Bound, response: unknown, context: RequestCo
   return encode(hidden && !seesEverything(context) ? withoutFields(response as object, hidden) : response);
 }
 
-function publicCall(call: UnaryCall | StreamCall, context: RequestContext): PublicCall {
-  return {
-    context,
-    deadline: call.deadline,
-    get signal() {
-      return call.signal;
-    },
-  };
+/** A signal is made only for a handler that asks for it. */
+class HandlersCall implements PublicCall {
+  readonly context: RequestContext;
+  readonly deadline: number;
+  readonly #call: UnaryCall | StreamCall;
+
+  constructor(call: UnaryCall | StreamCall, context: RequestContext) {
+    this.#call = call;
+    this.context = context;
+    this.deadline = call.deadline;
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
 }
 
 function arrivalOf(metadata: Metadata, what: string): { what: string; requestId: string; headers: Metadata } {

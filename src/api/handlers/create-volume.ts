@@ -58,7 +58,7 @@ export function createVolume(parts: CreateVolumeParts): PublicHandler<typeof Vol
     try {
       const { entry } = await flow.run(
         { context, request, deadline },
-        { ...runFor(context), signal: call.signal, listeners: parts.listeners },
+        { signal: call.signal, listeners: parts.listeners, ...runFor(context) },
       );
       return entry.volume;
     } catch (error) {

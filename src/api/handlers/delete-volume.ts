@@ -102,13 +102,13 @@ async function begin(
     parts.store.apply([
       awaitClones(volume.id),
       change,
-      putReadyWorker({ ...key, status, target, message, context }),
+      putReadyWorker({ status, target, message, context, ...key }),
       appendVolumeEvent({ volumeId: volume.id, type: 'volume.delete.accepted', requestId: context.requestId }),
       ...taken,
     ]),
   );
   const epoch = Number(done[2]?.returned[0]?.['epoch']);
-  parts.send({ ...key, epoch, target, message, context, sends: 1, ageMs: 0, status });
+  parts.send({ epoch, target, message, context, sends: 1, ageMs: 0, status, ...key });
 }
 
 /** No backend has it: the record goes at once, in whatever status it is. Throws RowCountMismatch when that is not so. */

@@ -68,7 +68,7 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
       ...(request.idempotency
         ? [
             insertIdempotency(
-              { ...context, rpc: request.idempotency.rpc, key: request.idempotency.key },
+              { rpc: request.idempotency.rpc, key: request.idempotency.key, ...context },
               { requestHash: request.idempotency.requestHash, resourceId: record.id },
             ),
           ]
@@ -78,7 +78,7 @@ export const entryCreate = (parts: EntryCreateParts): Task<Needs, { entry: Entry
         { resourceType: 'Volume', resourceId: record.id, status: 'creating', target: null, message, context },
         parts.owner,
       ),
-      insertCharge({ ...reservation, resourceType: 'Volume', resourceId: record.id }),
+      insertCharge({ resourceType: 'Volume', resourceId: record.id, ...reservation }),
       appendVolumeEvent({ volumeId: record.id, type: 'volume.create.accepted', requestId: context.requestId }),
       // last, so that they are locked for as short as can be
       ...demands.map(({ step }) => step),

@@ -25,7 +25,7 @@ export const quotaCommit = (
 
   async execute({ reservation, entry, deadline }) {
     const resourceId = entry.volume.id;
-    const decision = await parts.settlements.commit({ ...reservation, resourceId }, deadline);
+    const decision = await parts.settlements.commit({ resourceId, ...reservation }, deadline);
     switch (decision) {
       case 'committed':
       case 'gone': // settled by recovery; the next task looks which way

@@ -47,7 +47,7 @@ export const volumeCast = (parts: VolumeCastParts): Task<Needs> => ({
       }
       throw error;
     }
-    parts.send({ ...key, target: null, message, context, sends: 1, ageMs: 0, status: 'creating' });
+    parts.send({ target: null, message, context, sends: 1, ageMs: 0, status: 'creating', ...key });
     return {};
   },
 });

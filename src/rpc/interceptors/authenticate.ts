@@ -32,7 +32,8 @@ export async function authenticated(
     ...roles.flatMap((role) => badId(ROLES, role)),
   ];
   if (violations.length > 0) throw new Fault('InvalidInput', { violations, omitted: 0 });
-  return { ...identity, requestId, traceparent: traceparentFrom(metadata) };
+  const traceparent = traceparentFrom(metadata);
+  return { projectId, userId, roles, requestId, traceparent, ...(systemScope && { systemScope }) };
 }
 
 function badId(field: string, id: string): readonly FieldViolation[] {

@@ -36,7 +36,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
       if (!parts.anyVolumeService()) return rest(parts, claim);
       const { isGivenBack } = await flow.run(
         { claim, cast },
-        { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
+        { signal, listeners: parts.listeners, ...runFor(claim.context, claim.resourceId) },
       );
       return isGivenBack ? 'given_back' : undefined;
     },

@@ -35,7 +35,7 @@ export function createVolume(parts: CreateVolumeParts): CastHandler<CreateVolume
         try {
           await flow.run(
             { claim, backend, cast },
-            { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
+            { signal, listeners: parts.listeners, ...runFor(claim.context, claim.resourceId) },
           );
           backend.allocations.include(over);
           return undefined;

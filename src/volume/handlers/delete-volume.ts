@@ -35,7 +35,7 @@ export function deleteVolume(parts: DeleteVolumeParts): CastHandler<DeleteVolume
         try {
           await flow.run(
             { claim, backend, cast },
-            { ...runFor(claim.context, claim.resourceId), signal, listeners: parts.listeners },
+            { signal, listeners: parts.listeners, ...runFor(claim.context, claim.resourceId) },
           );
           return undefined;
         } catch (error) {

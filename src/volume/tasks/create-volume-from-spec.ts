@@ -18,7 +18,7 @@ export const createVolumeFromSpec = (
   name: 'CreateVolumeFromSpec',
 
   async execute({ claim, backend, spec }, { signal }) {
-    const volume = { ...spec.place, epoch: claim.epoch, resumed: claim.resumed };
+    const volume = { epoch: claim.epoch, resumed: claim.resumed, ...spec.place };
     // a raw volume takes no time that anybody would want to follow
     if (spec.type === 'raw') await backend.driver.createVolume(volume, { signal, onProgress: () => undefined });
     else
