@@ -46,9 +46,9 @@ export function appendVolumeProgress(event: {
   return { statement: appendProgress.with({ volumeId, type, requestId, percent }), rows: 1 };
 }
 
-/** Removes a volume's events of one type, which nobody needs any more; later ones must follow in the same unit. */
-export function deleteVolumeProgress(volumeId: string, type: string): Step {
-  return { statement: deleteOfType.with({ volumeId, type }) };
+/** Removes how far a volume's creation was, which nobody needs any more; later events must follow in the same unit. */
+export function deleteCreationProgress(volumeId: string): Step {
+  return { statement: deleteProgress.with({ volumeId }) };
 }
 
 /** Whether a step appends an event, so that watchers have something to read. */
@@ -119,8 +119,12 @@ const appendProgress = statement<AppendParams & { readonly percent: number }>()(
 
 const APPENDS: ReadonlySet<unknown> = new Set([append, appendProgress]);
 
-const deleteOfType = statement<{ volumeId: string; type: string }>()(({ db }, p) =>
-  db.deleteFrom('events').where('resource_id', '=', p.volumeId).where('type', '=', p.type),
+/** The type is part of the text: the index holds only events of this one. */
+const deleteProgress = statement<{ volumeId: string }>()(({ db }, p) =>
+  db
+    .deleteFrom('events')
+    .where('resource_id', '=', p.volumeId)
+    .where(sql<boolean>`type = 'volume.create.progress'`),
 );
 
 /**

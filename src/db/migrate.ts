@@ -6,6 +6,7 @@ import { indexVolumeLists } from './migrations/0002-volume-lists.js';
 import { createQuotaRecords } from './migrations/0003-quota-records.js';
 import { indexNamesOnStorage } from './migrations/0004-names-on-storage.js';
 import { createLeftovers } from './migrations/0005-leftovers.js';
+import { thinOutEventIndexes } from './migrations/0006-event-indexes.js';
 import type { Schema } from './schema.js';
 import { closeSqliteFile, openSqliteFile, type SqliteFile } from './sqlite-file.js';
 import { type DialectName, statement } from './statement.js';
@@ -25,6 +26,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 3, compatibleFrom: 1, up: createQuotaRecords },
   { version: 4, compatibleFrom: 1, up: indexNamesOnStorage },
   { version: 5, compatibleFrom: 1, up: createLeftovers },
+  { version: 6, compatibleFrom: 1, up: thinOutEventIndexes },
 ];
 
 /** The schema this program was written for. */

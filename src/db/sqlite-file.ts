@@ -77,6 +77,7 @@ function tryOpen(path: string): SqliteFile | undefined {
     pragma(database, 'foreign_keys = OFF');
     pragma(database, 'temp_store = MEMORY');
     pragma(database, `cache_size = ${-CACHE_KIB}`);
+    pragma(database, `wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     pragma(database, `journal_size_limit = ${WAL_LIMIT_BYTES}`);
     database.exec('BEGIN EXCLUSIVE');
     database.exec('COMMIT');
@@ -90,6 +91,11 @@ function tryOpen(path: string): SqliteFile | undefined {
 
 /** Of SQLite's own pages; the kernel keeps the rest of the file. More is held for ever once rows have passed through it. */
 const CACHE_KIB = 16 * 1024;
+/**
+ * Commits between two checkpoints: 32 MiB of log, which a start after a crash reads back. A checkpoint waits for the disk inside
+ * a commit, as long for many pages as for few, and most commits change the same pages.
+ */
+const CHECKPOINT_PAGES = 8_192;
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
 function pragma(database: SqliteFile, text: string): void {

@@ -1,7 +1,7 @@
 import { type Claim, finish, handOver } from '../casts/claim.js';
 import { failVolume, type MessageParts } from '../casts/fail-volume.js';
 import { reasonForOwner } from '../casts/reason-for-owner.js';
-import { appendVolumeEvent, appendVolumeProgress, deleteVolumeProgress } from '../db/events.js';
+import { appendVolumeEvent, appendVolumeProgress, deleteCreationProgress } from '../db/events.js';
 import { insertRelease, type NewSettlement } from '../db/quota-settlements.js';
 import type { Step } from '../db/store.js';
 import { transition, unplaceVolume } from '../db/volume-transitions.js';
@@ -105,7 +105,7 @@ function progress({ resourceId, context }: Claim, action: string, percent: numbe
 
 /** How far it once was is of no use when it has ended. */
 function forgetProgress({ resourceId }: Claim): Step {
-  return deleteVolumeProgress(resourceId, 'volume.create.progress');
+  return deleteCreationProgress(resourceId);
 }
 
 /** Faults whose words are for owners. */

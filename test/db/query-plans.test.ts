@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import test from 'ava';
 import Database from 'libsql';
-import { ageOfNext, readEvents } from '#src/db/events.js';
+import { ageOfNext, deleteCreationProgress, readEvents } from '#src/db/events.js';
 import {
   backendsWithRecords,
   namesOnRecord,
@@ -97,6 +97,12 @@ test(
   isIndexed,
   (s) => readEvents(s, { tx: 0, seq: 1 }, 100),
   /SEARCH events USING INTEGER PRIMARY KEY \(rowid>/,
+);
+test(
+  'how far a creation was is forgotten',
+  isIndexed,
+  (s) => s.apply([deleteCreationProgress('i')]),
+  /events_of_progress/,
 );
 test(
   'a clone in the making is noticed',

@@ -6,7 +6,7 @@ import {
   appendVolumeEvent,
   appendVolumeProgress,
   compareCursors,
-  deleteVolumeProgress,
+  deleteCreationProgress,
   type EventCursor,
   eventRange,
 } from '#src/db/events.js';
@@ -94,7 +94,7 @@ postgresTest('a watch goes on after progress that was removed since, while an ol
   t.teardown(() => older.end());
   await older.query('BEGIN; SELECT pg_current_xact_id()');
   await store.apply([
-    deleteVolumeProgress(volumeId, 'volume.create.progress'),
+    deleteCreationProgress(volumeId),
     transition('finishCreate', { id: volumeId }),
     appendVolumeEvent({ ...event, type: 'volume.create.end' }),
   ]);

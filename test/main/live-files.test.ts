@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '#src/config/load.js';
@@ -9,10 +9,10 @@ import { folderFor } from '../support/folder.js';
 import { recordingLog } from '../support/redis.js';
 import { until } from '../support/rpc.js';
 
-/** Numbers in a file, looked at a hundred times a second. */
+/** Numbers in a file, looked at a hundred times a second: it is written at once, so that no look finds it half written. */
 async function numbersFor(t: ExecutionContext) {
   const path = join(await folderFor(t), 'number');
-  await writeFile(path, '1');
+  writeFileSync(path, '1');
   let reads = 0;
   const log = recordingLog();
   const at = { path };
@@ -38,11 +38,11 @@ test('a changed file is read once it has settled, and whoever asked is told', as
   files.onChange((value) => told.push(value));
   files.watch();
 
-  await writeFile(path, '22');
+  writeFileSync(path, '22');
   await until('the change', () => files.value === 22);
   t.deepEqual(told, [22]);
   await rm(path);
-  await writeFile(path, '333');
+  writeFileSync(path, '333');
   await until('the replacement', () => files.value === 333);
   t.is(reads(), 3, 'a file that did not change is not read');
 });
@@ -51,19 +51,19 @@ test('a file that cannot be used leaves the last value, with one line in the log
   const { files, path, log } = await numbersFor(t);
   files.watch();
 
-  await writeFile(path, 'one');
+  writeFileSync(path, 'one');
   await until('a line in the log', () => log.lines.length > 0);
   t.like(log.lines[0], { level: 'error', fields: { part: 'number' } });
   t.is(files.value, 1);
 
-  await writeFile(path, '2222');
+  writeFileSync(path, '2222');
   await until('the mended file', () => files.value === 2222);
   t.is(log.lines.filter(({ level }) => level === 'error').length, 1);
 });
 
 test('a file that could not be read is read once it may be, though nobody writes it again', async (t) => {
   const path = join(await folderFor(t), 'secret');
-  await writeFile(path, '1', { mode: 0o600 });
+  writeFileSync(path, '1', { mode: 0o600 });
   const log = recordingLog();
   const files = new LiveFiles({
     name: 'secret',
@@ -79,7 +79,7 @@ test('a file that could not be read is read once it may be, though nobody writes
   files.watch();
 
   await rm(path);
-  await writeFile(path, '2', { mode: 0o200 });
+  writeFileSync(path, '2', { mode: 0o200 });
   await until('a line in the log', () => log.lines.length > 0);
   await chmod(path, 0o600);
   await until('the file that may be read', () => files.value === '2');
@@ -92,7 +92,7 @@ test('a reload reads at once, from where the value stands then, and throws what 
   t.throws(() => files.reload(), { code: 'ENOENT' });
   t.is(files.value, 1);
 
-  await writeFile(at.path, '5');
+  writeFileSync(at.path, '5');
   files.reload();
   t.is(files.value, 5);
 });
@@ -106,7 +106,7 @@ test('a file that is unusable at first is an error', async (t) => {
 test('files that a reload cannot use leave those of before in force, and what changes in them is still seen', async (t) => {
   const folder = await folderFor(t);
   const [good, missing] = [join(folder, 'good'), join(folder, 'missing')];
-  await writeFile(good, '1');
+  writeFileSync(good, '1');
   const configOf = (file: string) =>
     loadConfig({ environment: { CINDER_AUTH_TOKENS_FILE: file }, hostname: 'node1', home: '/nonexistent' }).config;
   const [config, next] = [configOf(good), configOf(missing)];
@@ -125,6 +125,6 @@ test('files that a reload cannot use leave those of before in force, and what ch
   t.like(log.lines[0], { level: 'error', fields: { part: 'number' } });
   t.is(files.value, 1);
 
-  await writeFile(good, '22');
+  writeFileSync(good, '22');
   await until('the change', () => files.value === 22);
 });
