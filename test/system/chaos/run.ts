@@ -24,7 +24,7 @@ const STUCK_AFTER_MS = 40_000;
 const MOST_TIMES = 3;
 const LOOK_EVERY_MS = 100;
 /** Calls that bring every process to the size that it has at work. */
-const WARM_UP_CALLS = 400;
+const WARM_UP_CALLS = 800;
 
 export interface ChaosOptions {
   readonly seed: number;
