@@ -59,11 +59,11 @@ export function insertVolume(volume: NewVolume): readonly [Step, ...Step[]] {
 export function insertedVolume(volume: NewVolume, done: Done): Volume {
   const [row] = done.returned as readonly Pick<VolumeRow, 'created_at' | 'updated_at'>[];
   if (!row) throw new TypeError('not the step that records a volume');
-  return unplacedVolume(volume, row.created_at);
+  return unplacedVolume(volume, row.created_at, row.updated_at); // PostgreSQL looks at its clock twice
 }
 
 /** A volume as it is when its record has just been made. `createdAt` in ms; 0 while the database has not said it. */
-export function unplacedVolume(volume: NewVolume, createdAt: number): Volume {
+export function unplacedVolume(volume: NewVolume, createdAt: number, updatedAt = createdAt): Volume {
   // property by property: an object that is made of two takes V8 ten times as long
   return {
     id: volume.id,
@@ -101,7 +101,7 @@ export function unplacedVolume(volume: NewVolume, createdAt: number): Volume {
     launchedAt: null,
     terminatedAt: null,
     createdAt,
-    updatedAt: createdAt,
+    updatedAt,
     deletedAt: null,
   };
 }
