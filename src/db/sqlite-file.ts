@@ -92,7 +92,7 @@ function tryOpen(path: string): SqliteFile | undefined {
 /** Of SQLite's own pages; the kernel keeps the rest of the file. More is held for ever once rows have passed through it. */
 const CACHE_KIB = 16 * 1024;
 /**
- * Commits between two checkpoints: 32 MiB of log, which a start after a crash reads back. A checkpoint waits for the disk inside
+ * Pages of the log between two checkpoints: 32 MiB, which a start after a crash reads back. A checkpoint waits for the disk inside
  * a commit, as long for many pages as for few, and most commits change the same pages.
  */
 const CHECKPOINT_PAGES = 8_192;

@@ -99,7 +99,7 @@ export class Flow<Input extends object, State extends object = Input> {
         tell(listeners, run, { kind: 'task', task: task.name, state: 'RUNNING' });
         const gave = await task.execute(needs, run);
         ran.push({ task, needs, outcome: { gave } });
-        state = Object.assign({}, state, gave);
+        state = Object.assign({}, state, gave); // no spread: docs/adr/0024
         tell(listeners, run, { kind: 'task', task: task.name, state: 'SUCCESS' });
       } catch (error) {
         if (begun) tell(listeners, run, { kind: 'task', task: task.name, state: 'FAILURE', error });

@@ -58,8 +58,10 @@ const MADE: Readonly<Record<string, () => object | undefined | Promise<object>>>
 
 for (const [what, make] of Object.entries(MADE)) {
   test(`${what} has one shape, so that whoever reads it need not look for its fields each time`, async (t) => {
-    const made: object[] = [];
-    for (let nth = 0; nth < MANY; nth += 1) made.push((await make()) ?? {});
-    t.true(haveOneShape(made.at(-1) ?? {}, made.at(-2) ?? made));
+    let [before, last] = [await make(), await make()];
+    for (let nth = 0; nth < MANY; nth += 1) [before, last] = [last, await make()];
+    if (!before || !last) return t.fail('nothing was made');
+    t.not(before, last);
+    t.true(haveOneShape(before, last));
   });
 }

@@ -13,7 +13,7 @@ export const extractSchedulerSpec = (): Task<{ cast: CreateVolumeOnScheduler }, 
   name: 'ExtractSchedulerSpec',
   execute: async ({ cast: { requestSpec, volume } }) => {
     const spec = requestSpec ? withSize(requestSpec, volume.sizeGib) : specOf(volume);
-    return { spec: Object.assign({}, spec, { operation: 'create_volume' }) };
+    return { spec: Object.assign({}, spec, { operation: 'create_volume' }) }; // no spread: docs/adr/0024
   },
 });
 
